@@ -1,0 +1,5 @@
+"""`python -m lumbago` is `lumbago`."""
+
+from lumbago.cli import main
+
+main()

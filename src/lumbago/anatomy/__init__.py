@@ -1,0 +1,1 @@
+"""The vocabulary: levels, conditions, findings. Standard library only."""
