@@ -1,0 +1,74 @@
+# Lumbago's commands: `make help` lists them. Needed: Python 3.11 or newer with pip, and make.
+# What is installed goes to .venv, by the lock files, and again only when those change.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+# The outer pip installs into the environment, with the machine's own pip settings; modules compile when first imported.
+INSTALL = $(PYTHON) -m pip --python $(RUN)/python --disable-pip-version-check install -qq --no-compile
+PYTEST = $(RUN)/python -m pytest --jaxtyping-packages=lumbago,beartype.beartype
+UV := uv==0.13.8
+COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE)
+# What torch asks for only on NVIDIA machines; locked nowhere.
+CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-system test-slow check format bench lock clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/runtime.stamp  ## install what analyzing needs, then analyze a phantom study into demo/
+	$(RUN)/lumbago demo --out demo
+
+test: $(VENV)/test.stamp  ## run the tests, but for those marked system and slow (ARGS="..." goes to pytest)
+	$(PYTEST) $(ARGS)
+
+test-system: $(VENV)/test.stamp  ## run the tests that need Debian packages, installing those when root
+	tests/system/install-packages
+	$(PYTEST) -m system $(ARGS)
+
+test-slow: $(VENV)/test.stamp  ## run the tests that take minutes
+	$(PYTEST) -m slow $(ARGS)
+
+check: $(VENV)/test.stamp  ## format, lint, types, layers and sizes
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/python -m pytest tests/test_layers.py
+
+format: $(VENV)/test.stamp  ## put the code into form
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+bench: $(VENV)/runtime.stamp  ## time the analysis of a phantom study: cold, warm, memory
+	$(RUN)/python bench/analyze.py
+
+lock: $(VENV)/python.stamp  ## write the lock files anew (UPGRADE=--upgrade takes newer versions)
+	$(INSTALL) $(UV)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	printf '%s\n' hatchling editables | $(COMPILE) - -c requirements.lock -o requirements-build.lock
+	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	printf '%s\n' $(CUDA) > $(VENV)/cuda.txt
+	$(COMPILE) pyproject.toml --extra train -c requirements.lock -c requirements-dev.lock -c constraints.txt \
+	  --excludes $(VENV)/cuda.txt --no-emit-package torch -o requirements-train.lock
+
+clean:  ## remove everything that these commands made
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit("make: found Python %d.%d; expected 3.11 or newer; name one with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --without-pip --clear $(VENV)
+	@touch $@
+
+$(VENV)/runtime.stamp: $(VENV)/python.stamp requirements.lock requirements-build.lock pyproject.toml
+	$(INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# --no-deps: the locks are complete, and nothing in them may choose a torch. Torch comes last and by version alone,
+# because its file differs between machines; all it needs but itself is then there.
+$(VENV)/test.stamp: $(VENV)/runtime.stamp requirements-dev.lock requirements-train.lock constraints.txt
+	$(INSTALL) --no-deps --require-hashes -r requirements-dev.lock -r requirements-train.lock
+	$(INSTALL) --constraint constraints.txt torch
+	@touch $@
