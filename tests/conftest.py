@@ -1,0 +1,17 @@
+"""Says after every run which marked tests it left out, and the command that runs them."""
+
+from collections import Counter
+
+import pytest
+
+COMMANDS = {"system": "make test-system", "slow": "make test-slow"}
+LEFT_OUT: Counter[str] = Counter()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    LEFT_OUT.update(mark for item in items for mark in COMMANDS if item.get_closest_marker(mark))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counts = [f"{LEFT_OUT[mark]} {mark} ({command})" for mark, command in COMMANDS.items()]
+    terminalreporter.write_line(f"left out: {', '.join(counts)}")
