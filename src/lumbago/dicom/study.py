@@ -21,7 +21,9 @@ class SliceHeader:
 
     A frame of an enhanced multi-frame image has its own header, `frame` counting from 1; otherwise `frame` is None.
     Orientation and position are in patient millimetres (LPS); `pixel_spacing` is (between rows, between columns).
-    NIfTI slices fill the same fields from the affine, with made-up UIDs that depend on the content alone.
+    NIfTI slices fill the same fields from the affine: made-up UIDs that depend on the content alone, `frame` counting
+    along the slice axis, no `modality`, no `sop_class_uid`, and the file's name as `series_description`.
+    Enhanced images come in the words of classic ones; `acquisition_contrast` (`T1`, `T2`, `STIR`...) is theirs alone.
     """
 
     source: SourceFile
@@ -72,6 +74,9 @@ class SliceHeader:
     acquisition_number: int | None
     temporal_position: int | None
     burned_in_annotation: str
+    acquisition_contrast: str = ""
+    mr_acquisition_type: str = ""
+    diffusion_b_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file that was left out, and why. `is_damage` separates a broken image from a file that is simply something else."""
+    """A file that was left out, and why. `is_damage` separates a broken image from what is simply something else."""
 
     name: str
     reason: str

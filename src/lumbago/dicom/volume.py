@@ -17,7 +17,7 @@ class Volume:
         array: intensities after rescale, bright is high, axes (slice, row, column); `ijk` means an index in this order.
         affine: maps (i, j, k, 1) of a voxel's centre to patient millimetres (LPS).
         headers: one header per slice i, in the array's order.
-        geometry_is_assumed: the files state no usable geometry; the frame is made up, so sides and millimetres mean nothing.
+        geometry_is_assumed: the files state no usable geometry; the frame is made up, sides and sizes mean nothing.
         remarks: what the builder noticed and a reader should know.
     """
 
@@ -30,15 +30,18 @@ class Volume:
     @property
     def spacing_mm(self) -> Float64[np.ndarray, "3"]:
         """Distance between neighbours along slice, row and column axes; along slices it includes the gap."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
+        spacing: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return spacing
 
     def to_lps_mm(self, ijk: Float64[np.ndarray, "*points 3"]) -> Float64[np.ndarray, "*points 3"]:
         """Patient millimetres of (fractional) indices."""
-        return ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
+        points: Float64[np.ndarray, "*points 3"] = ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return points
 
     def to_ijk(self, lps_mm: Float64[np.ndarray, "*points 3"]) -> Float64[np.ndarray, "*points 3"]:
         """(Fractional) indices of patient points."""
-        return (lps_mm - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        indices: Float64[np.ndarray, "*points 3"] = (lps_mm - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        return indices
 
     def reordered(self, axes: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Self:
         """The same volume with its axes permuted, then flipped; every voxel keeps its place in the patient.
