@@ -1,0 +1,1 @@
+"""Running the shipped networks: a model is a card, an ONNX file and a golden pair."""

@@ -1,0 +1,141 @@
+"""A model and its card, run by ONNX Runtime; nothing else in Lumbago knows how a network is run.
+
+A model is a folder `<name>/` with `model.onnx`, `card.toml` and `golden.npz`. It is refused unless its checksum is the
+card's and its golden input gives its golden output on this machine.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime as ort
+from jaxtyping import Float32
+
+from lumbago.errors import ModelRefused
+
+SHIPPED: Final = Path(__file__).parent.parent / "models"
+_TOLERANCE: Final = 2e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What must be known about a model to run it and to judge it; read from `card.toml`.
+
+    Attributes:
+        name, version: of the model; sha256: of its ONNX file.
+        kind: `locator` or `grader`.
+        trained_on: `real`, `phantoms` or `real and phantoms`; caution: a sentence for every reader, or "".
+        outputs: labels of each output: channels of a locator, grades of each condition of a grader.
+        inputs: how its input is made (pixel size, shape, slices), as the pipeline understands it.
+        calibration: temperature of each output.
+        proof: training data with licences, command, hours, measured scores with interval, data, split and command.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    kind: str
+    trained_on: str
+    caution: str
+    outputs: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, Any]
+    calibration: Mapping[str, float]
+    proof: Mapping[str, Any]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions that it grades; none for a locator."""
+        return tuple(self.outputs) if self.kind == "grader" else ()
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a model's folder.
+
+    Raises:
+        ModelRefused: there is none, or it lacks a field.
+    """
+    try:
+        data = tomllib.loads((folder / "card.toml").read_text(encoding="utf8"))
+        return Card(
+            **{name: data[name] for name in ("name", "version", "sha256", "kind", "trained_on", "caution")},
+            outputs={name: tuple(labels) for name, labels in data["outputs"].items()},
+            inputs=data["inputs"],
+            calibration=data["calibration"],
+            proof=data["proof"],
+        )
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ModelRefused(
+            f"the model in {folder} has no readable card ({error})",
+            "card.toml beside model.onnx",
+            "install Lumbago again, or put a whole model there",
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model."""
+
+    card: Card
+    session: Any
+
+    @cached_property
+    def _input(self) -> str:
+        return str(self.session.get_inputs()[0].name)
+
+    def run(self, batch: Float32[np.ndarray, "..."]) -> dict[str, Float32[np.ndarray, "..."]]:
+        """Raw outputs by name for a batch of prepared inputs."""
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(names, {self._input: batch}), strict=True))
+
+
+def load_model(name: str, folder: Path = SHIPPED, threads: int = 2) -> Model:
+    """Loads and proves a model.
+
+    Raises:
+        ModelRefused: missing, damaged, or its golden pair does not hold.
+    """
+    place = folder / name
+    card = read_card(place)
+    try:
+        weights = (place / "model.onnx").read_bytes()
+    except OSError as error:
+        raise ModelRefused(f"the model {name} has no weights in {place}", "model.onnx", "install Lumbago again") from error
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
+        raise ModelRefused(
+            f"the weights of {name} in {place} are not those of its card",
+            f"checksum {card.sha256[:12]}",
+            "install Lumbago again",
+        )
+    model = Model(card, _session(weights, threads))
+    _prove(model, place / "golden.npz")
+    return model
+
+
+def _session(weights: bytes, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+def _prove(model: Model, golden: Path) -> None:
+    try:
+        with np.load(golden, allow_pickle=False) as pair:
+            expected = {name.removeprefix("output_"): pair[name] for name in pair.files if name.startswith("output_")}
+            found = model.run(pair["input"])
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelRefused(f"{model.card.name} has no golden pair in {golden.parent}", "golden.npz") from error
+    for name, values in expected.items():
+        difference = float(np.abs(found[name] - values).max())
+        if not difference <= _TOLERANCE * max(1.0, float(np.abs(values).max())):
+            raise ModelRefused(
+                f"{model.card.name} gives other numbers here than where it was made (off by {difference:.2g} in {name})",
+                f"at most {_TOLERANCE:g}",
+                "check the ONNX Runtime version in the lock file",
+            )

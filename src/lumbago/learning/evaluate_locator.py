@@ -1,0 +1,70 @@
+"""How well discs are found and named on labelled pictures."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumbago.anatomy.levels import LEVELS, bottom_count
+from lumbago.inference.weights import Model
+from lumbago.learning.disc_samples import picture_volume
+from lumbago.learning.label_tables import LabelledSlice
+from lumbago.learning.locator_targets import TrueDisc, true_discs
+from lumbago.learning.metrics import Score, over_patients
+from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDisc:
+    """A labelled lumbar disc and what the locator made of it.
+
+    Attributes:
+        error_mm: distance to the nearest found disc, infinite when none was found at all.
+        half_height_mm: of the disc, the tolerance.
+        is_named_right: the nearest found disc lies within tolerance and bears its name.
+    """
+
+    source: str
+    patient: str
+    name: str
+    level: str
+    error_mm: float
+    half_height_mm: float
+    is_named_right: bool
+
+    @property
+    def is_found(self) -> bool:
+        """Within half a disc height."""
+        return self.error_mm <= self.half_height_mm
+
+
+def find_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[FoundDisc]:
+    """Runs the locator (of the fold that has not seen the patient) on every picture with labelled discs."""
+    found = []
+    for row in rows:
+        truth = true_discs(row)
+        if truth:
+            location = locate_discs(model_of(row.patient), picture_volume(row))
+            found += [_compare(row, location, level, truth[count]) for level in LEVELS if (count := bottom_count(level)) in truth]
+    return found
+
+
+def _compare(row: LabelledSlice, location: SpineLocation, level: str, truth: TrueDisc) -> FoundDisc:
+    place = location.volume.to_lps_mm(np.array([0.0, *truth.center]))
+    distances = {disc.level: float(np.linalg.norm(disc.center_lps_mm - place)) for disc in location.discs}
+    nearest = min(distances, key=lambda name: distances[name]) if distances else ""
+    error, half = distances.get(nearest, float("inf")), truth.half_height * row.spacing_mm
+    return FoundDisc(row.source, row.patient, row.name, level, error, half, nearest == level and error <= half)
+
+
+def summarize(found: list[FoundDisc]) -> dict[str, Score]:
+    """Shares with intervals over patients: found within half a disc height, named right; and the mean error of the found."""
+    patients = np.array([disc.patient for disc in found])
+    hit = np.array([disc.is_found for disc in found], float)
+    named = np.array([disc.is_named_right for disc in found], float)
+    error = np.array([disc.error_mm if disc.is_found else np.nan for disc in found])
+    return {
+        "found within half a disc height": over_patients(lambda rows: float(hit[rows].mean()), patients),
+        "found and named right": over_patients(lambda rows: float(named[rows].mean()), patients),
+        "mean error of found discs, mm": over_patients(lambda rows: float(np.nanmean(error[rows])), patients),
+    }

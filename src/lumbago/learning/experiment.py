@@ -1,0 +1,79 @@
+"""An experiment: one TOML file that holds only differences from these defaults.
+
+Its header comment gives the command, the hours it took and the score it reached.
+"""
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from lumbago.errors import SettingsRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Settings of one training run.
+
+    Attributes:
+        name: name of the model that it makes.
+        kind: what is trained, a row of `TASKS`.
+        sources: label sources, folders under the data folder.
+        phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
+        phantom_share: share of a batch drawn from phantoms.
+        conditions: conditions that a grader learns.
+        anchor, patch, pixel_mm, slices: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
+        shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
+        steps: optimisation steps.
+        batch: samples per step.
+        learning_rate: its highest value; it warms up, then falls as a cosine.
+        weight_decay: of AdamW.
+        pretrained: start the encoder from ImageNet.
+        augmentation: strength of the pictures' change, 1 as usual.
+        folds: number of patient-wise folds; `fold` of them is left out, or none when -1.
+        fold: the fold that is left out.
+        seed: of every random draw.
+    """
+
+    name: str
+    kind: str
+    sources: tuple[str, ...] = ()
+    phantoms: int = 0
+    phantom_seed: int = 1_000_000
+    phantom_share: float = 0.3
+    conditions: tuple[str, ...] = ()
+    anchor: str = "disc"
+    patch: tuple[int, int] = (80, 112)
+    pixel_mm: float = 0.6
+    slices: int = 1
+    shift_mm: float = 1.5
+    turn_degrees: float = 4.0
+    steps: int = 2000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    pretrained: bool = True
+    augmentation: float = 1.0
+    folds: int = 4
+    fold: int = -1
+    seed: int = 1
+
+    @classmethod
+    def read(cls, path: Path, **changes: Any) -> Self:
+        """The experiment in a TOML file, with changes on top.
+
+        Raises:
+            SettingsRefused: no such file, not TOML, or a setting that does not exist.
+        """
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf8"))
+        except OSError as error:
+            raise SettingsRefused(f"no experiment {path}", "a TOML file", "see experiments/") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsRefused(f"{path} is not TOML: {error}") from error
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise SettingsRefused(f"{path} sets {', '.join(unknown)}", f"some of {', '.join(sorted(known))}")
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        return cls(**{"name": path.stem, **values, **changes})

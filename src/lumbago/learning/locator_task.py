@@ -1,0 +1,101 @@
+"""Training the locator: windows of labelled slices, real and phantom."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from lumbago.learning.augment import Warp, draw_scanner, rescan, warp
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.label_tables import fold_of, read_labels
+from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, locator_sample
+from lumbago.learning.losses import map_loss
+from lumbago.networks.efficientnet_lite import load_imagenet
+from lumbago.networks.spine_locator import SpineLocator
+from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
+from lumbago.pipeline.normalise import three_views
+
+_WINDOW = (288, 224)
+_SOURCE_WEIGHTS = {"sudirman": 1.0, "spider": 3.0, "spider_space": 0.7}
+"""Chance of a slice: the boxed `spider` slices are few but come from many scanners; `spider_space` are near copies."""
+
+
+class LocatorTask:
+    """Batches of windows with target maps.
+
+    Args:
+        experiment: its settings; patients of the left-out fold are not read.
+        samples: the slices to draw from.
+    """
+
+    def __init__(self, experiment: Experiment, samples: Sequence[LocatorSample]) -> None:
+        self.experiment = experiment
+        self.samples = samples
+        weights = np.array([_SOURCE_WEIGHTS.get(sample.name.split(":")[0], 1.0) for sample in samples])
+        self.chances = weights / weights.sum()
+
+    @classmethod
+    def read(cls, experiment: Experiment, data: Path) -> "LocatorTask":
+        """Reads the label sources under `data`, without the left-out fold."""
+        rows = read_labels(data, experiment.sources)
+        kept = [row for row in rows if fold_of(row.patient, experiment.folds) != experiment.fold]
+        return cls(experiment, [sample for row in kept if (sample := locator_sample(row)) is not None])
+
+    def network(self) -> nn.Module:
+        """A locator, its encoder from ImageNet if wished and at hand."""
+        network = SpineLocator(len(CHANNELS))
+        if self.experiment.pretrained:
+            load_imagenet(network.encoder)
+        return network
+
+    def batch(self, rng: Generator) -> tuple[Tensor, ...]:
+        """(images, targets, known): shapes (batch, 3 | channels | channels, rows, columns)."""
+        indices = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
+        windows = [window(self.samples[index], rng, self.experiment.augmentation) for index in indices]
+        images, targets, known = (torch.from_numpy(np.stack(part)) for part in zip(*windows, strict=True))
+        return images.contiguous(memory_format=torch.channels_last), targets, known
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Masked cross-entropy and Dice."""
+        images, targets, known = batch
+        return map_loss(network(images), targets, known)
+
+
+Window = tuple[
+    Float32[np.ndarray, "3 rows columns"],
+    Float32[np.ndarray, "channels rows columns"],
+    Float32[np.ndarray, "channels rows columns"],
+]
+
+
+def window(sample: LocatorSample, rng: Generator, strength: float) -> Window:
+    """A window of a slice, moved and rescanned at random: network input, targets 0..1, known 0 or 1."""
+    spec = _draw_warp(sample, rng)
+    scanner = draw_scanner(rng, strength)
+    image = warp(sample.image[None], spec)[0]
+    known = warp((sample.targets != UNKNOWN).astype(np.float32), spec) > 0.99
+    targets = warp(np.where(sample.targets == UNKNOWN, 0, sample.targets).astype(np.float32) / ONE, spec)
+    grey = np.clip(image / max(float(np.percentile(image, 99.5)), 1e-6), 0, 1.3)
+    views = three_views(rescan(grey, scanner), PIXEL_MM)
+    return views, np.where(known, targets, 0).astype(np.float32), known.astype(np.float32)
+
+
+def _draw_warp(sample: LocatorSample, rng: Generator) -> Warp:
+    """A window about a random disc, seldom about any place; sizes and tilts beyond what patients and fields of view give."""
+    rows, columns = sample.image.shape
+    centers = np.argwhere(sample.targets[CHANNELS.index("disc_center")] == ONE)
+    if len(centers) and rng.random() < 0.93:
+        center = centers[rng.integers(len(centers))] + rng.normal(0, 40, 2)
+    else:
+        center = rng.uniform(0, 1, 2) * (rows, columns)
+    return Warp(
+        center=(float(center[0]), float(center[1])),
+        rotation_degrees=float(rng.normal(0, 8)),
+        scale=float(np.exp(rng.normal(0, 0.14))),
+        stretch=float(np.exp(rng.normal(0, 0.04))),
+        shape=_WINDOW,
+    )

@@ -1,0 +1,60 @@
+"""From a trained network to a model folder: ONNX file, golden pair, card."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from lumbago.errors import LumbagoError
+
+_TOLERANCE = 1e-3
+
+
+def export_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str], strides: dict[int, int], folder: Path) -> str:
+    """Writes `model.onnx` and `golden.npz` and gives the checksum of the former.
+
+    Args:
+        network: in evaluation mode.
+        example: an input; it becomes the golden input.
+        outputs: names of the network's outputs, in order.
+        strides: axes of the input whose size may change, and the number that the size must divide by.
+
+    Raises:
+        LumbagoError: the exported network does not repeat the original's numbers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    axes = {axis: stride * torch.export.Dim(f"axis{axis}", min=1, max=4096) for axis, stride in strides.items()}
+    program = torch.onnx.export(
+        network.eval(), (example,), dynamo=True, dynamic_shapes=(axes,), external_data=False,
+        input_names=["input"], output_names=list(outputs), verbose=False,
+    )  # fmt: skip
+    assert program is not None
+    path = folder / "model.onnx"
+    program.save(str(path))
+    golden = _golden(network, example, outputs)
+    np.savez_compressed(folder / "golden.npz", **golden)
+    weights = path.read_bytes()
+    _compare(weights, golden)
+    return hashlib.sha256(weights).hexdigest()
+
+
+@torch.no_grad()
+def _golden(network: nn.Module, example: Tensor, outputs: Sequence[str]) -> dict[str, Any]:
+    results = network(example)
+    results = results if isinstance(results, tuple) else (results,)
+    named = {f"output_{name}": value.numpy() for name, value in zip(outputs, results, strict=True)}
+    return {"input": example.numpy(), **named}
+
+
+def _compare(weights: bytes, golden: dict[str, Any]) -> None:
+    session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    for name, found in zip(names, session.run(names, {"input": golden["input"]}), strict=True):
+        wanted = golden[f"output_{name}"]
+        if not np.abs(found - wanted).max() <= _TOLERANCE * max(1.0, float(np.abs(wanted).max())):
+            raise LumbagoError(f"the exported network gives other numbers in {name} than the trained one")

@@ -1,0 +1,1 @@
+"""How a study becomes grades; `analyze_study` tells it in order."""

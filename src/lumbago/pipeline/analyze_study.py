@@ -1,0 +1,95 @@
+"""How a study becomes grades: the whole story."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.findings import StudyFindings
+from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.study import SkippedFile, Study
+from lumbago.dicom.volume import Volume
+from lumbago.inference.weights import SHIPPED, Card, Model, load_model
+from lumbago.pipeline.agree_on_names import agree_on_names
+from lumbago.pipeline.choose_series import choose_series
+from lumbago.pipeline.explain_grades import HeatMap, explain_grades
+from lumbago.pipeline.grade_patches import grade_patches
+from lumbago.pipeline.judge_quality import require_lumbar
+from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
+from lumbago.pipeline.place_patches import LocatedSpine, reference_of
+from lumbago.pipeline.read_volumes import SeriesReader, read_sagittal
+from lumbago.pipeline.summarize_study import StudyReading, gaps, summarize_study
+
+LOCATOR: Final = "spine-locator"
+GRADERS: Final = ("disc-grader", "canal-grader", "foramen-grader", "recess-grader")
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The models of one analysis."""
+
+    locator: Model
+    graders: tuple[Model, ...]
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """Their cards, the locator's first."""
+        return tuple(model.card for model in (self.locator, *self.graders))
+
+    @classmethod
+    def load(cls, folder: Path = SHIPPED, threads: int = 2) -> "Models":
+        """The shipped models, or those of the same names in another folder.
+
+        Raises:
+            ModelRefused: one is missing or does not do what its card says.
+        """
+        return cls(load_model(LOCATOR, folder, threads), tuple(load_model(name, folder, threads) for name in GRADERS))
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Findings, and what is needed to show them.
+
+    Attributes:
+        volumes: by role, in display orientation.
+        heat_maps: by the file name that the findings give them.
+        skipped: files that could not be used.
+        gaps: why conditions that can be graded were not, because of what the input lacks.
+    """
+
+    findings: StudyFindings
+    volumes: Mapping[Role, Sequence[Volume]]
+    heat_maps: Mapping[str, HeatMap]
+    skipped: tuple[SkippedFile, ...]
+    gaps: tuple[str, ...]
+
+
+def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
+    """Reads one study.
+
+    Raises:
+        NotALumbarStudy: no lumbar spine is seen in it.
+        UnreadableInput: none of its sagittal images can be decoded.
+    """
+    choice = choose_series(study)
+    reader = SeriesReader(models.locator, decoder)
+    sagittal = read_sagittal(choice, reader)
+    require_lumbar([found.doubt for found in reader.read.values()], reader.skipped)
+    locations = agree_on_names({role: found.location for role, found in sagittal.items()})
+    axial = reader.axial(choice.candidates["axial_t2"])
+    spine = LocatedSpine(
+        sagittal=locations,
+        foramina=locate_foramina(models.locator, locations.get("sagittal_t1")),
+        recesses=locate_recesses(models.locator, reference_of(locations).discs, axial),
+    )
+    findings, heat_maps = explain_grades(grade_patches(models.graders, spine))
+    reading = StudyReading(study, choice, sagittal, axial, spine, tuple(reader.remarks), models.cards)
+    summary = summarize_study(reading, findings)
+    return Analysis(
+        findings=summary,
+        volumes={**{role: (location.volume,) for role, location in locations.items()}, "axial_t2": axial},
+        heat_maps=heat_maps,
+        skipped=(*study.skipped, *reader.skipped),
+        gaps=gaps(reading, summary.not_assessed),
+    )

@@ -1,0 +1,97 @@
+"""Which series plays which role, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
+from lumbago.dicom.describe_series import SeriesDescription, describe_series
+from lumbago.dicom.study import Series, Study
+from lumbago.errors import NotALumbarStudy
+
+_WEIGHTINGS: Mapping[Role, tuple[str, ...]] = {
+    "sagittal_t1": ("t1",),
+    "sagittal_t2": ("t2", "stir"),
+    "axial_t2": ("t2",),
+}
+"""Weightings that can play a role, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A series that could play a role."""
+
+    series: Series
+    description: SeriesDescription
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """Candidates for each role, the best first, and what was left out with its reason."""
+
+    candidates: Mapping[Role, tuple[Candidate, ...]]
+    left_out: tuple[Candidate, ...]
+
+
+def choose_series(study: Study) -> SeriesChoice:
+    """Ranks the series of a study for each role by what their geometry and timing say.
+
+    A sagittal series whose weighting the headers do not tell is a last candidate for both sagittal roles: its pixels
+    decide later. So is a single picture without any orientation.
+
+    Raises:
+        NotALumbarStudy: no series is sagittal, or there are localizers only.
+    """
+    described = [(series, describe_series(series)) for series in study.series]
+    candidates: dict[Role, tuple[Candidate, ...]] = {role: _ranked(role, described) for role in ROLES}
+    if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
+        raise _nothing_sagittal(described)
+    used = {id(candidate.series) for ranked in candidates.values() for candidate in ranked}
+    left_out = [Candidate(series, text, _why_not(text)) for series, text in described if id(series) not in used]
+    return SeriesChoice(candidates, tuple(left_out))
+
+
+def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tuple[Candidate, ...]:
+    fitting = [(rank, series, text) for series, text in described if (rank := _rank(role, series, text)) is not None]
+    fitting.sort(key=lambda row: row[0])
+    return tuple(Candidate(series, text, f"{ROLE_TITLES[role]}: {'; '.join(text.reasons)}") for _, series, text in fitting)
+
+
+def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
+    """Sort key, smaller is better; None when the series cannot play the role."""
+    plane = role.split("_", maxsplit=1)[0]
+    is_single_unknown = text.plane == "unknown" and plane == "sagittal" and len(series.slices) == 1
+    if not text.is_mr or text.is_localizer or not (text.plane == plane or is_single_unknown):
+        return None
+    if text.weighting in _WEIGHTINGS[role]:
+        preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
+    elif text.weighting == "unknown" and plane == "sagittal":
+        preference = len(_WEIGHTINGS[role]) + (1.0 if is_single_unknown else 0.0)
+    else:
+        return None
+    spacing = series.first.pixel_spacing
+    has_contrast = bool(series.first.contrast_agent)
+    return preference + has_contrast, -min(len(series.slices), 30), spacing[0] if spacing else 9.0, *_content_key(series)
+
+
+def _content_key(series: Series) -> tuple[float, ...]:
+    """Breaks ties by what does not change with names and UIDs: the place and timing of the slices."""
+    position = series.first.image_position or (0.0, 0.0, 0.0)
+    return series.first.echo_time or 0.0, series.first.repetition_time or 0.0, *position
+
+
+def _why_not(text: SeriesDescription) -> str:
+    if not text.is_mr:
+        return "not an MR image"
+    if text.is_localizer:
+        return "a localizer"
+    return f"{text.plane} {text.weighting}: no role for it"
+
+
+def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotALumbarStudy:
+    if described and all(text.is_localizer for _, text in described):
+        found = "the study holds localizers only"
+    else:
+        kinds = sorted({f"{text.plane} {text.weighting}" for _, text in described})
+        found = f"the study holds no sagittal series ({', '.join(kinds)})"
+    return NotALumbarStudy(found, "a sagittal T1 or T2 series of the lumbar spine", "check that the export is complete")

@@ -1,0 +1,105 @@
+"""The patch that a grader sees: oriented with the disc, resampled, freed of the scanner's scale.
+
+Training crops through here as well, with a shaken frame, so that both see the same thing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from lumbago.anatomy.findings import Point
+from lumbago.dicom.patient_geometry import sample_plane
+from lumbago.dicom.volume import Volume
+from lumbago.pipeline.measure_spine import SignalReference
+from lumbago.pipeline.normalise import Picture, local_contrast
+
+Vector = Float64[np.ndarray, "3"]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRecipe:
+    """What a grader's card says of its input.
+
+    Attributes:
+        anchor: what lies in the middle: `disc`, `canal`, `foramen` or `recess`.
+        rows, columns: size in pixels; pixel_mm: their size.
+        slices: neighbouring slices, an odd number; at the edge of a volume the last slice is repeated.
+        votes: middle slices that are graded one by one and averaged, an odd number.
+    """
+
+    anchor: str
+    rows: int
+    columns: int
+    pixel_mm: float
+    slices: int
+    votes: int = 1
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any]) -> Self:
+        """The recipe on a card."""
+        return cls(**{name: inputs[name] for name in cls.__dataclass_fields__ if name in inputs})
+
+
+    def scaled(self, factor: float) -> Self:
+        """The same pixels over a larger or smaller piece of the body."""
+        return replace(self, pixel_mm=self.pixel_mm * factor)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchFrame:
+    """Where a patch lies: its middle slice, centre, and unit vectors along its columns and down its rows.
+
+    For one side of the body `along` is turned around, so that left and right look alike to a grader.
+    """
+
+    slice_index: int
+    center_lps_mm: Vector
+    along: Vector
+    down: Vector
+
+    def shaken(self, shift_mm: tuple[float, float], degrees: float, slices: int) -> Self:
+        """The frame moved by (down, along) millimetres, turned in its plane, and shifted by whole slices."""
+        angle = np.radians(degrees)
+        along = np.cos(angle) * self.along + np.sin(angle) * self.down
+        down = np.cos(angle) * self.down - np.sin(angle) * self.along
+        center = self.center_lps_mm + shift_mm[0] * self.down + shift_mm[1] * self.along
+        return replace(self, slice_index=self.slice_index + slices, center_lps_mm=center, along=along, down=down)
+
+    def box_lps_mm(self, recipe: PatchRecipe) -> tuple[Point, Point]:
+        """Two opposite corners of the patch."""
+        half = (recipe.rows * self.down + recipe.columns * self.along) * recipe.pixel_mm / 2
+        first, last = self.center_lps_mm - half, self.center_lps_mm + half
+        return (float(first[0]), float(first[1]), float(first[2])), (float(last[0]), float(last[1]), float(last[2]))
+
+
+def crop_patch(volume: Volume, frame: PatchFrame, recipe: PatchRecipe) -> Float32[np.ndarray, "slices rows columns"]:
+    """Grey values of the patch on neighbouring slices, untouched but for resampling."""
+    count = volume.array.shape[0]
+    reach = recipe.slices // 2
+    wanted = [min(max(frame.slice_index + n, 0), count - 1) for n in range(-reach, reach + 1)]
+    sampled = {index: _plane(volume, index, frame, recipe) for index in set(wanted)}
+    return np.stack([sampled[index] for index in wanted])
+
+
+def _plane(volume: Volume, index: int, frame: PatchFrame, recipe: PatchRecipe) -> Picture:
+    row_step, column_step = frame.down * recipe.pixel_mm, frame.along * recipe.pixel_mm
+    origin = frame.center_lps_mm - (recipe.rows - 1) / 2 * row_step - (recipe.columns - 1) / 2 * column_step
+    return sample_plane(volume, index, origin, row_step, column_step, (recipe.rows, recipe.columns))
+
+
+def patch_views(
+    patch: Float32[np.ndarray, "slices rows columns"], reference: SignalReference | None, pixel_mm: float
+) -> Float32[np.ndarray, "slices 3 rows columns"]:
+    """Input channels of a grader, each about -1 to 1: signal against the bright reference, against the middle one, and
+    local contrast. Without a reference the patch's own 99th percentile and median stand in.
+    """
+    if reference is None:
+        reference = SignalReference(max(float(np.percentile(patch, 99)), 1e-6), max(float(np.median(patch)), 1e-6))
+    bright = np.clip(patch / reference.bright, 0, 1.6)
+    middle = np.clip(patch / (2.5 * reference.middle), 0, 1.2)
+    local = np.stack([local_contrast(picture, pixel_mm) for picture in patch / reference.bright])
+    views = np.stack([2 * np.sqrt(bright) - 1, 2 * middle - 1, local], axis=1)
+    return views.astype(np.float32)

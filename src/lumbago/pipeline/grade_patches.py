@@ -1,0 +1,149 @@
+"""Patches to calibrated probabilities, and probabilities to findings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+
+from lumbago.anatomy.conditions import CONDITIONS, Condition
+from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
+from lumbago.inference.weights import Model
+from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.measure_spine import measure_disc
+from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
+
+_UNSEEN: Final = 0.3
+_NO_SIGNAL: Final = 0.03
+_FLAT: Final = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Graded:
+    """A finding and the map of what its grade rests on (rows and columns of the patch at the network's stride)."""
+
+    finding: Finding
+    heat: Float32[np.ndarray, "h w"] | None
+
+
+def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
+    """Grades every condition of every model wherever its patches could be placed."""
+    graded = []
+    for model in models:
+        patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
+        if patches:
+            graded += _grade(model, patches)
+    return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
+
+
+def _degeneration(pfirrmann: Graded) -> Graded | None:
+    """Disc degeneration in three steps from a Pfirrmann finding: 1-2 normal, 3-4 mild to moderate, 5 severe."""
+    finding = pfirrmann.finding
+    if finding.condition != "pfirrmann":
+        return None
+    one, two, three, four, five = (finding.probabilities[grade] for grade in finding.scale.grades)
+    scale = CONDITIONS["disc_degeneration"].scale
+    values = dict(zip(scale.grades, (round(one + two, 4), round(three + four, 4), five), strict=True))
+    expected = scale.expected_grade(values)
+    derived = replace(
+        finding,
+        condition="disc_degeneration",
+        grade=None if finding.abstained else max(values, key=lambda grade: values[grade]),
+        probabilities=values,
+        expected_grade=None if finding.abstained or expected is None else round(expected, 2),
+        measurements={},
+    )
+    return Graded(derived, None)
+
+
+def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
+    recipe = PatchRecipe.of(model.card.inputs)
+    raw = [_crop_votes(patch, recipe) for patch in patches]
+    views = np.stack(
+        [patch_views(vote, patch.reference, recipe.pixel_mm) for patch, votes in zip(patches, raw, strict=True) for vote in votes]
+    )
+    outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
+    graded = []
+    for number, (patch, votes) in enumerate(zip(patches, raw, strict=True)):
+        reason = _why_abstain(patch, votes[len(votes) // 2])
+        first_map = 0
+        for name, grades in model.card.outputs.items():
+            probabilities = _softmax(outputs[name][number] / model.card.calibration.get(name, 1.0))
+            heat = outputs["maps"][number, first_map + int(np.argmax(probabilities))]
+            first_map += len(grades)
+            finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
+            graded.append(Graded(_abstained(finding, reason) if reason else finding, None if reason else heat))
+    return graded
+
+
+def _crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Float32[np.ndarray, "slices rows columns"]]:
+    reach = recipe.votes // 2
+    return [crop_patch(patch.volume, patch.frame.shaken((0.0, 0.0), 0.0, n), recipe) for n in range(-reach, reach + 1)]
+
+
+def _averaged(values: Float32[np.ndarray, "all ..."], votes: int) -> Float32[np.ndarray, "patches ..."]:
+    return values.reshape(-1, votes, *values.shape[1:]).mean(1)
+
+
+def _softmax(logits: Float32[np.ndarray, " grades"]) -> Float32[np.ndarray, " grades"]:
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), np.float32)
+
+
+def _why_abstain(patch: PlacedPatch, picture: Float32[np.ndarray, "slices rows columns"]) -> str:
+    """Why a patch must not be graded, or ""."""
+    middle = picture[picture.shape[0] // 2]
+    full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
+    if patch.disc.confidence < _UNSEEN:
+        return "the disc is not clearly seen"
+    if float(np.percentile(middle, 95)) < _NO_SIGNAL * full:
+        return "no signal there"
+    if float(middle.std()) < _FLAT * full:
+        return "no structure is seen there"
+    return ""
+
+
+def _finding(
+    condition: Condition, model: Model, patch: PlacedPatch, recipe: PatchRecipe, values: Float32[np.ndarray, " grades"]
+) -> Finding:
+    probabilities = {grade: round(float(value), 4) for grade, value in zip(condition.scale.grades, values, strict=True)}
+    expected = condition.scale.expected_grade(probabilities)
+    return Finding(
+        condition=condition.name,
+        level=patch.level,
+        side=patch.side,
+        grade=max(probabilities, key=lambda grade: probabilities[grade]),
+        probabilities=probabilities,
+        expected_grade=None if expected is None else round(expected, 2),
+        evidence=_evidence(condition, patch, recipe),
+        measurements=_measurements(patch),
+        model=model.card.name,
+        trained_on=model.card.trained_on,
+    )
+
+
+def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
+    return measure_disc(patch.disc, not patch.volume.geometry_is_assumed) if patch.side is None else {}
+
+
+def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
+    header = patch.volume.headers[min(max(patch.frame.slice_index, 0), len(patch.volume.headers) - 1)]
+    return Evidence(
+        series_instance_uid=header.series_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        frame=header.frame,
+        role=condition.source,
+        point_lps_mm=_rounded(patch.point_lps_mm),
+        box_lps_mm=tuple(_rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe)),  # type: ignore[arg-type]
+        outline=tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm) if patch.side is None else (),
+    )
+
+
+def _rounded(point: np.ndarray) -> Point:
+    return round(float(point[0]), 2), round(float(point[1]), 2), round(float(point[2]), 2)
+
+
+def _abstained(finding: Finding, reason: str) -> Finding:
+    return replace(finding, grade=None, expected_grade=None, abstained=True, reason=reason)
+

@@ -1,0 +1,92 @@
+"""Is this a lumbar MR, and can it be trusted? By what is seen in it, not by what its header claims."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from lumbago.anatomy.conditions import ROLE_TITLES, Role
+from lumbago.anatomy.findings import QualityRemark
+from lumbago.dicom.study import SkippedFile
+from lumbago.errors import NotALumbarStudy, UnreadableInput
+from lumbago.pipeline.locate_discs import SpineLocation, channel, slice_on_grid
+
+_SEEN: Final = 0.3
+_LEAST_DISCS: Final = 3
+_LUMBAR_STEP_MM: Final = (23.0, 55.0)
+_LUMBAR_DEPTH_MM: Final = (20.0, 60.0)
+_FEW_SLICES: Final = 5
+_COARSE_MM: Final = 1.3
+
+
+def require_lumbar(doubts: Sequence[str], skipped: Sequence[SkippedFile]) -> None:
+    """Refuses a study in which no sagittal series shows a lumbar spine.
+
+    Args:
+        doubts: of every sagittal series that was read, "" for a lumbar one.
+        skipped: images that could not be decoded.
+
+    Raises:
+        UnreadableInput: no sagittal series could be read at all.
+        NotALumbarStudy: too few discs in a row, or discs of another size than a lumbar spine's.
+    """
+    if not doubts:
+        why = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
+        raise UnreadableInput(f"no sagittal series could be read{why}", "images that can be decoded", "export the study again")
+    if all(doubts):
+        raise NotALumbarStudy(
+            f"no lumbar spine was found in its sagittal images: {doubts[0]}", "an MR study of the lumbar spine", "check the body part"
+        )
+
+
+def doubt_of(location: SpineLocation) -> str:
+    """Why this is no lumbar spine, or "" when it may be one.
+
+    Neighbouring lumbar discs lie 23 to 55 mm apart and are 20 to 60 mm deep; cervical ones about 18 and 16 mm.
+    """
+    seen = [disc for disc in location.discs if disc.confidence >= _SEEN]
+    if len(seen) < _LEAST_DISCS:
+        return f"{len(seen)} discs in a row, expected at least {_LEAST_DISCS}"
+    centers = np.array([disc.center_lps_mm for disc in location.discs])
+    step = float(np.median(np.linalg.norm(np.diff(centers, axis=0), axis=1)))
+    depth = float(np.median([disc.frame.depth_mm for disc in seen]))
+    if not _LUMBAR_STEP_MM[0] <= step <= _LUMBAR_STEP_MM[1]:
+        return f"discs {step:.0f} mm apart, lumbar ones are {_LUMBAR_STEP_MM[0]:.0f} to {_LUMBAR_STEP_MM[1]:.0f}"
+    if not _LUMBAR_DEPTH_MM[0] <= depth <= _LUMBAR_DEPTH_MM[1]:
+        return f"discs {depth:.0f} mm deep, lumbar ones are {_LUMBAR_DEPTH_MM[0]:.0f} to {_LUMBAR_DEPTH_MM[1]:.0f}"
+    return ""
+
+
+def seen_weighting(location: SpineLocation) -> str:
+    """`t1` or `t2` by whether the canal is darker or brighter than the bodies; `unknown` when they cannot be told."""
+    ratios = [ratio for index in {disc.slice_index for disc in location.discs} if (ratio := _canal_to_body(location, index))]
+    if not ratios:
+        return "unknown"
+    ratio = float(np.median(ratios))
+    return "t2" if ratio > 1.15 else "t1" if ratio < 0.85 else "unknown"
+
+
+def _canal_to_body(location: SpineLocation, index: int) -> float | None:
+    maps, image = location.maps[index], slice_on_grid(location.volume, index)
+    canal, body = channel(maps, "canal") > 0.5, channel(maps, "vertebra") > 0.5
+    if canal.sum() < 100 or body.sum() < 300:
+        return None
+    return float(np.percentile(image[canal], 75)) / max(float(np.median(image[body])), 1e-6)
+
+
+def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
+    """What a reader of this series' grades must know."""
+    title, volume = ROLE_TITLES[role], location.volume
+    remarks = [QualityRemark("warning", f"{title}: {text}") for text in volume.remarks]
+    if volume.geometry_is_assumed:
+        remarks.append(QualityRemark("limit", f"{title}: the files state no position; sides and millimetres are not given."))
+    if volume.array.shape[0] < _FEW_SLICES:
+        count = volume.array.shape[0]
+        remarks.append(QualityRemark("limit", f"{title}: only {count} slice{'s' if count > 1 else ''}."))
+    coarse = float(volume.spacing_mm[1:].max())
+    if coarse > _COARSE_MM:
+        remarks.append(QualityRemark("warning", f"{title}: coarse pixels ({coarse:.1f} mm)."))
+    if not location.name_is_sure:
+        text = "Level names are not sure: nothing in view looks like the sacrum; levels are counted from the lowest disc seen."
+        remarks.append(QualityRemark("limit", text))
+    return remarks

@@ -1,0 +1,289 @@
+"""Where the discs are, in patient millimetres: from a sagittal volume to named discs with outline, frame and canal.
+
+The network sees single slices. A few slices across the middle are read first; where most canal is seen is the middle of
+the spine, and there the discs are found, named from the sacrum up, and outlined.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import contourpy
+import numpy as np
+from jaxtyping import Float32, Float64
+from scipy import ndimage
+
+from lumbago.anatomy.findings import Point
+from lumbago.dicom.volume import Volume
+from lumbago.inference.weights import Model
+from lumbago.pipeline.disc_chain import DiscChain, DiscPoint, find_chain
+from lumbago.pipeline.normalise import resample_image, three_views
+
+CHANNELS: Final = ("disc", "vertebra", "sacrum", "canal", "disc_center", "lumbosacral_center", "foramen", "recess")
+"""What the locator draws, in order."""
+PIXEL_MM: Final = 1.0
+"""Pixel size of the locator's input and maps."""
+
+_STRIDE: Final = 32
+_SEARCH_STEP_MM, _SEARCH_REACH_MM = 8.0, 18.0
+_SURE: Final = 0.5
+
+
+Maps = Float32[np.ndarray, "channels rows columns"]
+Vector = Float64[np.ndarray, "3"]
+
+
+@dataclass(frozen=True, eq=False)
+class DiscFrame:
+    """How a disc lies: unit vectors in patient space, and its size.
+
+    Attributes:
+        back: along the disc from front to back.
+        down: across the disc from head to feet.
+        depth_mm: front to back; height_mm: between the endplates, over the middle half.
+    """
+
+    back: Vector
+    down: Vector
+    depth_mm: float
+    height_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedDisc:
+    """A disc found on a sagittal volume.
+
+    Attributes:
+        level: its name; confidence: 0 to 1, 0 when it was not seen but must lie in a gap.
+        slice_index: the volume's slice through the middle of the canal at this level.
+        center_lps_mm: of the disc on that slice.
+        frame: direction and size.
+        outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined.
+        canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
+    """
+
+    level: str
+    confidence: float
+    slice_index: int
+    center_lps_mm: Vector
+    frame: DiscFrame
+    outline_lps_mm: tuple[Point, ...]
+    canal_lps_mm: Vector
+    canal_mm: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class SpineLocation:
+    """All discs found on one sagittal volume, from the bottom up, and the maps they were read from by slice index."""
+
+    volume: Volume
+    discs: tuple[LocatedDisc, ...]
+    name_is_sure: bool
+    maps: dict[int, Maps] = field(repr=False)
+
+    def disc(self, level: str) -> LocatedDisc | None:
+        """The disc of a level, if found."""
+        return next((disc for disc in self.discs if disc.level == level), None)
+
+
+class SliceReader:
+    """The locator applied to slices of one canonical volume, each slice once."""
+
+    def __init__(self, model: Model, volume: Volume) -> None:
+        self.model, self.volume = model, volume
+        self.maps: dict[int, Maps] = {}
+
+    def read(self, indices: Sequence[int]) -> dict[int, Maps]:
+        """Probability maps of the slices, on square pixels of PIXEL_MM."""
+        for index in indices:
+            if index not in self.maps:
+                self.maps[index] = read_slice(self.model, self.volume.array[index], self._spacing())
+        return {index: self.maps[index] for index in indices}
+
+    def _spacing(self) -> tuple[float, float]:
+        _, row_mm, column_mm = self.volume.spacing_mm
+        return float(row_mm), float(column_mm)
+
+    def _shrinking(self) -> tuple[float, float]:
+        """Rows and columns of the volume per pixel of the maps."""
+        _, rows, columns = self.volume.array.shape
+        row_mm, column_mm = self._spacing()
+        return rows / max(1, round(rows * row_mm / PIXEL_MM)), columns / max(1, round(columns * column_mm / PIXEL_MM))
+
+    def to_lps_mm(self, slice_index: float, row: float, column: float) -> Vector:
+        """Patient point of a (row, column) of the maps; undoes the resampling of `resample_image`."""
+        by_row, by_column = self._shrinking()
+        at = (slice_index, (row + 0.5) * by_row - 0.5, (column + 0.5) * by_column - 0.5)
+        return self.volume.to_lps_mm(np.array(at, np.float64))
+
+    def to_grid(self, lps_mm: Vector) -> tuple[float, float]:
+        """(row, column) of the maps at a patient point, seen along the slice normal."""
+        by_row, by_column = self._shrinking()
+        _, row, column = self.volume.to_ijk(lps_mm)
+        return (float(row) + 0.5) / by_row - 0.5, (float(column) + 0.5) / by_column - 0.5
+
+
+def read_slice(model: Model, image: Float32[np.ndarray, "rows columns"], spacing_mm: tuple[float, float]) -> Maps:
+    """Probability maps of one canonical slice."""
+    grid = resample_image(image, spacing_mm, PIXEL_MM)
+    views = three_views(grid, PIXEL_MM)
+    rows, columns = grid.shape
+    pad = ((0, 0), (0, -rows % _STRIDE), (0, -columns % _STRIDE))
+    logits = model.run(np.pad(views, pad, mode="edge")[None])["maps"][0, :, :rows, :columns]
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def slice_on_grid(volume: Volume, index: int) -> Float32[np.ndarray, "rows columns"]:
+    """A slice's grey values on the grid of its maps."""
+    _, row_mm, column_mm = volume.spacing_mm
+    return resample_image(volume.array[index], (float(row_mm), float(column_mm)), PIXEL_MM)
+
+
+def channel(maps: Maps, name: str) -> Float32[np.ndarray, "rows columns"]:
+    """One of the maps by name."""
+    return maps[CHANNELS.index(name)]
+
+
+def locate_discs(model: Model, volume: Volume) -> SpineLocation:
+    """Finds and names the discs on a canonical sagittal volume (rows head to feet, columns front to back).
+
+    The result has no discs when nothing in the volume looks like a row of discs.
+    """
+    reader = SliceReader(model, volume)
+    found = reader.read(_search_slices(volume))
+    weights = {index: float(channel(maps, "canal").sum() + channel(maps, "disc").sum()) + 1.0 for index, maps in found.items()}
+    heats = [_weighted(found, weights, name) for name in ("disc_center", "lumbosacral_center")]
+    chain = find_chain(*heats)
+    discs = tuple(
+        _place(reader, level, point, direction)
+        for level, point, direction in zip(chain.levels, chain.points, _directions(chain), strict=True)
+    )
+    return SpineLocation(volume, discs, chain.name_is_sure, reader.maps)
+
+
+def _search_slices(volume: Volume) -> list[int]:
+    """A few slices across the middle of the volume, one every 8 mm or so."""
+    count = volume.array.shape[0]
+    step = max(1, round(_SEARCH_STEP_MM / float(volume.spacing_mm[0])))
+    reach = max(1, round(_SEARCH_REACH_MM / float(volume.spacing_mm[0]) / step))
+    middle = count // 2
+    return sorted({min(max(middle + n * step, 0), count - 1) for n in range(-reach, reach + 1)})
+
+
+def _weighted(found: dict[int, Maps], weights: dict[int, float], name: str) -> Float32[np.ndarray, "rows columns"]:
+    """Mean of a map over slices that show the spine; a slice far off the middle counts little."""
+    best = max(weights.values())
+    kept = {index: weight for index, weight in weights.items() if weight > 0.6 * best}
+    total = sum(kept.values())
+    return np.sum([channel(found[index], name) * (weight / total) for index, weight in kept.items()], axis=0, dtype=np.float32)
+
+
+def _directions(chain: DiscChain) -> list[tuple[float, float]]:
+    """Unit (row, column) steps down the spine at each disc, from its neighbours."""
+    points = np.array([(point.row, point.column) for point in chain.points])
+    if len(points) < 2:
+        return [(1.0, 0.0)] * len(points)
+    tangents = -np.gradient(points, axis=0)
+    return [(float(t[0]), float(t[1])) for t in tangents / np.linalg.norm(tangents, axis=1, keepdims=True)]
+
+
+def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float, float]) -> LocatedDisc:
+    """Fills in a disc of the chain: its slice, frame, outline and canal."""
+    index = _middle_slice(reader, point, down)
+    maps = reader.read([index])[index]
+    outline = _outline(channel(maps, "disc"), point)
+    center, back, depth, height = _shape(outline, point, down)
+    canal, canal_mm = _canal(channel(maps, "canal"), center, back, depth)
+
+    def lps(place: np.ndarray) -> Vector:
+        return reader.to_lps_mm(index, float(place[0]), float(place[1]))
+
+    origin = lps(center)
+    frame = DiscFrame(_unit(lps(center + back) - origin), _unit(lps(center + _turned(back)) - origin), depth, height)
+    polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline))
+    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), canal_mm)
+
+
+def _unit(vector: Vector) -> Vector:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def _turned(back: np.ndarray) -> np.ndarray:
+    """The (row, column) direction square to `back` that points to the feet."""
+    return np.array([back[1], -back[0]])
+
+
+def _middle_slice(reader: SliceReader, point: DiscPoint, down: tuple[float, float]) -> int:
+    """The slice in the middle of the canal behind this disc, by the canal's mass over the slices read, then refined."""
+    indices = sorted(reader.maps)
+    if len(indices) == 1:
+        return indices[0]
+    mass = np.array([_canal_mass(reader.maps[index], point) for index in indices])
+    if mass.max() < 20:
+        return indices[len(indices) // 2]
+    strong = np.where(mass > 0.25 * mass.max(), mass, 0.0)
+    return round(float((strong * indices).sum() / strong.sum()))
+
+
+def _canal_mass(maps: Maps, point: DiscPoint, reach_mm: float = 12.0, depth_mm: float = 50.0) -> float:
+    """Canal seen in a band behind the disc, in square millimetres."""
+    rows = slice(max(0, round(point.row - reach_mm)), round(point.row + reach_mm) + 1)
+    columns = slice(max(0, round(point.column)), round(point.column + depth_mm) + 1)
+    return float(channel(maps, "canal")[rows, columns].sum())
+
+
+def _outline(disc: Float32[np.ndarray, "rows columns"], point: DiscPoint) -> Float64[np.ndarray, "points 2"]:
+    """Contour of the disc that holds (or is nearest to) the point, as (row, column); empty when there is none."""
+    reach = 40
+    top, left = max(0, round(point.row) - reach), max(0, round(point.column) - reach)
+    window = disc[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
+    labels, count = ndimage.label(window > _SURE)
+    if not count:
+        return np.zeros((0, 2))
+    at = (min(round(point.row) - top, window.shape[0] - 1), min(round(point.column) - left, window.shape[1] - 1))
+    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    if distance[at] > 4:
+        return np.zeros((0, 2))
+    own = labels == labels[tuple(nearest[:, at[0], at[1]])]
+    lines = contourpy.contour_generator(z=np.pad(np.where(own, window, 0.0), 1)).lines(_SURE)
+    longest = max(lines, key=len)
+    return np.asarray(longest[:, ::-1] - 1 + (top, left), np.float64)
+
+
+def _shape(
+    outline: Float64[np.ndarray, "points 2"], point: DiscPoint, down: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """(centre, direction to the back, depth mm, height mm) of an outlined disc, all in the picture's plane.
+
+    The direction is the long axis of the outline when that is clear and agrees with the spine's course to 35 degrees.
+    """
+    across = np.array([-down[1], down[0]])
+    if len(outline) < 8:
+        return np.array([point.row, point.column]), across, 34.0, 8.0
+    center = outline.mean(0)
+    _, spread, axes = np.linalg.svd(outline - center, full_matrices=False)
+    back = axes[0] * np.sign(axes[0] @ across + 1e-9)
+    if spread[0] < 1.4 * spread[1] or back @ across < np.cos(np.radians(35)):
+        back = across
+    along, upright = (outline - center) @ back, (outline - center) @ _turned(back)
+    middle = np.abs(along - (along.max() + along.min()) / 2) < np.ptp(along) / 4
+    lower, upper = upright[middle & (upright > 0)], upright[middle & (upright <= 0)]
+    height = float(np.median(lower) - np.median(upper)) if lower.size and upper.size else float(np.ptp(upright))
+    shift = (along.max() + along.min()) / 2
+    return center + shift * back, back, float(np.ptp(along)) * PIXEL_MM, height * PIXEL_MM
+
+
+def _canal(
+    canal: Float32[np.ndarray, "rows columns"], center: np.ndarray, back: np.ndarray, depth_mm: float
+) -> tuple[np.ndarray, float | None]:
+    """Middle and front-to-back width of the canal on the line through the disc; a guess and None when it is not seen."""
+    distance = np.arange(0.3 * depth_mm, 0.5 * depth_mm + 32.0, 0.5) / PIXEL_MM
+    line = center[:, None] + back[:, None] * distance
+    values = ndimage.map_coordinates(canal, line, order=1, mode="constant")
+    inside = values > _SURE
+    if not inside.any():
+        return center + back * (0.5 * depth_mm + 8.0) / PIXEL_MM, None
+    labels, _ = ndimage.label(inside)
+    run = np.nonzero(labels == labels[int(np.argmax(values))])[0]
+    width = 0.5 * float(run.size)
+    return center + back * distance[run].mean(), width

@@ -1,0 +1,157 @@
+"""Foramina on sagittal slices, and recesses on axial ones: carried there by patient geometry, then refined by the locator.
+
+Where the locator sees nothing that it is sure of, the geometric guess stands; `confidence` says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from lumbago.anatomy.levels import SIDES, Side
+from lumbago.dicom.volume import Volume
+from lumbago.inference.weights import Model
+from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SliceReader, SpineLocation, channel
+
+Vector = Float64[np.ndarray, "3"]
+
+_FORAMEN_OUT_MM, _FORAMEN_SPREAD_MM = 17.0, 5.0
+_FORAMEN_RANGE_MM: Final = (9.0, 27.0)
+_FORAMEN_UP_MM, _FORAMEN_BACK_MM = 8.0, 2.0
+_RECESS_OUT_MM, _RECESS_FORWARD_MM = 8.5, 1.0
+_REACH_MM, _SPREAD_MM = 14.0, 7.0
+_SEEN: Final = 0.2
+_AXIAL_TOLERANCE_MM: Final = 5.0
+_STEEPEST_AXIAL: Final = np.cos(np.radians(40))
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedPoint:
+    """A point on one slice of a volume; `confidence` 0 means that it is a guess from the anatomy around it."""
+
+    volume: Volume
+    slice_index: int
+    point_lps_mm: Vector
+    confidence: float
+
+
+def _outward(side: Side) -> float:
+    """Sign of LPS x on a side of the patient."""
+    return 1.0 if side == "left" else -1.0
+
+
+def locate_foramina(model: Model, location: SpineLocation | None) -> dict[tuple[str, Side], LocatedPoint]:
+    """The foramen of each disc and side on a sagittal volume that has slices there; nothing where it has none.
+
+    The point is the exiting root in the upper foramen, about 8 mm above the disc and 17 mm beside the middle of the canal.
+    """
+    if location is None:
+        return {}
+    reader = SliceReader(model, location.volume)
+    reader.maps.update(location.maps)
+    points = {(disc.level, side): _foramen(reader, disc, side) for disc in location.discs for side in SIDES}
+    return {place: point for place, point in points.items() if point is not None}
+
+
+def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint | None:
+    offsets = _sideways_mm(reader.volume, disc.canal_lps_mm) * _outward(side)
+    indices = [int(i) for i in np.nonzero((offsets >= _FORAMEN_RANGE_MM[0]) & (offsets <= _FORAMEN_RANGE_MM[1]))[0]]
+    if not indices:
+        return None
+    expected = (
+        disc.center_lps_mm
+        + (disc.frame.depth_mm / 2 + _FORAMEN_BACK_MM) * disc.frame.back
+        - _FORAMEN_UP_MM * disc.frame.down
+    )
+    prior = {i: float(np.exp(-(((offsets[i] - _FORAMEN_OUT_MM) / _FORAMEN_SPREAD_MM) ** 2) / 2)) for i in indices}
+    return _best_point(reader, expected, prior, "foramen")
+
+
+def _sideways_mm(volume: Volume, origin: Vector) -> Float64[np.ndarray, " slices"]:
+    """How far to the patient's left of a point each slice of a sagittal volume lies, along the slice normal."""
+    row, column = volume.affine[:3, 1], volume.affine[:3, 2]
+    normal = np.cross(column, row)
+    normal = normal / np.linalg.norm(normal) * np.sign(normal[0] + 1e-12)
+    starts = volume.affine[:3, 3] + np.arange(volume.array.shape[0])[:, None] * volume.affine[:3, 0]
+    return np.asarray((starts - origin) @ normal)
+
+
+def _best_point(reader: SliceReader, expected: Vector, prior: dict[int, float], name: str) -> LocatedPoint:
+    """The strongest place of a map near the expected one, weighed by the prior of its slice."""
+    best = LocatedPoint(reader.volume, max(prior, key=lambda i: prior[i]), expected, 0.0)
+    best_score = 0.0
+    for index, maps in reader.read(sorted(prior)).items():
+        row, column = reader.to_grid(expected)
+        peak, height = _peak_near(channel(maps, name), row, column)
+        if height > _SEEN and height * prior[index] > best_score:
+            best_score = height * prior[index]
+            best = LocatedPoint(reader.volume, index, reader.to_lps_mm(index, *peak), height)
+    if best.confidence == 0.0:
+        row, column = reader.to_grid(expected)
+        return LocatedPoint(reader.volume, best.slice_index, reader.to_lps_mm(best.slice_index, row, column), 0.0)
+    return best
+
+
+def _peak_near(heat: Float32[np.ndarray, "rows columns"], row: float, column: float) -> tuple[tuple[float, float], float]:
+    """Centroid and height of the strongest bump near a place, far ones counting less."""
+    reach = round(_REACH_MM / PIXEL_MM)
+    top, left = max(0, round(row) - reach), max(0, round(column) - reach)
+    window = heat[top : round(row) + reach + 1, left : round(column) + reach + 1]
+    if window.size == 0:
+        return (row, column), 0.0
+    rows, columns = np.indices(window.shape)
+    near = np.exp(-((rows + top - row) ** 2 + (columns + left - column) ** 2) / (2 * (_SPREAD_MM / PIXEL_MM) ** 2))
+    r, c = np.unravel_index(int(np.argmax(window * near)), window.shape)
+    mass = np.where(np.hypot(rows - r, columns - c) < 4 / PIXEL_MM, window.astype(np.float64) ** 2, 0.0)
+    total = max(float(mass.sum()), 1e-12)
+    return (top + float((mass * rows).sum()) / total, left + float((mass * columns).sum()) / total), float(window[r, c])
+
+
+def locate_recesses(
+    model: Model, discs: Sequence[LocatedDisc], axials: Sequence[Volume]
+) -> dict[tuple[str, Side], LocatedPoint]:
+    """The lateral recess of each disc and side on canonical axial volumes; nothing at a level that no slice passes through.
+
+    The point is the descending root, about 8.5 mm beside the middle of the canal, on the slice that lies nearest the disc.
+    """
+    readers = [SliceReader(model, volume) for volume in axials]
+    points: dict[tuple[str, Side], LocatedPoint] = {}
+    for disc in discs:
+        choice = axial_slice_of(disc, axials)
+        if choice is not None:
+            reader, index = readers[choice[0]], choice[1]
+            for side in SIDES:
+                points[disc.level, side] = _recess(reader, index, disc, side)
+    return points
+
+
+def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, int] | None:
+    """(volume, slice) whose plane passes nearest the canal at the disc, tilt against the disc counting as distance."""
+    best: tuple[float, int, int] | None = None
+    for number, volume in enumerate(axials):
+        normal = np.cross(volume.affine[:3, 2], volume.affine[:3, 1])
+        normal = normal / np.linalg.norm(normal)
+        level = abs(float(normal @ disc.frame.down))
+        place = volume.to_ijk(disc.canal_lps_mm)
+        index = round(float(place[0]))
+        if level < _STEEPEST_AXIAL or not 0 <= index < volume.array.shape[0] or not _is_inside(place, volume):
+            continue
+        distance = abs(float(place[0]) - index) * float(volume.spacing_mm[0])
+        cost = distance + 20.0 * (1.0 - level)
+        if distance <= _AXIAL_TOLERANCE_MM and (best is None or cost < best[0]):
+            best = (cost, number, index)
+    return None if best is None else best[1:]
+
+
+def _is_inside(ijk: Vector, volume: Volume, margin_px: int = 10) -> bool:
+    _, rows, columns = volume.array.shape
+    return bool(margin_px <= ijk[1] < rows - margin_px and margin_px <= ijk[2] < columns - margin_px)
+
+
+def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:
+    forward = -reader.volume.affine[:3, 1] / reader.volume.spacing_mm[1]
+    sideways = reader.volume.affine[:3, 2] / reader.volume.spacing_mm[2]
+    expected = disc.canal_lps_mm + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
+    return _best_point(reader, expected, {index: 1.0}, "recess")

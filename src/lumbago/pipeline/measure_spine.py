@@ -1,0 +1,72 @@
+"""Numbers read off the segmentation: disc height, canal width, and the signals that grades are judged against."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+
+from lumbago.anatomy.findings import Measurement
+from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SpineLocation, channel, slice_on_grid
+
+_INSIDE: Final = 0.5
+_LEAST_PIXELS: Final = 30
+_NEAR_MM: Final = 30.0
+_HEIGHT_ERROR_MM: Final = 0.8
+_CANAL_ERROR_MM: Final = 1.0
+"""Standard errors, from phantoms whose true sizes are known; the locator's card says how they were measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReference:
+    """What bright and middling mean on this series near one disc: cerebrospinal fluid and marrow on T2, fat and marrow on T1."""
+
+    bright: float
+    middle: float
+
+
+def measure_disc(disc: LocatedDisc, is_metric: bool) -> dict[str, Measurement]:
+    """Sizes of a located disc; none when it was not outlined or the files state no millimetres."""
+    if not is_metric or not disc.outline_lps_mm:
+        return {}
+    sizes = {
+        "disc_height_mm": Measurement(round(disc.frame.height_mm, 1), _HEIGHT_ERROR_MM),
+        "disc_depth_mm": Measurement(round(disc.frame.depth_mm, 1), _CANAL_ERROR_MM),
+    }
+    if disc.canal_mm is not None:
+        sizes["canal_depth_mm"] = Measurement(round(disc.canal_mm, 1), _CANAL_ERROR_MM)
+    return sizes
+
+
+def signal_references(location: SpineLocation) -> dict[str, SignalReference]:
+    """Reference signals near each disc, by level.
+
+    Bright: the 90th percentile in the canal within 30 mm of the disc; a canal that is closed there shows no fluid, so
+    it is never taken below 60 % of the whole spine's. Middle: the median of the bodies within 30 mm. Where nothing was
+    segmented, the picture's own percentiles stand in.
+    """
+    return {disc.level: _reference(location, disc) for disc in location.discs}
+
+
+def _reference(location: SpineLocation, disc: LocatedDisc) -> SignalReference:
+    maps = location.maps[disc.slice_index]
+    image = slice_on_grid(location.volume, disc.slice_index)
+    near = _near_rows(location, disc, image.shape[0])
+    canal, body = channel(maps, "canal") > _INSIDE, channel(maps, "vertebra") > _INSIDE
+    whole = _percentile(image, canal, 90, float(np.percentile(image, 99)))
+    bright = max(_percentile(image, canal & near, 90, whole), 0.6 * whole)
+    fallback = _percentile(image, body, 50, float(np.percentile(image, 90)))
+    return SignalReference(max(bright, 1e-6), max(_percentile(image, body & near, 50, fallback), 1e-6))
+
+
+def _near_rows(location: SpineLocation, disc: LocatedDisc, rows: int) -> np.ndarray:
+    row_mm = float(location.volume.spacing_mm[1])
+    row = float(location.volume.to_ijk(disc.center_lps_mm)[1]) * row_mm / PIXEL_MM
+    return np.abs(np.arange(rows) - row)[:, None] < _NEAR_MM / PIXEL_MM
+
+
+def _percentile(image: Float32[np.ndarray, "rows columns"], mask: np.ndarray, share: float, otherwise: float) -> float:
+    inside = image[mask]
+    return float(np.percentile(inside, share)) if inside.size >= _LEAST_PIXELS else otherwise
+
+

@@ -1,0 +1,45 @@
+"""What could not be assessed, and why: no condition is left out in silence."""
+
+from collections.abc import Mapping, Sequence
+
+from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Condition, Role, expected_sites
+from lumbago.anatomy.findings import Finding, NotAssessed
+from lumbago.pipeline.place_patches import LocatedSpine
+
+
+def not_assessed(findings: Sequence[Finding], spine: LocatedSpine, missing: Mapping[Role, str]) -> tuple[NotAssessed, ...]:
+    """An entry for every condition, level and side without a finding; one entry for all of a condition's when none has one.
+
+    Args:
+        missing: for roles that no series plays, why.
+    """
+    there = {(finding.condition, finding.level, finding.side) for finding in findings}
+    entries: list[NotAssessed] = []
+    for condition in CONDITIONS.values():
+        absent = [(level, side) for level, side in expected_sites(condition) if (condition.name, level, side) not in there]
+        if len(absent) == len(expected_sites(condition)):
+            entries.append(NotAssessed(condition.name, _reason_for_all(condition, there, spine, missing)))
+        else:
+            entries += [NotAssessed(condition.name, _reason_at(condition, level, spine), level, side) for level, side in absent]
+    return tuple(entries)
+
+
+def _reason_for_all(
+    condition: Condition, there: set[tuple[str, str, object]], spine: LocatedSpine, missing: Mapping[Role, str]
+) -> str:
+    if condition.source in missing:
+        return missing[condition.source]
+    if condition.source == "sagittal_t1" and not spine.foramina:
+        return "the sagittal T1 series has no slices beside the middle"
+    if condition.source == "axial_t2" and not spine.recesses:
+        return "no axial slice passes through a located disc"
+    return "no model grades it in this version"
+
+
+def _reason_at(condition: Condition, level: str, spine: LocatedSpine) -> str:
+    location = spine.sagittal.get(condition.source) or next(iter(spine.sagittal.values()))
+    if location.disc(level) is None:
+        return "the disc was not found in view"
+    if condition.source == "axial_t2":
+        return "no axial slice passes through the disc"
+    return f"the {ROLE_TITLES[condition.source]} series has no slice there"

@@ -1,0 +1,130 @@
+"""Where each grader looks: the frames of its patches at every level and side."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.levels import LEVELS, Side
+from lumbago.dicom.volume import Volume
+from lumbago.pipeline.crop_patches import PatchFrame, Vector
+from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
+from lumbago.pipeline.locate_points import LocatedPoint
+from lumbago.pipeline.measure_spine import SignalReference, signal_references
+
+_DISC_BACKWARD_MM: Final = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedSpine:
+    """All that was located in a study.
+
+    Attributes:
+        sagittal: the discs on each sagittal series that plays a role.
+        foramina: on the sagittal T1 series, by (level, side).
+        recesses: on the axial series, by (level, side).
+    """
+
+    sagittal: Mapping[Role, SpineLocation]
+    foramina: Mapping[tuple[str, Side], LocatedPoint]
+    recesses: Mapping[tuple[str, Side], LocatedPoint]
+
+    @property
+    def reference(self) -> SpineLocation:
+        """The series whose discs stand for the study: T2 where there is one."""
+        return reference_of(self.sagittal)
+
+
+def reference_of(sagittal: Mapping[Role, SpineLocation]) -> SpineLocation:
+    """T2 where there is one, else T1."""
+    return sagittal["sagittal_t2"] if "sagittal_t2" in sagittal else sagittal["sagittal_t1"]
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedPatch:
+    """A patch to be graded: its place, the volume it is cut from, the disc it belongs to, and how bright things are there.
+
+    `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch.
+    """
+
+    level: str
+    side: Side | None
+    volume: Volume
+    frame: PatchFrame
+    point_lps_mm: Vector
+    disc: LocatedDisc
+    reference: SignalReference | None
+
+
+def disc_frame(disc: LocatedDisc) -> PatchFrame:
+    """Levelled with the disc, a little behind its middle so that the canal is in view."""
+    center = disc.center_lps_mm + _DISC_BACKWARD_MM * disc.frame.back
+    return PatchFrame(disc.slice_index, center, disc.frame.back, disc.frame.down)
+
+
+def canal_frame(disc: LocatedDisc) -> PatchFrame:
+    """Levelled with the disc, about the canal behind it."""
+    return PatchFrame(disc.slice_index, disc.canal_lps_mm, disc.frame.back, disc.frame.down)
+
+
+def foramen_frame(disc: LocatedDisc, point: LocatedPoint) -> PatchFrame:
+    """Levelled with the disc, about the foramen."""
+    return PatchFrame(point.slice_index, point.point_lps_mm, disc.frame.back, disc.frame.down)
+
+
+def recess_frame(side: Side, point: LocatedPoint) -> PatchFrame:
+    """Along the axial slice, about the recess; columns run outward on both sides."""
+    outward = 1.0 if side == "left" else -1.0
+    volume = point.volume
+    along = outward * volume.affine[:3, 2] / volume.spacing_mm[2]
+    return PatchFrame(point.slice_index, point.point_lps_mm, along, volume.affine[:3, 1] / volume.spacing_mm[1])
+
+
+def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
+    return _along_the_middle(spine, lambda disc: (disc_frame(disc), disc.center_lps_mm))
+
+
+def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
+    return _along_the_middle(spine, lambda disc: (canal_frame(disc), disc.canal_lps_mm))
+
+
+def _along_the_middle(
+    spine: LocatedSpine, place: Callable[[LocatedDisc], tuple[PatchFrame, Vector]]
+) -> list[PlacedPatch]:
+    location = spine.sagittal.get("sagittal_t2")
+    if location is None:
+        return []
+    references = signal_references(location)
+    discs = [disc for level in LEVELS if (disc := location.disc(level)) is not None]
+    return [PlacedPatch(disc.level, None, location.volume, *place(disc), disc, references[disc.level]) for disc in discs]
+
+
+def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:
+    location = spine.sagittal.get("sagittal_t1")
+    if location is None:
+        return []
+    references = signal_references(location)
+    return [
+        PlacedPatch(level, side, point.volume, foramen_frame(disc, point), point.point_lps_mm, disc, references[level])
+        for (level, side), point in spine.foramina.items()
+        if (disc := location.disc(level)) is not None and level in LEVELS
+    ]
+
+
+def _at_recesses(spine: LocatedSpine) -> list[PlacedPatch]:
+    location = spine.reference
+    return [
+        PlacedPatch(level, side, point.volume, recess_frame(side, point), point.point_lps_mm, disc, None)
+        for (level, side), point in spine.recesses.items()
+        if (disc := location.disc(level)) is not None and level in LEVELS
+    ]
+
+
+ANCHORS: Final[Mapping[str, Callable[[LocatedSpine], list[PlacedPatch]]]] = {
+    "disc": _at_discs,
+    "canal": _at_canals,
+    "foramen": _at_foramina,
+    "recess": _at_recesses,
+}
+"""How the patches of a grader are placed, by the anchor on its card."""

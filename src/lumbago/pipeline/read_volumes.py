@@ -1,0 +1,101 @@
+"""From chosen series to volumes in display orientation; the sagittal ones with their discs located.
+
+What the pixels show counts more than what the header states: a series plays the role that its contrast fits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.findings import QualityRemark
+from lumbago.dicom.build_volume import build_volumes
+from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
+from lumbago.dicom.study import SkippedFile
+from lumbago.dicom.volume import Volume
+from lumbago.inference.weights import Model
+from lumbago.pipeline.choose_series import Candidate, SeriesChoice
+from lumbago.pipeline.judge_quality import doubt_of, seen_weighting
+from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+
+_WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSagittal:
+    """A sagittal series that was read: what it shows (`t1`, `t2` or `unknown`), and why it may be no lumbar spine."""
+
+    candidate: Candidate
+    location: SpineLocation
+    shows: str
+    doubt: str
+
+
+@dataclass(eq=False)
+class SeriesReader:
+    """Reads candidates, each once, and keeps what went wrong on the way."""
+
+    locator: Model
+    decoder: Decoder
+    read: dict[str, ReadSagittal] = field(default_factory=dict)
+    remarks: list[QualityRemark] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+    def sagittal(self, candidate: Candidate) -> ReadSagittal | None:
+        """The candidate with its discs, None when it forms no volume."""
+        uid = candidate.series.series_instance_uid
+        if uid not in self.read:
+            volumes = self._volumes(candidate)
+            if not volumes:
+                return None
+            largest = max(volumes, key=lambda volume: volume.array.shape[0])
+            location = locate_discs(self.locator, canonical_sagittal(largest))
+            self.read[uid] = ReadSagittal(candidate, location, self._shows(candidate, location), doubt_of(location))
+        return self.read[uid]
+
+    def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
+        """All axial volumes of the candidates, in display orientation."""
+        return tuple(canonical_axial(volume) for candidate in candidates for volume in self._volumes(candidate))
+
+    def _volumes(self, candidate: Candidate) -> tuple[Volume, ...]:
+        built = build_volumes(candidate.series, self.decoder)
+        self.skipped += built.skipped
+        self.remarks += [QualityRemark("warning", reason) for reason in built.refused]
+        return built.volumes
+
+    def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
+        stated, seen = candidate.description.weighting, seen_weighting(location)
+        claimed = "t2" if stated == "stir" else stated
+        if seen == "unknown":
+            return claimed
+        if claimed not in ("unknown", seen):
+            text = f"A series is tagged as {stated.upper()} but its pixels show {seen.upper()} contrast; the pixels were followed."
+            self.remarks.append(QualityRemark("warning", text))
+        return seen
+
+
+def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, ReadSagittal]:
+    """The series that plays each sagittal role, T2 first."""
+    chosen: dict[Role, ReadSagittal] = {}
+    for role in _WANTED:
+        for candidate in choice.candidates[role]:
+            found = reader.sagittal(candidate)
+            if found is not None and found.shows == _WANTED[role] and not found.doubt:
+                chosen[role] = found
+                break
+    for role in _WANTED:
+        _fill_from_others(role, chosen, reader)
+    return chosen
+
+
+def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: SeriesReader) -> None:
+    """A role that nothing was named for goes to a series that was read and fits it, or whose contrast nobody can tell."""
+    if role in chosen:
+        return
+    taken = {id(found) for found in chosen.values()}
+    free = [found for found in reader.read.values() if id(found) not in taken and not found.doubt]
+    fitting = [found for found in free if found.shows == _WANTED[role]]
+    unknown = [found for found in free if found.shows == "unknown"] if role == "sagittal_t2" else []
+    if fitting or unknown:
+        chosen[role] = (fitting or unknown)[0]
