@@ -1,0 +1,51 @@
+"""What radiographers write into a series' name, as weighting, fat suppression and plane. Only ever a tie-breaker."""
+
+import re
+from typing import Final, Literal
+
+from lumbago.dicom.study import SliceHeader
+
+Weighting = Literal["t1", "t2", "pd", "stir", "flair", "t2_star", "diffusion", "unknown"]
+
+_START, _END = r"(?:(?<![a-z0-9])|(?<=sag)|(?<=ax)|(?<=cor)|(?<=tra))", r"(?![a-z0-9])"
+_WEIGHTINGS: Final[tuple[tuple[Weighting, str], ...]] = (
+    ("diffusion", rf"{_START}(dwi|dti|diff|adc|trace)"),
+    ("stir", rf"{_START}(stir|tirm)"),
+    ("t2_star", rf"{_START}(t2 ?\*|t2 ?star|medic|merge|m?ffe){_END}|{_START}t2 ?\*"),
+    ("t1", rf"{_START}t1"),
+    ("flair", rf"{_START}flair"),
+    ("t2", rf"{_START}t2"),
+    ("pd", rf"{_START}(pd|dp|proton)"),
+)
+_FAT_SUPPRESSED: Final = rf"{_START}(fs|fat ?sat|fatsup|spair|spir|stir|tirm|we|water|fat supp\w*){_END}"
+_LOCALIZER: Final = rf"{_START}(loc|locali[sz]er|scout|survey|pilot|3 ?pl(ane)?){_END}"
+_PLANES: Final = (
+    ("sagittal", rf"{_START}sag"),
+    ("axial", rf"{_START}(ax|tra{_END}|transv)"),
+    ("coronal", rf"{_START}cor(onal)?{_END}"),
+)
+
+
+def words_of(header: SliceHeader) -> str:
+    """Series description and protocol name in lower case, separators as spaces."""
+    return re.sub(r"[_\-/.,;:()+]+", " ", f"{header.series_description} | {header.protocol_name}".lower())
+
+
+def named_weighting(words: str) -> Weighting:
+    """The weighting that a name states; `T2 STIR` is a STIR and `T1 FLAIR` a T1."""
+    return next((weighting for weighting, pattern in _WEIGHTINGS if re.search(pattern, words)), "unknown")
+
+
+def names_fat_suppression(words: str) -> bool:
+    """Whether a name speaks of fat suppression."""
+    return re.search(_FAT_SUPPRESSED, words) is not None
+
+
+def names_localizer(words: str) -> bool:
+    """Whether a name speaks of a localizer."""
+    return re.search(_LOCALIZER, words) is not None
+
+
+def named_planes(words: str) -> tuple[str, ...]:
+    """The planes that a name mentions."""
+    return tuple(plane for plane, pattern in _PLANES if re.search(pattern, words))

@@ -1,0 +1,249 @@
+"""Which slices form a regular grid together, from their headers alone.
+
+A series may hold several: blocks of axial slices angled to each disc, several echoes, several sizes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float64
+
+from lumbago.dicom.study import SliceHeader
+from lumbago.errors import NotAGrid
+
+SAME_DIRECTION_DEGREES: Final = 0.25
+"""Slices tilted by more against each other are no grid: 0.25 degrees are 0.4 mm at the edge of a 200 mm image."""
+POSITION_TOLERANCE_MM: Final = 0.1
+POSITION_TOLERANCE_SHARE: Final = 0.05
+_ORTHOGONAL: Final = 0.01
+_SAME_PLACE_MM: Final = 0.02
+_WIDEST_STEP_MM: Final = 12.0
+_WIDEST_STEP_THICKNESSES: Final = 3.0
+_DISTINGUISHING: Final = (
+    "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
+    "flip_angle", "repetition_time",
+)  # fmt: skip
+
+Vector = Float64[np.ndarray, " 3"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PlacedSlice:
+    """A slice in patient millimetres. `index` is its place in the list that it came from.
+
+    `along_row` is the unit vector of increasing column index, `along_column` that of increasing row index.
+    """
+
+    index: int
+    header: SliceHeader
+    along_row: Vector
+    along_column: Vector
+    origin: Vector
+
+    @property
+    def normal(self) -> Vector:
+        """Unit normal, right-handed with rows and columns."""
+        cross: Vector = np.cross(self.along_row, self.along_column)
+        return cross
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """Slices that form a grid, in order along their normal; `step` leads from one origin to the next."""
+
+    slices: tuple[PlacedSlice, ...]
+    step: Vector
+    remarks: tuple[str, ...]
+
+
+Blocks = tuple[tuple[Block, ...], tuple[NotAGrid, ...]]
+
+
+def place_slice(index: int, header: SliceHeader) -> PlacedSlice:
+    """A slice with its directions made orthonormal.
+
+    Raises:
+        NotAGrid: no position or orientation, or row and column directions that are not at right angles.
+    """
+    name = header.source.name
+    if header.image_orientation is None or header.image_position is None:
+        raise NotAGrid(f"{name} states no position or orientation", "both in every slice of a series")
+    directions = np.array(header.image_orientation, np.float64).reshape(2, 3)
+    lengths = np.linalg.norm(directions, axis=1)
+    if not np.isfinite(directions).all() or np.abs(lengths - 1.0).max() > _ORTHOGONAL:
+        raise NotAGrid(
+            f"the row and column directions of {name} have lengths {lengths.round(3).tolist()}", "unit length"
+        )
+    row, column = directions / lengths[:, None]
+    if abs(float(row @ column)) > _ORTHOGONAL:
+        raise NotAGrid(f"the rows and columns of {name} are not at right angles", "a rectangular image")
+    column = column - (column @ row) * row
+    origin = np.array(header.image_position, np.float64)
+    return PlacedSlice(index, header, row, column / np.linalg.norm(column), origin)
+
+
+def _grouped(
+    slices: Iterable[PlacedSlice], key: Callable[[PlacedSlice], Hashable]
+) -> tuple[tuple[PlacedSlice, ...], ...]:
+    groups: dict[Hashable, list[PlacedSlice]] = defaultdict(list)
+    for one in slices:
+        groups[key(one)].append(one)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def _format_of(one: PlacedSlice) -> Hashable:
+    header = one.header
+    spacing = header.pixel_spacing and tuple(round(value, 4) for value in header.pixel_spacing)
+    return header.rows, header.columns, spacing, header.frame_of_reference_uid
+
+
+def _by_direction(slices: Iterable[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    """Slices whose rows and columns point the same way, within the tolerance."""
+    limit = np.radians(SAME_DIRECTION_DEGREES)
+    groups: list[list[PlacedSlice]] = []
+    for one in slices:
+        for group in groups:
+            first = group[0]
+            turned = (one.along_row - first.along_row, one.along_column - first.along_column)
+            if max(float(np.linalg.norm(turn)) for turn in turned) <= limit:
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    return tuple(tuple(group) for group in groups)
+
+
+def _places(slices: Sequence[PlacedSlice]) -> Float64[np.ndarray, "slices 3"]:
+    """Origins in the frame of the first slice: along row, along column, along normal."""
+    first = slices[0]
+    frame = np.stack([first.along_row, first.along_column, first.normal], axis=1)
+    places: Float64[np.ndarray, "slices 3"] = np.array([one.origin for one in slices]) @ frame
+    return places
+
+
+def _has_repeats(slices: Sequence[PlacedSlice]) -> bool:
+    """Whether two slices lie at the same place."""
+    places = _places(slices)
+    ordered = places[np.argsort(places[:, 2], kind="stable")]
+    return bool(np.any(np.linalg.norm(np.diff(ordered, axis=0), axis=1) < _SAME_PLACE_MM))
+
+
+def _by_repeat(slices: Sequence[PlacedSlice]) -> tuple[tuple[tuple[PlacedSlice, ...], ...], str]:
+    """Slices at the same place taken apart: by the first attribute that tells them apart, else by their order."""
+    if not _has_repeats(slices):
+        return (tuple(slices),), ""
+    for name in _DISTINGUISHING:
+        groups = _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
+        if len(groups) > 1 and not any(_has_repeats(group) for group in groups):
+            return groups, f"the series holds {len(groups)} images of every place, told apart by {name}"
+    together = _grouped(slices, lambda one: tuple(getattr(one.header, name) for name in _DISTINGUISHING))
+    apart = tuple(part for group in together for part in _by_occurrence(group))
+    return apart, f"the series holds up to {len(apart)} images of a place, told apart by their order"
+
+
+def _by_occurrence(slices: Sequence[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    counts: dict[Hashable, int] = defaultdict(int)
+    ranks: dict[int, int] = {}
+    for one, place in zip(slices, _places(slices), strict=True):
+        key = tuple(np.round(place / (2 * _SAME_PLACE_MM)).astype(int).tolist())
+        ranks[one.index] = counts[key]
+        counts[key] += 1
+    return _grouped(slices, lambda one: ranks[one.index])
+
+
+def _usual_step(steps: Float64[np.ndarray, " steps"]) -> tuple[float, int]:
+    """The step that most others agree with (the smallest of several), and how many do."""
+    tolerance = np.maximum(POSITION_TOLERANCE_MM, POSITION_TOLERANCE_SHARE * steps)
+    agreeing = (np.abs(steps[None, :] - steps[:, None]) <= tolerance[:, None]).sum(axis=1)
+    best = min(range(len(steps)), key=lambda place: (-agreeing[place], steps[place]))
+    return float(np.median(steps[np.abs(steps - steps[best]) <= tolerance[best]])), int(agreeing[best])
+
+
+def _tolerance_mm(step: float) -> float:
+    return max(POSITION_TOLERANCE_MM, POSITION_TOLERANCE_SHARE * step)
+
+
+def _refuse_irregular(steps: Float64[np.ndarray, "steps 3"], usual: float, agreeing: int, thickness: float) -> None:
+    """Raises NotAGrid for slices that shift sideways steadily, or that lie close but at ever changing distances."""
+    along, sideways = steps[:, 2], np.linalg.norm(steps[:, :2], axis=1)
+    tolerance = _tolerance_mm(usual)
+    sheared = (np.abs(along - usual) <= tolerance) & (sideways > tolerance)
+    uneven = (np.abs(along - usual) > tolerance) & (along < 1.5 * max(usual, thickness))
+    if 2 * int(sheared.sum()) > len(steps):
+        shift = float(np.median(sideways[sheared]))
+        raise NotAGrid(
+            f"each slice is shifted sideways by {shift:.2f} mm against the one before", "slices that face each other"
+        )
+    if len(steps) >= 2 and (2 * int(uneven.sum()) > len(steps) or (agreeing < 2 and uneven.any())):
+        found = f"the distances between slices vary from {along.min():.2f} to {along.max():.2f} mm"
+        raise NotAGrid(found, "slices at equal distances")
+
+
+def _gap_remarks(gaps: Sequence[float], usual: float) -> tuple[str, ...]:
+    """One remark for every gap that looks like missing slices."""
+    whole = [(gap, round(gap / usual)) for gap in gaps]
+    missing = [count - 1 for gap, count in whole if 2 <= count <= 4 and abs(gap - count * usual) <= _tolerance_mm(gap)]
+    return tuple(f"{count} slice{'s' if count > 1 else ''} missing: the series was split there" for count in missing)
+
+
+def _cut(slices: Sequence[PlacedSlice], breaks: Iterable[int]) -> list[Sequence[PlacedSlice]]:
+    edges = [0, *(place + 1 for place in breaks), len(slices)]
+    return [slices[start:end] for start, end in pairwise(edges)]
+
+
+def _one_slice_step(one: PlacedSlice) -> Vector:
+    """Of a single slice: its thickness, or 4 mm."""
+    step: Vector = one.normal * (one.header.slice_thickness or 4.0)
+    return step
+
+
+def _block(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> Block:
+    """Checks at last that the affine is true for every slice."""
+    if len(slices) == 1:
+        return Block(tuple(slices), _one_slice_step(slices[0]), remarks)
+    origins = np.array([one.origin for one in slices])
+    step = (origins[-1] - origins[0]) / (len(slices) - 1)
+    off = np.linalg.norm(origins - origins[0] - np.arange(len(slices))[:, None] * step, axis=1).max()
+    if off > 2 * _tolerance_mm(float(np.linalg.norm(step))):
+        raise NotAGrid(f"slices lie up to {off:.2f} mm beside a regular grid", "slices at equal distances")
+    return Block(tuple(slices), step, remarks)
+
+
+def _blocks_along(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tuple[Block, ...]:
+    """Parallel slices, none at the place of another, cut wherever the distance to the next is not the usual one."""
+    places = _places(slices)
+    order = np.argsort(places[:, 2], kind="stable")
+    slices = [slices[place] for place in order]
+    steps = np.diff(places[order], axis=0)
+    if not len(steps):
+        return (_block(slices, remarks),)
+    usual, agreeing = _usual_step(steps[:, 2])
+    thickness = slices[0].header.slice_thickness or 0.0
+    _refuse_irregular(steps, usual, agreeing, thickness)
+    tolerance = _tolerance_mm(usual)
+    widest = max(_WIDEST_STEP_MM, _WIDEST_STEP_THICKNESSES * thickness)
+    is_break = (np.abs(steps[:, 2] - usual) > tolerance) | (np.linalg.norm(steps[:, :2], axis=1) > tolerance)
+    is_break |= steps[:, 2] > widest
+    breaks = np.flatnonzero(is_break).tolist()
+    gaps = _gap_remarks([float(steps[place, 2]) for place in breaks], usual) if usual <= widest else ()
+    return tuple(_block(part, remarks + gaps) for part in _cut(slices, breaks))
+
+
+def find_blocks(placed: Iterable[PlacedSlice]) -> Blocks:
+    """The grids that slices form, and the reasons why others form none."""
+    blocks: list[Block] = []
+    refused: list[NotAGrid] = []
+    same_format = _grouped(placed, _format_of)
+    parallel = [group for alike in same_format for group in _by_direction(alike)]
+    for group in parallel:
+        parts, remark = _by_repeat(group)
+        for part in parts:
+            try:
+                blocks.extend(_blocks_along(part, (remark,) if remark else ()))
+            except NotAGrid as error:
+                refused.append(error)
+    return tuple(blocks), tuple(refused)
