@@ -23,7 +23,8 @@ ROLE_TITLES: Final[dict[Role, str]] = {
 class Scale:
     """An ordered list of grades, from best to worst.
 
-    `values` are the numbers that an expected grade is made of, unless the scale is not `ordinal`; `colours` (sRGB hex) go from calm to alarming and
+    `values` are the numbers that an expected grade is made of, unless the scale is not `ordinal`; `colours` (sRGB hex)
+    go from calm to alarming and
     stay apart for the colour-blind (after Okabe and Ito 2008); `abnormal_from` is the index of the first grade that
     a reader wants to see first.
     """

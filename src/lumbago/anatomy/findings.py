@@ -8,7 +8,7 @@ left, +y to the back, +z to the head).
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Role, Scale
 from lumbago.anatomy.levels import Side
@@ -32,7 +32,8 @@ class Evidence:
     """Where in the images a grade was seen.
 
     Attributes:
-        series_instance_uid, sop_instance_uid, frame: the slice; `frame` counts from 1 and is None for single-frame files.
+        series_instance_uid, sop_instance_uid, frame: the slice; `frame` counts from 1 and is None for single-frame
+            files.
         role: the role of that series.
         point_lps_mm: the middle of what was graded.
         box_lps_mm: two opposite corners of the graded patch, in the plane of the slice.
@@ -55,7 +56,8 @@ class Finding:
     """The grade of one condition at one level and side.
 
     An abstained finding has no grade, a reason, and keeps its probabilities when there are any.
-    `trained_on` says what the grader has seen: `real`, `phantoms`, `real and phantoms`, or `truth` for a phantom's truth.
+    `trained_on` says what the grader has seen: `real`, `phantoms`, `real and phantoms`, or `truth` for a phantom's
+    truth.
     """
 
     condition: str
@@ -100,7 +102,8 @@ class NotAssessed:
 
 @dataclass(frozen=True, slots=True)
 class LevelLocation:
-    """A found disc. `name_is_sure` is False when the count could be off, for instance when the sacrum is not in view."""
+    """A found disc. `name_is_sure` is False when the count could be off, for instance when the sacrum is not in
+    view."""
 
     level: str
     disc_center_lps_mm: Point
@@ -180,7 +183,7 @@ class StudyFindings:
         return json.dumps({"schema": self.schema, **asdict(self)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "StudyFindings":
         """Reads what `to_json` wrote; unknown fields are left out.
 
         Raises:

@@ -1,7 +1,6 @@
 """The one object that images travel in."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -43,7 +42,7 @@ class Volume:
         indices: Float64[np.ndarray, "*points 3"] = (lps_mm - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
         return indices
 
-    def reordered(self, axes: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Self:
+    def reordered(self, axes: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> "Volume":
         """The same volume with its axes permuted, then flipped; every voxel keeps its place in the patient.
 
         Headers follow the slice axis, which must stay first.

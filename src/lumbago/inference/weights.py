@@ -104,7 +104,9 @@ def load_model(name: str, folder: Path = SHIPPED, threads: int = 2) -> Model:
     try:
         weights = (place / "model.onnx").read_bytes()
     except OSError as error:
-        raise ModelRefused(f"the model {name} has no weights in {place}", "model.onnx", "install Lumbago again") from error
+        raise ModelRefused(
+            f"the model {name} has no weights in {place}", "model.onnx", "install Lumbago again"
+        ) from error
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise ModelRefused(
             f"the weights of {name} in {place} are not those of its card",
@@ -135,7 +137,7 @@ def _prove(model: Model, golden: Path) -> None:
         difference = float(np.abs(found[name] - values).max())
         if not difference <= _TOLERANCE * max(1.0, float(np.abs(values).max())):
             raise ModelRefused(
-                f"{model.card.name} gives other numbers here than where it was made (off by {difference:.2g} in {name})",
+                f"{model.card.name} gives other numbers here than at its making ({name}: off by {difference:.2g})",
                 f"at most {_TOLERANCE:g}",
                 "check the ONNX Runtime version in the lock file",
             )

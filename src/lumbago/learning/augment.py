@@ -41,7 +41,9 @@ class Warp:
         return torch.stack([(2 * at_column + 1) / columns - 1, (2 * at_row + 1) / rows - 1], dim=-1)[None]
 
 
-def warp(maps: Float32[np.ndarray, "channels rows columns"], spec: Warp) -> Float32[np.ndarray, "channels out_rows out_columns"]:
+def warp(
+    maps: Float32[np.ndarray, "channels rows columns"], spec: Warp
+) -> Float32[np.ndarray, "channels out_rows out_columns"]:
     """The maps seen through the warp, bilinear, zero outside."""
     source = torch.from_numpy(np.array(maps, np.float32))[None]
     seen = torch.nn.functional.grid_sample(source, spec.grid(*maps.shape[1:]), align_corners=False)
@@ -72,7 +74,8 @@ class Scanner:
 
 
 def draw_scanner(rng: Generator, strength: float = 1.0, wild: float = 0.17) -> Scanner:
-    """Mild changes mostly; in a share `wild` of pictures the contrast is made up. `strength` 0 changes next to nothing."""
+    """Mild changes mostly; in a share `wild` of pictures the contrast is made up. `strength` 0 changes next to
+    nothing."""
     steps = np.linspace(0, 1, 6)
     if rng.random() < wild:
         curve = rng.uniform(0, 1, 6)
@@ -108,7 +111,7 @@ def rescan(grey: Picture, spec: Scanner) -> Picture:
     if spec.blur_px > 0.2:
         shown = ndimage.gaussian_filter(shown, spec.blur_px)
     noise = np.random.default_rng(spec.noise_seed).normal(0, spec.noise, (2, *grey.shape))
-    return np.hypot(shown + noise[0], noise[1]).astype(np.float32)
+    return np.asarray(np.hypot(shown + noise[0], noise[1]), np.float32)
 
 
 def _field(shape: tuple[int, ...], corners: tuple[float, float, float, float]) -> np.ndarray:

@@ -48,7 +48,8 @@ def picture_volume(row: LabelledSlice) -> Volume:
 def graded_patches(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> Iterator[GradedPatch]:
     """The graded discs of labelled pictures, placed by the locator (of the fold that has not seen the patient).
 
-    A picture is left out when its count of discs is in doubt: no sure name, or too few discs; and a disc when the labels
+    A picture is left out when its count of discs is in doubt: no sure name, or too few discs; and a disc when the
+    labels
     say that it lies elsewhere.
     """
     for row in rows:
@@ -63,7 +64,14 @@ def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatc
         grades = _known_grades(row, disc.level)
         if grades and disc.confidence > 0 and not _lies_elsewhere(location, disc, truth.get(bottom_count(disc.level))):
             yield GradedPatch(
-                row.source, row.patient, row.name, disc.level, location.volume, disc_frame(disc), references[disc.level], grades
+                row.source,
+                row.patient,
+                row.name,
+                disc.level,
+                location.volume,
+                disc_frame(disc),
+                references[disc.level],
+                grades,
             )
 
 

@@ -6,7 +6,7 @@ Its header comment gives the command, the hours it took and the score it reached
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lumbago.errors import SettingsRefused
 
@@ -22,7 +22,7 @@ class Experiment:
         phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
         phantom_share: share of a batch drawn from phantoms.
         conditions: conditions that a grader learns.
-        anchor, patch, pixel_mm, slices: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
+        anchor, patch, pixel_mm, slices, votes: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
         steps: optimisation steps.
         batch: samples per step.
@@ -46,6 +46,7 @@ class Experiment:
     patch: tuple[int, int] = (80, 112)
     pixel_mm: float = 0.6
     slices: int = 1
+    votes: int = 1
     shift_mm: float = 1.5
     turn_degrees: float = 4.0
     steps: int = 2000
@@ -59,7 +60,7 @@ class Experiment:
     seed: int = 1
 
     @classmethod
-    def read(cls, path: Path, **changes: Any) -> Self:
+    def read(cls, path: Path, **changes: Any) -> "Experiment":
         """The experiment in a TOML file, with changes on top.
 
         Raises:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,8 +16,10 @@ from lumbago.learning.augment import Scanner, draw_scanner, rescan, tone
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.losses import ordinal_loss
+from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
-from lumbago.networks.patch_grader import PatchGrader
+from lumbago.networks.export_onnx import export_onnx
+from lumbago.networks.patch_grader import PatchGrader, PatchGraderForExport
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import SignalReference
 
@@ -35,7 +39,9 @@ class GraderTask:
     def __init__(self, experiment: Experiment, samples: Sequence[GradedPatch]) -> None:
         self.experiment, self.samples = experiment, samples
         rows, columns = experiment.patch
-        self.recipe = PatchRecipe(experiment.anchor, rows, columns, experiment.pixel_mm, experiment.slices)
+        self.recipe = PatchRecipe(
+            experiment.anchor, rows, columns, experiment.pixel_mm, experiment.slices, experiment.votes
+        )
         self.chances = _chances(samples, experiment.conditions[0])
 
     def network(self) -> nn.Module:
@@ -64,6 +70,18 @@ class GraderTask:
                 softness = _SOFTNESS if CONDITIONS[name].scale.ordinal else 1e-3
                 losses.append(ordinal_loss(logits[known], grades[known, column], softness).mean())
         return torch.stack(losses).mean()
+
+    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
+        """The grader as ONNX; its golden input is two training patches."""
+        assert isinstance(network, PatchGrader)
+        example, _ = self.batch(np.random.default_rng(1))
+        outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
+        sha256 = export_onnx(PatchGraderForExport(network), example[:2], [*outputs, "maps"], {0: 1}, folder)
+        return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256)
+
+    def sample_counts(self) -> dict[str, int]:
+        """Number of graded places by source."""
+        return dict(Counter(sample.source for sample in self.samples))
 
 
 def grade_table(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> Int64[np.ndarray, "samples conditions"]:

@@ -3,9 +3,9 @@
 Each reader takes the folder of its data set and gives `LabelledSlice` rows. A patient who is in several tables has one
 key, so that splits by patient stay true. What a table does not say stays unknown: an empty field, not a negative.
 
-Sources: `sudirman`: Sudirman, Al-Kafri et al., Lumbar Spine MRI Dataset (Mendeley k57fr854j2, CC BY 4.0), body polygons by
-Roboflow "backspine", Pfirrmann grades of LSMA-PQR (Masood et al., CC BY 4.0). `spider`: van der Graaf et al., Sci Data
-2024;11:264 (Zenodo 10159290, CC BY 4.0).
+Sources: `sudirman`: Sudirman, Al-Kafri et al., Lumbar Spine MRI Dataset (Mendeley k57fr854j2, CC BY 4.0), body
+polygons by Roboflow "backspine", Pfirrmann grades of LSMA-PQR (Masood et al., CC BY 4.0). `spider`: van der Graaf et
+al., Sci Data 2024;11:264 (Zenodo 10159290, CC BY 4.0).
 """
 
 import csv
@@ -87,7 +87,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_sudirman(folder: Path) -> Iterator[LabelledSlice]:
-    """Mid-sagittal T1 and T2 with body polygons L1 to S1 (drawn on T1, they fit T2) and Pfirrmann grades L3/L4 to L5/S1."""
+    """Mid-sagittal T1 and T2 with body polygons L1 to S1 (drawn on T1, they fit T2) and Pfirrmann grades L3/L4 to
+    L5/S1."""
     bodies: dict[str, dict[str, Polygon]] = defaultdict(dict)
     for row in _rows(folder / "vertebrae.csv"):
         corners = np.array(row["polygon_xy"].split(), dtype=np.float64).reshape(-1, 2)[:, ::-1] * _SUDIRMAN_PIXELS
@@ -134,7 +135,8 @@ def _spider_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
 
 
 def read_spider(folder: Path) -> Iterator[LabelledSlice]:
-    """Mid-sagittal T1, T2 and T2-SPACE with boxes of discs (some series) and eight gradings per disc (every patient)."""
+    """Mid-sagittal T1, T2 and T2-SPACE with boxes of discs (some series) and eight gradings per disc (every
+    patient)."""
     grades, boxes = _spider_grades(folder), _spider_boxes(folder)
     for row in _rows(folder / "series.csv"):
         series, patient = row["series"], row["patient"]

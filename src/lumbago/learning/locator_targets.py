@@ -99,7 +99,9 @@ def _half_height(disc: Polygon) -> float:
     return float(np.linalg.norm(disc[:half] - disc[half:][::-1], axis=1).mean() / 2)
 
 
-def point_map(shape: tuple[int, int], points: list[tuple[float, float]], sigma: float = _POINT_SIGMA_MM / PIXEL_MM) -> Maps:
+def point_map(
+    shape: tuple[int, int], points: list[tuple[float, float]], sigma: float = _POINT_SIGMA_MM / PIXEL_MM
+) -> Maps:
     """Gaussian bumps of height ONE at (row, column) points."""
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
     heat = np.zeros(shape, np.float32)
@@ -134,7 +136,6 @@ def disc_between(upper: Polygon, lower: Polygon, samples: int = 48) -> Polygon |
             return None
         offsets = np.linspace(low + margin * (high - low), high - margin * (high - low), samples)
         top, bottom = _edge(upper, across, down, offsets, np.max), _edge(lower, across, down, offsets, np.min)
-        middle = offsets[:, None] * across + ((top + bottom) / 2)[:, None] * down
         slope = np.polyfit(offsets, (top + bottom) / 2, 1)[0] if margin > 0.1 else 0.0
         down = down - slope * across
     facing = _is_endplate(offsets, top) & _is_endplate(offsets, bottom)
@@ -171,7 +172,7 @@ def _above(shape: tuple[int, int], polygon: Polygon, below: Polygon) -> Mask:
     down = below.mean(0) - polygon.mean(0)
     down = down / np.linalg.norm(down)
     rows, columns = np.indices(shape)
-    return rows * down[0] + columns * down[1] < (polygon @ down).min()
+    return np.asarray(rows * down[0] + columns * down[1] < (polygon @ down).min())
 
 
 def _draw_bodies(targets: Maps, bodies: dict[str, Polygon]) -> bool:
@@ -204,7 +205,7 @@ def _draw_bodies(targets: Maps, bodies: dict[str, Polygon]) -> bool:
 
 
 def _union(shape: tuple[int, int], polygons: list[Polygon]) -> Mask:
-    return np.logical_or.reduce([_fill(shape, polygon) for polygon in polygons])
+    return np.asarray(np.logical_or.reduce([_fill(shape, polygon) for polygon in polygons]))
 
 
 def _middle(polygon: Polygon) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Training the locator: windows of labelled slices, real and phantom."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, locator_sample
 from lumbago.learning.losses import map_loss
+from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
+from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.spine_locator import SpineLocator
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
 from lumbago.pipeline.normalise import three_views
@@ -64,6 +67,16 @@ class LocatorTask:
         images, targets, known = batch
         return map_loss(network(images), targets, known)
 
+    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
+        """The locator as ONNX; its golden input is a window of noise."""
+        example = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+        sha256 = export_onnx(network, example, ["maps"], {2: 32, 3: 32}, folder)
+        return ModelFacts("locator", {"maps": CHANNELS}, {"pixel_mm": PIXEL_MM}, {}, sha256)
+
+    def sample_counts(self) -> dict[str, int]:
+        """Number of slices by source."""
+        return dict(Counter(sample.name.split(":")[0] for sample in self.samples))
+
 
 Window = tuple[
     Float32[np.ndarray, "3 rows columns"],
@@ -85,7 +98,8 @@ def window(sample: LocatorSample, rng: Generator, strength: float) -> Window:
 
 
 def _draw_warp(sample: LocatorSample, rng: Generator) -> Warp:
-    """A window about a random disc, seldom about any place; sizes and tilts beyond what patients and fields of view give."""
+    """A window about a random disc, seldom about any place; sizes and tilts beyond what patients and fields of view
+    give."""
     rows, columns = sample.image.shape
     centers = np.argwhere(sample.targets[CHANNELS.index("disc_center")] == ONE)
     if len(centers) and rng.random() < 0.93:

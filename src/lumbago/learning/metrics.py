@@ -90,5 +90,7 @@ def calibration_error(truth: Grades, probabilities: Probabilities, bins: int = 1
     """Expected calibration error of the most probable grade (Guo et al. 2017)."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).mean() for b in np.unique(index)]
+    gaps = [
+        abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).mean() for b in np.unique(index)
+    ]
     return float(sum(gaps))

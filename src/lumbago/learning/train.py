@@ -6,6 +6,7 @@ would have seen. The weights that count are a running mean (EMA) of the trained 
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.write_card import ModelFacts
 
 Progress = Callable[[int, int, float], None]
 """Called with the step done, the number of steps and the loss."""
@@ -41,6 +43,14 @@ class Task(Protocol):
         """Scalar loss of a batch."""
         ...
 
+    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
+        """Writes the trained network as ONNX with its golden pair."""
+        ...
+
+    def sample_counts(self) -> dict[str, int]:
+        """Number of samples by source."""
+        ...
+
 
 @dataclass(eq=False)
 class RunState:
@@ -50,11 +60,12 @@ class RunState:
     mean: nn.Module
     optimizer: torch.optim.Optimizer
     step: int = 0
+    seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         """Writes beside, then renames: a kill leaves the old file whole."""
         parts = {name: getattr(self, name).state_dict() for name in ("network", "mean", "optimizer")}
-        torch.save({**parts, "step": self.step}, path.with_suffix(".part"))
+        torch.save({**parts, "step": self.step, "seconds": self.seconds}, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
@@ -62,11 +73,11 @@ class RunState:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         for name in ("network", "mean", "optimizer"):
             getattr(self, name).load_state_dict(saved[name])
-        self.step = saved["step"]
+        self.step, self.seconds = saved["step"], saved["seconds"]
 
 
-def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, resume: bool) -> nn.Module:
-    """Trains and gives the mean network, in evaluation mode; checkpoint and log lie in `folder`.
+def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, resume: bool) -> RunState:
+    """Trains to the end; the network that counts is `mean`, in evaluation mode. Checkpoint and log lie in `folder`.
 
     Raises:
         SettingsRefused: the folder holds another run, or one that was not asked to be resumed.
@@ -85,7 +96,8 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
                 log.write(json.dumps({"step": state.step, "loss": round(loss, 5)}) + "\n")
                 log.flush()
                 state.save(checkpoint)
-    return state.mean.eval()
+    state.mean.eval()
+    return state
 
 
 def _claim(folder: Path, experiment: Experiment, has_run: bool, resume: bool) -> None:
@@ -121,6 +133,7 @@ def _steps(experiment: Experiment, task: Task, state: RunState) -> Iterator[floa
     while state.step < experiment.steps:
         for group in state.optimizer.param_groups:
             group["lr"] = _rate(experiment, state.step)
+        start = time.perf_counter()
         batch = task.batch(np.random.default_rng((experiment.seed, state.step)))
         loss = task.loss(state.network, batch)
         state.optimizer.zero_grad()
@@ -128,6 +141,7 @@ def _steps(experiment: Experiment, task: Task, state: RunState) -> Iterator[floa
         nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
         state.optimizer.step()
         state.step += 1
+        state.seconds += time.perf_counter() - start
         _follow(state.mean, state.network, min(0.998, state.step / (state.step + 20)))
         yield loss.item()
 

@@ -63,8 +63,8 @@ class InvertedBottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = nn.functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = nn.functional.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.keeps_shape else y
+        projected: Tensor = self._bn2(self._project_conv(y))
+        return x + projected if self.keeps_shape else projected
 
 
 class EfficientNetLite0(nn.Module):

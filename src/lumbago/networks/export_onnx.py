@@ -15,7 +15,9 @@ from lumbago.errors import LumbagoError
 _TOLERANCE = 1e-3
 
 
-def export_onnx(network: nn.Module, example: Tensor, outputs: Sequence[str], strides: dict[int, int], folder: Path) -> str:
+def export_onnx(
+    network: nn.Module, example: Tensor, outputs: Sequence[str], strides: dict[int, int], folder: Path
+) -> str:
     """Writes `model.onnx` and `golden.npz` and gives the checksum of the former.
 
     Args:

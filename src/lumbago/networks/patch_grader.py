@@ -1,8 +1,8 @@
 """Grades of one disc from a few patches of neighbouring slices.
 
-The encoder is EfficientNet-Lite0 without its last stage; slices are pooled by attention (Ilse et al. 2018); every condition
-has a linear head on globally averaged features, so that the class activation map (Zhou et al. 2016) of each grade comes
-from the same pass: the logit is the mean of its map plus a bias.
+The encoder is EfficientNet-Lite0 without its last stage; slices are pooled by attention (Ilse et al. 2018). Every
+condition has a linear head on globally averaged features, so that the class activation map (Zhou et al. 2016) of each
+grade comes from the same pass: the logit is the mean of its map plus a bias.
 """
 
 import torch
@@ -49,7 +49,7 @@ class PatchGrader(nn.Module):
 
     def split(self, logits: Float[Tensor, "batch logits"]) -> dict[str, Tensor]:
         """The logits of each condition."""
-        parts = logits.split(list(self.heads.values()), dim=1)
+        parts = torch.split(logits, list(self.heads.values()), dim=1)
         return dict(zip(self.heads, parts, strict=True))
 
 

@@ -64,7 +64,5 @@ class SpineLocator(nn.Module):
         *fine, x = self.encoder(image)
         for step, beside in zip(self.decoder, reversed(fine), strict=True):
             x = step(x, beside)
-        logits: Tensor = nn.functional.interpolate(
-            self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
+        logits: Tensor = nn.functional.interpolate(self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False)
         return logits

@@ -42,7 +42,8 @@ def _share_frame(first: SpineLocation, second: SpineLocation) -> bool:
 
 
 def _offset(t2: SpineLocation, t1: SpineLocation) -> int | None:
-    """How many discs further up T2 counts the same disc than T1 does, by the most common verdict; None when none match."""
+    """How many discs further up T2 counts the same disc than T1 does, by the most common verdict; None when none
+    match."""
     offsets = []
     for disc in t1.discs:
         distances = [float(np.linalg.norm(disc.center_lps_mm - other.center_lps_mm)) for other in t2.discs]

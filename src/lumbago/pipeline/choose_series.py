@@ -54,14 +54,22 @@ def choose_series(study: Study) -> SeriesChoice:
 def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tuple[Candidate, ...]:
     fitting = [(rank, series, text) for series, text in described if (rank := _rank(role, series, text)) is not None]
     fitting.sort(key=lambda row: row[0])
-    return tuple(Candidate(series, text, f"{ROLE_TITLES[role]}: {'; '.join(text.reasons)}") for _, series, text in fitting)
+    return tuple(
+        Candidate(series, text, f"{ROLE_TITLES[role]}: {'; '.join(text.reasons)}") for _, series, text in fitting
+    )
 
 
 def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
     """Sort key, smaller is better; None when the series cannot play the role."""
     plane = role.split("_", maxsplit=1)[0]
     is_single_unknown = text.plane == "unknown" and plane == "sagittal" and len(series.slices) == 1
-    if not text.is_mr or text.is_localizer or not (text.plane == plane or is_single_unknown):
+    if (
+        not text.is_mr
+        or text.is_localizer
+        or text.is_derived
+        or text.dixon_part == "fat"
+        or not (text.plane == plane or is_single_unknown)
+    ):
         return None
     if text.weighting in _WEIGHTINGS[role]:
         preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
@@ -70,8 +78,12 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     else:
         return None
     spacing = series.first.pixel_spacing
-    has_contrast = bool(series.first.contrast_agent)
-    return preference + has_contrast, -min(len(series.slices), 30), spacing[0] if spacing else 9.0, *_content_key(series)
+    return (
+        preference + text.has_contrast,
+        -min(len(series.slices), 30),
+        spacing[0] if spacing else 9.0,
+        *_content_key(series),
+    )
 
 
 def _content_key(series: Series) -> tuple[float, ...]:
@@ -85,6 +97,8 @@ def _why_not(text: SeriesDescription) -> str:
         return "not an MR image"
     if text.is_localizer:
         return "a localizer"
+    if text.is_derived:
+        return "computed from other images"
     return f"{text.plane} {text.weighting}: no role for it"
 
 

@@ -5,7 +5,7 @@ Training crops through here as well, with a shaken frame, so that both see the s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -38,12 +38,11 @@ class PatchRecipe:
     votes: int = 1
 
     @classmethod
-    def of(cls, inputs: Mapping[str, Any]) -> Self:
+    def of(cls, inputs: Mapping[str, Any]) -> "PatchRecipe":
         """The recipe on a card."""
         return cls(**{name: inputs[name] for name in cls.__dataclass_fields__ if name in inputs})
 
-
-    def scaled(self, factor: float) -> Self:
+    def scaled(self, factor: float) -> "PatchRecipe":
         """The same pixels over a larger or smaller piece of the body."""
         return replace(self, pixel_mm=self.pixel_mm * factor)
 
@@ -60,7 +59,7 @@ class PatchFrame:
     along: Vector
     down: Vector
 
-    def shaken(self, shift_mm: tuple[float, float], degrees: float, slices: int) -> Self:
+    def shaken(self, shift_mm: tuple[float, float], degrees: float, slices: int) -> "PatchFrame":
         """The frame moved by (down, along) millimetres, turned in its plane, and shifted by whole slices."""
         angle = np.radians(degrees)
         along = np.cos(angle) * self.along + np.sin(angle) * self.down

@@ -4,6 +4,7 @@ Works in the plane of one sagittal picture, (row, column) in millimetres of the 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -84,10 +85,7 @@ def _best_row(bumps: list[DiscPoint]) -> list[DiscPoint]:
     changing length or direction against the step before.
     """
     steps = {
-        (a, b): step
-        for b in range(len(bumps))
-        for a in range(b)
-        if (step := _step(bumps[a], bumps[b])) is not None
+        (a, b): step for b in range(len(bumps)) for a in range(b) if (step := _step(bumps[a], bumps[b])) is not None
     }
     best: dict[tuple[int, int], float] = {}
     before: dict[tuple[int, int], int | None] = {}
@@ -129,7 +127,7 @@ def _fill_gaps(row: list[DiscPoint]) -> list[DiscPoint]:
     """Puts unseen discs (score 0) where a step is about twice the usual one, so that counting stays right."""
     if len(row) < 4:
         return row
-    lengths = [float(np.hypot(b.row - a.row, b.column - a.column)) for a, b in zip(row, row[1:], strict=False)]
+    lengths = [float(np.hypot(b.row - a.row, b.column - a.column)) for a, b in pairwise(row)]
     usual = float(np.median(lengths))
     filled = [row[0]]
     for upper, lower, length in zip(row, row[1:], lengths, strict=False):

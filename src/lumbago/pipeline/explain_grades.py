@@ -22,11 +22,16 @@ def explain_grades(graded: Sequence[Graded]) -> tuple[tuple[Finding, ...], dict[
     for item in graded:
         finding = item.finding
         if item.heat is not None and finding.evidence is not None and finding.is_abnormal:
-            name = f"heat_{finding.condition}_{finding.level.replace('/', '-')}{'_' + finding.side if finding.side else ''}.png"
+            name = _file_name(finding)
             maps[name] = _scaled(item.heat)
             finding = replace(finding, evidence=replace(finding.evidence, heat_map=name))
         findings.append(finding)
     return tuple(findings), maps
+
+
+def _file_name(finding: Finding) -> str:
+    place = [finding.condition, finding.level.replace("/", "-"), finding.side or ""]
+    return f"heat_{'_'.join(part for part in place if part)}.png"
 
 
 def _scaled(heat: np.ndarray) -> HeatMap:

@@ -1,6 +1,6 @@
 """Patches to calibrated probabilities, and probabilities to findings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +13,8 @@ from lumbago.inference.weights import Model
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import measure_disc
 from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
+
+Patch = Float32[np.ndarray, "slices rows columns"]
 
 _UNSEEN: Final = 0.3
 _NO_SIGNAL: Final = 0.03
@@ -59,39 +61,60 @@ def _degeneration(pfirrmann: Graded) -> Graded | None:
 
 def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
     recipe = PatchRecipe.of(model.card.inputs)
-    raw = [_crop_votes(patch, recipe) for patch in patches]
-    views = np.stack(
-        [patch_views(vote, patch.reference, recipe.pixel_mm) for patch, votes in zip(patches, raw, strict=True) for vote in votes]
-    )
-    outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
+    votes = [crop_votes(patch, recipe) for patch in patches]
+    values = predict(model, patches, votes)
     graded = []
-    for number, (patch, votes) in enumerate(zip(patches, raw, strict=True)):
-        reason = _why_abstain(patch, votes[len(votes) // 2])
-        first_map = 0
-        for name, grades in model.card.outputs.items():
-            probabilities = _softmax(outputs[name][number] / model.card.calibration.get(name, 1.0))
-            heat = outputs["maps"][number, first_map + int(np.argmax(probabilities))]
-            first_map += len(grades)
+    for number, patch in enumerate(patches):
+        reason = _why_abstain(patch, votes[number][recipe.votes // 2])
+        for name in model.card.conditions:
+            probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
+            heat = values.maps[name][number, int(np.argmax(probabilities))]
             graded.append(Graded(_abstained(finding, reason) if reason else finding, None if reason else heat))
     return graded
 
 
-def _crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Float32[np.ndarray, "slices rows columns"]]:
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a grader says of a row of patches, by condition: probabilities, and class activation maps of every grade."""
+
+    probabilities: Mapping[str, Float32[np.ndarray, "patches grades"]]
+    maps: Mapping[str, Float32[np.ndarray, "patches grades h w"]]
+
+
+def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]) -> Predictions:
+    """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature."""
+    recipe = PatchRecipe.of(model.card.inputs)
+    views = np.stack(
+        [
+            patch_views(vote, patch.reference, recipe.pixel_mm)
+            for patch, row in zip(patches, votes, strict=True)
+            for vote in row
+        ]
+    )
+    outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
+    names, sizes = list(model.card.outputs), [len(grades) for grades in model.card.outputs.values()]
+    maps = np.split(outputs["maps"], np.cumsum(sizes)[:-1], axis=1)
+    probabilities = {name: _softmax(outputs[name] / model.card.calibration.get(name, 1.0)) for name in names}
+    return Predictions(probabilities, dict(zip(names, maps, strict=True)))
+
+
+def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:
+    """The patch about its middle slice and, where the card asks for it, about the slices beside it."""
     reach = recipe.votes // 2
     return [crop_patch(patch.volume, patch.frame.shaken((0.0, 0.0), 0.0, n), recipe) for n in range(-reach, reach + 1)]
 
 
 def _averaged(values: Float32[np.ndarray, "all ..."], votes: int) -> Float32[np.ndarray, "patches ..."]:
-    return values.reshape(-1, votes, *values.shape[1:]).mean(1)
+    return np.asarray(values.reshape(-1, votes, *values.shape[1:]).mean(1))
 
 
-def _softmax(logits: Float32[np.ndarray, " grades"]) -> Float32[np.ndarray, " grades"]:
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum(), np.float32)
+def _softmax(logits: Float32[np.ndarray, "patches grades"]) -> Float32[np.ndarray, "patches grades"]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _why_abstain(patch: PlacedPatch, picture: Float32[np.ndarray, "slices rows columns"]) -> str:
+def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
     """Why a patch must not be graded, or ""."""
     middle = picture[picture.shape[0] // 2]
     full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
@@ -146,4 +169,3 @@ def _rounded(point: np.ndarray) -> Point:
 
 def _abstained(finding: Finding, reason: str) -> Finding:
     return replace(finding, grade=None, expected_grade=None, abstained=True, reason=reason)
-

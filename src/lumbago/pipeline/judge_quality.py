@@ -32,10 +32,14 @@ def require_lumbar(doubts: Sequence[str], skipped: Sequence[SkippedFile]) -> Non
     """
     if not doubts:
         why = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
-        raise UnreadableInput(f"no sagittal series could be read{why}", "images that can be decoded", "export the study again")
+        raise UnreadableInput(
+            f"no sagittal series could be read{why}", "images that can be decoded", "export the study again"
+        )
     if all(doubts):
         raise NotALumbarStudy(
-            f"no lumbar spine was found in its sagittal images: {doubts[0]}", "an MR study of the lumbar spine", "check the body part"
+            f"no lumbar spine was found in its sagittal images: {doubts[0]}",
+            "an MR study of the lumbar spine",
+            "check the body part",
         )
 
 
@@ -59,7 +63,9 @@ def doubt_of(location: SpineLocation) -> str:
 
 def seen_weighting(location: SpineLocation) -> str:
     """`t1` or `t2` by whether the canal is darker or brighter than the bodies; `unknown` when they cannot be told."""
-    ratios = [ratio for index in {disc.slice_index for disc in location.discs} if (ratio := _canal_to_body(location, index))]
+    ratios = [
+        ratio for index in {disc.slice_index for disc in location.discs} if (ratio := _canal_to_body(location, index))
+    ]
     if not ratios:
         return "unknown"
     ratio = float(np.median(ratios))
@@ -79,7 +85,9 @@ def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     title, volume = ROLE_TITLES[role], location.volume
     remarks = [QualityRemark("warning", f"{title}: {text}") for text in volume.remarks]
     if volume.geometry_is_assumed:
-        remarks.append(QualityRemark("limit", f"{title}: the files state no position; sides and millimetres are not given."))
+        remarks.append(
+            QualityRemark("limit", f"{title}: the files state no position; sides and millimetres are not given.")
+        )
     if volume.array.shape[0] < _FEW_SLICES:
         count = volume.array.shape[0]
         remarks.append(QualityRemark("limit", f"{title}: only {count} slice{'s' if count > 1 else ''}."))
@@ -87,6 +95,6 @@ def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     if coarse > _COARSE_MM:
         remarks.append(QualityRemark("warning", f"{title}: coarse pixels ({coarse:.1f} mm)."))
     if not location.name_is_sure:
-        text = "Level names are not sure: nothing in view looks like the sacrum; levels are counted from the lowest disc seen."
+        text = "Level names are not sure: no sacrum is seen; levels are counted from the lowest disc in view."
         remarks.append(QualityRemark("limit", text))
     return remarks

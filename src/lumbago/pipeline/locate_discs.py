@@ -130,7 +130,7 @@ def read_slice(model: Model, image: Float32[np.ndarray, "rows columns"], spacing
     rows, columns = grid.shape
     pad = ((0, 0), (0, -rows % _STRIDE), (0, -columns % _STRIDE))
     logits = model.run(np.pad(views, pad, mode="edge")[None])["maps"][0, :, :rows, :columns]
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def slice_on_grid(volume: Volume, index: int) -> Float32[np.ndarray, "rows columns"]:
@@ -141,7 +141,7 @@ def slice_on_grid(volume: Volume, index: int) -> Float32[np.ndarray, "rows colum
 
 def channel(maps: Maps, name: str) -> Float32[np.ndarray, "rows columns"]:
     """One of the maps by name."""
-    return maps[CHANNELS.index(name)]
+    return np.asarray(maps[CHANNELS.index(name)])
 
 
 def locate_discs(model: Model, volume: Volume) -> SpineLocation:
@@ -151,7 +151,9 @@ def locate_discs(model: Model, volume: Volume) -> SpineLocation:
     """
     reader = SliceReader(model, volume)
     found = reader.read(_search_slices(volume))
-    weights = {index: float(channel(maps, "canal").sum() + channel(maps, "disc").sum()) + 1.0 for index, maps in found.items()}
+    weights = {
+        index: float(channel(maps, "canal").sum() + channel(maps, "disc").sum()) + 1.0 for index, maps in found.items()
+    }
     heats = [_weighted(found, weights, name) for name in ("disc_center", "lumbosacral_center")]
     chain = find_chain(*heats)
     discs = tuple(
@@ -175,7 +177,8 @@ def _weighted(found: dict[int, Maps], weights: dict[int, float], name: str) -> F
     best = max(weights.values())
     kept = {index: weight for index, weight in weights.items() if weight > 0.6 * best}
     total = sum(kept.values())
-    return np.sum([channel(found[index], name) * (weight / total) for index, weight in kept.items()], axis=0, dtype=np.float32)
+    shares = np.stack([channel(found[index], name) * (weight / total) for index, weight in kept.items()])
+    return np.asarray(shares.sum(axis=0), np.float32)
 
 
 def _directions(chain: DiscChain) -> list[tuple[float, float]]:
@@ -246,8 +249,8 @@ def _outline(disc: Float32[np.ndarray, "rows columns"], point: DiscPoint) -> Flo
         return np.zeros((0, 2))
     own = labels == labels[tuple(nearest[:, at[0], at[1]])]
     lines = contourpy.contour_generator(z=np.pad(np.where(own, window, 0.0), 1)).lines(_SURE)
-    longest = max(lines, key=len)
-    return np.asarray(longest[:, ::-1] - 1 + (top, left), np.float64)
+    longest = max((np.asarray(line, np.float64) for line in lines), key=len)
+    return np.asarray(longest[:, ::-1] - 1 + (top, left))
 
 
 def _shape(
@@ -276,7 +279,8 @@ def _shape(
 def _canal(
     canal: Float32[np.ndarray, "rows columns"], center: np.ndarray, back: np.ndarray, depth_mm: float
 ) -> tuple[np.ndarray, float | None]:
-    """Middle and front-to-back width of the canal on the line through the disc; a guess and None when it is not seen."""
+    """Middle and front-to-back width of the canal on the line through the disc; a guess and None when it is not
+    seen."""
     distance = np.arange(0.3 * depth_mm, 0.5 * depth_mm + 32.0, 0.5) / PIXEL_MM
     line = center[:, None] + back[:, None] * distance
     values = ndimage.map_coordinates(canal, line, order=1, mode="constant")

@@ -1,4 +1,5 @@
-"""Foramina on sagittal slices, and recesses on axial ones: carried there by patient geometry, then refined by the locator.
+"""Foramina on sagittal slices, and recesses on axial ones: carried there by patient geometry, then refined by the
+locator.
 
 Where the locator sees nothing that it is sure of, the geometric guess stands; `confidence` says so.
 """
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from lumbago.anatomy.levels import SIDES, Side
+from lumbago.dicom.patient_geometry import choose_slice, slice_normal
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SliceReader, SpineLocation, channel
@@ -24,7 +26,7 @@ _RECESS_OUT_MM, _RECESS_FORWARD_MM = 8.5, 1.0
 _REACH_MM, _SPREAD_MM = 14.0, 7.0
 _SEEN: Final = 0.2
 _AXIAL_TOLERANCE_MM: Final = 5.0
-_STEEPEST_AXIAL: Final = np.cos(np.radians(40))
+_STEEPEST_AXIAL_DEGREES: Final = 40.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ def _outward(side: Side) -> float:
 def locate_foramina(model: Model, location: SpineLocation | None) -> dict[tuple[str, Side], LocatedPoint]:
     """The foramen of each disc and side on a sagittal volume that has slices there; nothing where it has none.
 
-    The point is the exiting root in the upper foramen, about 8 mm above the disc and 17 mm beside the middle of the canal.
+    The point is the exiting root in the upper foramen, about 8 mm above the disc and 17 mm beside the middle of the
+    canal.
     """
     if location is None:
         return {}
@@ -70,10 +73,9 @@ def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint
 
 
 def _sideways_mm(volume: Volume, origin: Vector) -> Float64[np.ndarray, " slices"]:
-    """How far to the patient's left of a point each slice of a sagittal volume lies, along the slice normal."""
-    row, column = volume.affine[:3, 1], volume.affine[:3, 2]
-    normal = np.cross(column, row)
-    normal = normal / np.linalg.norm(normal) * np.sign(normal[0] + 1e-12)
+    """How far to the patient's left of a point each slice of a canonical sagittal volume lies, along the slice
+    normal."""
+    normal = slice_normal(volume)
     starts = volume.affine[:3, 3] + np.arange(volume.array.shape[0])[:, None] * volume.affine[:3, 0]
     return np.asarray((starts - origin) @ normal)
 
@@ -94,7 +96,9 @@ def _best_point(reader: SliceReader, expected: Vector, prior: dict[int, float], 
     return best
 
 
-def _peak_near(heat: Float32[np.ndarray, "rows columns"], row: float, column: float) -> tuple[tuple[float, float], float]:
+def _peak_near(
+    heat: Float32[np.ndarray, "rows columns"], row: float, column: float
+) -> tuple[tuple[float, float], float]:
     """Centroid and height of the strongest bump near a place, far ones counting less."""
     reach = round(_REACH_MM / PIXEL_MM)
     top, left = max(0, round(row) - reach), max(0, round(column) - reach)
@@ -112,9 +116,11 @@ def _peak_near(heat: Float32[np.ndarray, "rows columns"], row: float, column: fl
 def locate_recesses(
     model: Model, discs: Sequence[LocatedDisc], axials: Sequence[Volume]
 ) -> dict[tuple[str, Side], LocatedPoint]:
-    """The lateral recess of each disc and side on canonical axial volumes; nothing at a level that no slice passes through.
+    """The lateral recess of each disc and side on canonical axial volumes; nothing at a level that no slice passes
+    through.
 
-    The point is the descending root, about 8.5 mm beside the middle of the canal, on the slice that lies nearest the disc.
+    The point is the descending root, about 8.5 mm beside the middle of the canal, on the slice that lies nearest the
+    disc.
     """
     readers = [SliceReader(model, volume) for volume in axials]
     points: dict[tuple[str, Side], LocatedPoint] = {}
@@ -128,26 +134,11 @@ def locate_recesses(
 
 
 def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, int] | None:
-    """(volume, slice) whose plane passes nearest the canal at the disc, tilt against the disc counting as distance."""
-    best: tuple[float, int, int] | None = None
-    for number, volume in enumerate(axials):
-        normal = np.cross(volume.affine[:3, 2], volume.affine[:3, 1])
-        normal = normal / np.linalg.norm(normal)
-        level = abs(float(normal @ disc.frame.down))
-        place = volume.to_ijk(disc.canal_lps_mm)
-        index = round(float(place[0]))
-        if level < _STEEPEST_AXIAL or not 0 <= index < volume.array.shape[0] or not _is_inside(place, volume):
-            continue
-        distance = abs(float(place[0]) - index) * float(volume.spacing_mm[0])
-        cost = distance + 20.0 * (1.0 - level)
-        if distance <= _AXIAL_TOLERANCE_MM and (best is None or cost < best[0]):
-            best = (cost, number, index)
-    return None if best is None else best[1:]
-
-
-def _is_inside(ijk: Vector, volume: Volume, margin_px: int = 10) -> bool:
-    _, rows, columns = volume.array.shape
-    return bool(margin_px <= ijk[1] < rows - margin_px and margin_px <= ijk[2] < columns - margin_px)
+    """(volume, slice) on which the disc's level is seen, None when no slice passes near it or all are too tilted."""
+    choice = choose_slice(axials, disc.canal_lps_mm, disc.frame.down)
+    if choice is None or choice.distance_mm > _AXIAL_TOLERANCE_MM or choice.angle_degrees > _STEEPEST_AXIAL_DEGREES:
+        return None
+    return choice.volume, choice.slice
 
 
 def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:

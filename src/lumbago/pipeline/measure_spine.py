@@ -19,7 +19,8 @@ _CANAL_ERROR_MM: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SignalReference:
-    """What bright and middling mean on this series near one disc: cerebrospinal fluid and marrow on T2, fat and marrow on T1."""
+    """What bright and middling mean on this series near one disc: cerebrospinal fluid and marrow on T2, fat and marrow
+    on T1."""
 
     bright: float
     middle: float
@@ -62,11 +63,9 @@ def _reference(location: SpineLocation, disc: LocatedDisc) -> SignalReference:
 def _near_rows(location: SpineLocation, disc: LocatedDisc, rows: int) -> np.ndarray:
     row_mm = float(location.volume.spacing_mm[1])
     row = float(location.volume.to_ijk(disc.center_lps_mm)[1]) * row_mm / PIXEL_MM
-    return np.abs(np.arange(rows) - row)[:, None] < _NEAR_MM / PIXEL_MM
+    return np.asarray(np.abs(np.arange(rows) - row)[:, None] < _NEAR_MM / PIXEL_MM)
 
 
 def _percentile(image: Float32[np.ndarray, "rows columns"], mask: np.ndarray, share: float, otherwise: float) -> float:
     inside = image[mask]
     return float(np.percentile(inside, share)) if inside.size >= _LEAST_PIXELS else otherwise
-
-

@@ -7,8 +7,11 @@ from lumbago.anatomy.findings import Finding, NotAssessed
 from lumbago.pipeline.place_patches import LocatedSpine
 
 
-def not_assessed(findings: Sequence[Finding], spine: LocatedSpine, missing: Mapping[Role, str]) -> tuple[NotAssessed, ...]:
-    """An entry for every condition, level and side without a finding; one entry for all of a condition's when none has one.
+def not_assessed(
+    findings: Sequence[Finding], spine: LocatedSpine, missing: Mapping[Role, str]
+) -> tuple[NotAssessed, ...]:
+    """An entry for every condition, level and side without a finding; one entry for all of a condition's when none has
+    one.
 
     Args:
         missing: for roles that no series plays, why.
@@ -16,17 +19,19 @@ def not_assessed(findings: Sequence[Finding], spine: LocatedSpine, missing: Mapp
     there = {(finding.condition, finding.level, finding.side) for finding in findings}
     entries: list[NotAssessed] = []
     for condition in CONDITIONS.values():
-        absent = [(level, side) for level, side in expected_sites(condition) if (condition.name, level, side) not in there]
+        absent = [
+            (level, side) for level, side in expected_sites(condition) if (condition.name, level, side) not in there
+        ]
         if len(absent) == len(expected_sites(condition)):
-            entries.append(NotAssessed(condition.name, _reason_for_all(condition, there, spine, missing)))
+            entries.append(NotAssessed(condition.name, _reason_for_all(condition, spine, missing)))
         else:
-            entries += [NotAssessed(condition.name, _reason_at(condition, level, spine), level, side) for level, side in absent]
+            entries += [
+                NotAssessed(condition.name, _reason_at(condition, level, spine), level, side) for level, side in absent
+            ]
     return tuple(entries)
 
 
-def _reason_for_all(
-    condition: Condition, there: set[tuple[str, str, object]], spine: LocatedSpine, missing: Mapping[Role, str]
-) -> str:
+def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[Role, str]) -> str:
     if condition.source in missing:
         return missing[condition.source]
     if condition.source == "sagittal_t1" and not spine.foramina:

@@ -48,4 +48,4 @@ def local_contrast(grey: Picture, spacing_mm: float) -> Picture:
     """Difference to the mean of the surrounding 12 mm in units of the spread there, -1 to 1."""
     mean = _smoothed(grey, _NEAR_MM / spacing_mm)
     spread = np.sqrt(np.maximum(_smoothed(grey * grey, _NEAR_MM / spacing_mm) - mean * mean, 0.0))
-    return np.clip((grey - mean) / (2.0 * spread + 0.01), -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((grey - mean) / (2.0 * spread + 0.01), -1.0, 1.0), np.float32)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-
 from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.dicom.volume import Volume
@@ -43,7 +42,8 @@ def reference_of(sagittal: Mapping[Role, SpineLocation]) -> SpineLocation:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPatch:
-    """A patch to be graded: its place, the volume it is cut from, the disc it belongs to, and how bright things are there.
+    """A patch to be graded: its place, the volume it is cut from, the disc it belongs to, and how bright things are
+    there.
 
     `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch.
     """
@@ -97,7 +97,9 @@ def _along_the_middle(
         return []
     references = signal_references(location)
     discs = [disc for level in LEVELS if (disc := location.disc(level)) is not None]
-    return [PlacedPatch(disc.level, None, location.volume, *place(disc), disc, references[disc.level]) for disc in discs]
+    return [
+        PlacedPatch(disc.level, None, location.volume, *place(disc), disc, references[disc.level]) for disc in discs
+    ]
 
 
 def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:

@@ -61,7 +61,7 @@ class SeriesReader:
     def _volumes(self, candidate: Candidate) -> tuple[Volume, ...]:
         built = build_volumes(candidate.series, self.decoder)
         self.skipped += built.skipped
-        self.remarks += [QualityRemark("warning", reason) for reason in built.refused]
+        self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
         return built.volumes
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
@@ -70,7 +70,7 @@ class SeriesReader:
         if seen == "unknown":
             return claimed
         if claimed not in ("unknown", seen):
-            text = f"A series is tagged as {stated.upper()} but its pixels show {seen.upper()} contrast; the pixels were followed."
+            text = f"A series is tagged {stated.upper()} but shows {seen.upper()} contrast; the pixels were followed."
             self.remarks.append(QualityRemark("warning", text))
         return seen
 
@@ -90,7 +90,8 @@ def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, Read
 
 
 def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: SeriesReader) -> None:
-    """A role that nothing was named for goes to a series that was read and fits it, or whose contrast nobody can tell."""
+    """A role that nothing was named for goes to a series that was read and fits it, or whose contrast nobody can
+    tell."""
     if role in chosen:
         return
     taken = {id(found) for found in chosen.values()}

@@ -86,9 +86,13 @@ def _levels(spine: LocatedSpine) -> tuple[LevelLocation, ...]:
 
 
 def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
-    by_series = [remark for role, location in reading.spine.sagittal.items() for remark in quality_remarks(role, location)]
+    by_series = [
+        remark for role, location in reading.spine.sagittal.items() for remark in quality_remarks(role, location)
+    ]
     of_axial = [QualityRemark("warning", f"axial T2: {text}") for volume in reading.axial for text in volume.remarks]
-    conflicts = [QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts]
+    conflicts = [
+        QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts
+    ]
     return tuple(dict.fromkeys([*reading.remarks, *by_series, *of_axial, *conflicts]))
 
 
@@ -136,5 +140,11 @@ def _series(reading: StudyReading) -> tuple[SeriesSummary, ...]:
 def _summary(candidate: Candidate, role: Role | None, reason: str) -> SeriesSummary:
     series, text = candidate.series, candidate.description
     return SeriesSummary(
-        series.series_instance_uid, series.first.series_description, role, text.plane, text.weighting, len(series.slices), reason
+        series.series_instance_uid,
+        series.first.series_description,
+        role,
+        text.plane,
+        text.weighting,
+        len(series.slices),
+        reason,
     )

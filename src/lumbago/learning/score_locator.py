@@ -19,12 +19,13 @@ class FoundDisc:
     """A labelled lumbar disc and what the locator made of it.
 
     Attributes:
+        kind: label source and sequence, as in `spider t2_SPACE`.
         error_mm: distance to the nearest found disc, infinite when none was found at all.
         half_height_mm: of the disc, the tolerance.
         is_named_right: the nearest found disc lies within tolerance and bears its name.
     """
 
-    source: str
+    kind: str
     patient: str
     name: str
     level: str
@@ -45,7 +46,11 @@ def find_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice
         truth = true_discs(row)
         if truth:
             location = locate_discs(model_of(row.patient), picture_volume(row))
-            found += [_compare(row, location, level, truth[count]) for level in LEVELS if (count := bottom_count(level)) in truth]
+            found += [
+                _compare(row, location, level, truth[count])
+                for level in LEVELS
+                if (count := bottom_count(level)) in truth
+            ]
     return found
 
 
@@ -54,11 +59,23 @@ def _compare(row: LabelledSlice, location: SpineLocation, level: str, truth: Tru
     distances = {disc.level: float(np.linalg.norm(disc.center_lps_mm - place)) for disc in location.discs}
     nearest = min(distances, key=lambda name: distances[name]) if distances else ""
     error, half = distances.get(nearest, float("inf")), truth.half_height * row.spacing_mm
-    return FoundDisc(row.source, row.patient, row.name, level, error, half, nearest == level and error <= half)
+    kind = f"{row.source} {row.name.partition('_')[2]}"
+    return FoundDisc(kind, row.patient, row.name, level, error, half, nearest == level and error <= half)
+
+
+def score_locator(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> dict[str, Score]:
+    """Scores by source and weighting."""
+    found = find_labelled(model_of, rows)
+    scores: dict[str, Score] = {}
+    for kind in dict.fromkeys(disc.kind for disc in found):
+        of_kind = [disc for disc in found if disc.kind == kind]
+        scores |= {f"{kind}, {len(of_kind)} discs: {name}": score for name, score in summarize(of_kind).items()}
+    return scores
 
 
 def summarize(found: list[FoundDisc]) -> dict[str, Score]:
-    """Shares with intervals over patients: found within half a disc height, named right; and the mean error of the found."""
+    """Shares with intervals over patients: found within half a disc height, named right; and the mean error of the
+    found."""
     patients = np.array([disc.patient for disc in found])
     hit = np.array([disc.is_found for disc in found], float)
     named = np.array([disc.is_named_right for disc in found], float)

@@ -1,0 +1,268 @@
+"""The command line: parse, call, print. Heavy imports stay inside the commands, so that `--help` is instant."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from lumbago import __version__
+from lumbago.errors import LumbagoError, UsageError
+from lumbago.settings import FORMATS, Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lumbago.write_results import Result
+
+app = typer.Typer(
+    help="Reads a lumbar-spine MRI study: how degenerated, level by level, how sure, and where on the image. "
+    "Research use, not a diagnosis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def main() -> NoReturn:
+    """Runs a command; an error of ours is one sentence on stderr and its exit code, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except LumbagoError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except TyperException as error:
+        _complain(f"{error.format_message()} Try: lumbago --help")
+        code = UsageError.exit_code
+    except (KeyboardInterrupt, Abort):
+        _complain("interrupted; what was finished is kept.")
+        code = 130
+    except Exception as error:  # the last border: users see a sentence, developers set LUMBAGO_DEBUG
+        if os.environ.get("LUMBAGO_DEBUG"):
+            raise
+        _complain(f"our own fault: {type(error).__name__}: {error}; set LUMBAGO_DEBUG=1 to see where, and report it.")
+        code = 1
+    sys.exit(code or 0)
+
+
+def _complain(sentence: str) -> None:
+    print(f"lumbago: {' '.join(sentence.split())}", file=sys.stderr)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=100)
+
+
+@app.command()
+def analyze(
+    studies: Annotated[list[Path], typer.Argument(help="Folders, zip archives, DICOM or NIfTI files; one study each.")],
+    out: Out,
+    formats: Annotated[str | None, typer.Option("--format", help=f"What to write, of {','.join(FORMATS)}.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+) -> None:
+    """Grade studies and write DIR/<name>/findings.json, pictures, report.pdf and manifest.json.
+
+    Exit code: 0 whole; 3 cannot be read; 4 not a lumbar MR study; 5 done, with parts missing; 6 model or settings
+    refused.
+    The highest of the studies' counts.
+    """
+    chosen = tuple(part.strip() for part in formats.split(",")) if formats else None
+    code = _analyze_all(studies, out, Settings.read(formats=chosen, threads=threads))
+    if code:
+        raise typer.Exit(code)
+
+
+def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
+    from lumbago.dicom.decoder import open_decoder
+    from lumbago.dicom.read_study import read_studies
+    from lumbago.pipeline.analyze_study import Models
+    from lumbago.write_results import analyze_into
+
+    code, console = 0, _console()
+    with open_decoder() as decoder:
+        models = (
+            Models.load(Path(settings.models), settings.threads)
+            if settings.models
+            else Models.load(threads=settings.threads)
+        )
+        for path in inputs:
+            try:
+                studies = read_studies(path, decoder=decoder)
+            except LumbagoError as error:
+                _complain(f"{path}: {error}" if len(inputs) > 1 else str(error))
+                code = max(code, error.exit_code)
+                continue
+            for study in studies:
+                result = analyze_into(study, models, decoder, out, settings)
+                _show(result, console)
+                code = max(code, result.exit_code)
+    return code
+
+
+def _show(result: "Result", console: "Console") -> None:
+    if result.error is not None or result.analysis is None:
+        _complain(f"{result.name}: {result.error}")
+        return
+    from lumbago.report.table import findings_report
+
+    console.print(f"\n{result.name}", style="bold", markup=False)
+    console.print(findings_report(result.analysis.findings))
+    for file in result.analysis.skipped:
+        if file.is_damage:
+            _complain(f"{result.name}: left out {file.name}: {file.reason}")
+    console.print(f"Written to {result.folder}", markup=False)
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Which phantom.")] = 7,
+) -> None:
+    """Make a phantom study, analyze it, compare it with its truth, and show where the report lies."""
+    from lumbago.phantom.write_study import write_studies
+
+    console = _console()
+    console.print(f"1. Making a phantom study (seed {seed}): sagittal T1, sagittal T2, axial T2 ...")
+    (study,) = write_studies(out / "phantom", 1, seed)
+    console.print(f"   {study}\n2. Analyzing it ...", markup=False)
+    code = _analyze_all([study], out / "result", Settings.read())
+    console.print("3. Compared with the phantom's truth (phantom figures say nothing about patients):")
+    _compare_with_truth(out / "result" / study.name, study / "truth.json", console)
+    console.print(f"\nThe report: {(out / 'result' / study.name / 'report.pdf').resolve()}", markup=False)
+    if code:
+        raise typer.Exit(code)
+
+
+def _compare_with_truth(result: Path, truth: Path, console: "Console") -> None:
+    from lumbago.anatomy.findings import StudyFindings
+    from lumbago.report.compare_truth import truth_table
+
+    found = StudyFindings.from_json((result / "findings.json").read_text(encoding="utf8"))
+    console.print(truth_table(found, StudyFindings.from_json(truth.read_text(encoding="utf8"))))
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    studies: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first; the others follow.", min=0)] = 0,
+) -> None:
+    """Write phantom studies: DICOM of a made-up lumbar spine, with its truth."""
+    from rich.progress import Progress
+
+    from lumbago.phantom.write_study import write_studies
+
+    with Progress(console=_console(), transient=True) as progress:
+        bar = progress.add_task("phantoms", total=studies)
+        written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done))
+    print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
+
+
+Data = Annotated[Path, typer.Option(help="Folder with the label sources.")]
+Locators = Annotated[str, typer.Option(help="Graders: folder of the locator's model; {fold} is the patient's fold.")]
+
+
+@app.command()
+def train(  # noqa: PLR0917 - typer makes options of them
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")],
+    locators: Locators = "",
+    fold: Annotated[int, typer.Option(help="Fold to leave out, -1 for none.")] = -1,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+) -> None:
+    """Train a network and export it, with its card, to RUN/model."""
+    _need_training()
+    from rich.progress import Progress
+
+    from lumbago.learning.run_experiment import Places, run_training
+
+    places = Places(data=data, run=out, locators=locators, threads=threads, command=_own_command())
+    with Progress(console=_console()) as progress:
+        bar = progress.add_task("training", total=None)
+
+        def show(step: int, steps: int, loss: float) -> None:
+            progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
+
+        model = run_training(experiment, places, fold, show, resume=resume)
+    print(f"Model in {model}")
+
+
+@app.command()
+def evaluate(  # noqa: PLR0917 - typer makes options of them
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
+    data: Data,
+    runs: Annotated[str, typer.Option(help="Run folder; {fold} is the patient's fold.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and scores.json.")],
+    locators: Locators = "",
+    on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
+) -> None:
+    """Score models on patients that they have not seen, with 95 % intervals over patients."""
+    _need_training()
+    from lumbago.learning.run_experiment import Places, run_evaluation
+
+    sources = tuple(part for part in on.split(",") if part)
+    scores = run_evaluation(experiment, Places(data=data, run=out, locators=locators), runs, sources)
+    for name, score in scores.items():
+        print(f"{name:80} {score}")
+
+
+def _own_command() -> str:
+    return " ".join(["lumbago", *sys.argv[1:]])
+
+
+def _need_training() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise UsageError("PyTorch is not installed", "the training extra", "pip install 'lumbago[train]'")
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Name, version and training of every shipped model."""
+    from lumbago.inference.weights import SHIPPED, read_card
+
+    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
+        card = read_card(folder)
+        purpose = ", ".join(card.conditions) or "places"
+        print(f"{card.name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}")
+
+
+@models_app.command("show")
+def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")]) -> None:
+    """The card of a model."""
+    from lumbago.inference.weights import SHIPPED, read_card
+
+    read_card(SHIPPED / name)
+    print((SHIPPED / name / "card.toml").read_text(encoding="utf8"))
+
+
+@models_app.command("verify")
+def verify_models() -> None:
+    """Check every shipped model against its checksum and its golden pair."""
+    from lumbago.inference.weights import SHIPPED, load_model
+
+    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
+        load_model(folder.name)
+        print(f"{folder.name}: as on its card")
+
+
+@app.command()
+def info() -> None:
+    """Version, models and settings in force."""
+    print(f"lumbago {__version__}, Python {sys.version.split()[0]}")
+    settings = Settings.read()
+    for item in settings.__dataclass_fields__.values():
+        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}")
+    list_models()

@@ -1,0 +1,146 @@
+"""An experiment from its file to a model folder, and the scores of its folds."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from lumbago.errors import SettingsRefused
+from lumbago.inference.weights import Model, load_model
+from lumbago.learning.disc_samples import graded_patches
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_task import GraderTask
+from lumbago.learning.label_tables import LabelledSlice, fold_of, read_labels
+from lumbago.learning.locator_task import LocatorTask
+from lumbago.learning.metrics import Score
+from lumbago.learning.score_grader import score_grader
+from lumbago.learning.score_locator import score_locator
+from lumbago.learning.train import Progress, Task, train
+from lumbago.learning.write_card import Training, write_card
+
+ModelOf = Callable[[str], Model]
+"""Gives the model for a patient: of the fold that has not seen him."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie.
+
+    Attributes:
+        data: folder with the label sources; run: folder of the run.
+        locators: folder with the locator's model, `{fold}` in it standing for a patient's fold.
+        threads: processor threads.
+        command: how this was called, for the card.
+    """
+
+    data: Path
+    run: Path
+    locators: str = ""
+    threads: int = 2
+    command: str = ""
+
+
+def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool) -> Path:
+    """Trains an experiment and writes `RUN/model` with its card; gives that folder.
+
+    Raises:
+        SettingsRefused: an experiment that makes no sense, or a run folder that is taken.
+        UnreadableInput: label tables that are not there.
+    """
+    experiment = Experiment.read(path, fold=fold)
+    torch.set_num_threads(places.threads)
+    task = _row(experiment)[0](experiment, places)
+    state = train(experiment, task, places.run, progress, resume)
+    facts = task.export(state.mean, places.run / "model")
+    write_card(places.run / "model", facts, Training(experiment, places.command, state.seconds, task.sample_counts()))
+    return places.run / "model"
+
+
+def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ...]) -> dict[str, Score]:
+    """Scores of an experiment's models on label sources, each patient by a model that has not seen him.
+
+    Args:
+        runs: run folder; `{fold}` in it stands for a patient's fold. Without it one model is scored on all patients.
+        sources: label sources to score on; empty for the experiment's own.
+
+    Raises:
+        SettingsRefused: the one model was trained on these sources.
+    """
+    experiment = Experiment.read(path)
+    shared = {source.split("_")[0] for source in sources or experiment.sources}
+    shared &= {source.split("_")[0] for source in experiment.sources}
+    if "{fold}" not in runs and shared:
+        raise SettingsRefused(
+            f"the model in {runs} was trained on patients of {', '.join(sorted(shared))}",
+            "models that have not seen the patients they are scored on",
+            "give the folds' runs with {fold} in --runs",
+        )
+    scores = _row(experiment)[1](
+        experiment, places, model_of(f"{runs}/model", experiment.folds), sources or experiment.sources
+    )
+    places.run.mkdir(parents=True, exist_ok=True)
+    (places.run / "scores.json").write_text(
+        json.dumps({name: asdict(score) for name, score in scores.items()}, indent=1)
+    )
+    return scores
+
+
+def model_of(folder: str, folds: int) -> ModelOf:
+    """The model in a folder, or, with `{fold}` in its name, for each patient that of his fold."""
+
+    @cache
+    def load(fold: int) -> Model:
+        place = Path(folder.format(fold=fold))
+        return load_model(place.name, place.parent)
+
+    return lambda patient: load(fold_of(patient, folds))
+
+
+def _locator_task(experiment: Experiment, places: Places) -> Task:
+    return LocatorTask.read(experiment, places.data)
+
+
+def _grader_task(experiment: Experiment, places: Places) -> Task:
+    rows = [
+        row
+        for row in _graded_rows(experiment.sources, places)
+        if fold_of(row.patient, experiment.folds) != experiment.fold
+    ]
+    return GraderTask(experiment, list(graded_patches(model_of(places.locators, experiment.folds), rows)))
+
+
+def _graded_rows(sources: tuple[str, ...], places: Places) -> Iterable[LabelledSlice]:
+    return [row for row in read_labels(places.data, sources) if row.weighting == "t2" and row.grades]
+
+
+def _score_locator(
+    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
+) -> dict[str, Score]:
+    return score_locator(models, read_labels(places.data, sources))
+
+
+def _score_grader(
+    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
+) -> dict[str, Score]:
+    locators = model_of(places.locators, experiment.folds)
+    return score_grader(locators, models, _graded_rows(sources, places), places.run)
+
+
+_Maker = Callable[[Experiment, Places], Task]
+_Scorer = Callable[[Experiment, Places, ModelOf, tuple[str, ...]], dict[str, Score]]
+
+KINDS: Final[Mapping[str, tuple[_Maker, _Scorer]]] = {
+    "locator": (_locator_task, _score_locator),
+    "grader": (_grader_task, _score_grader),
+}
+"""What can be trained: how its task is made, and how its models are scored."""
+
+
+def _row(experiment: Experiment) -> tuple[_Maker, _Scorer]:
+    if experiment.kind not in KINDS:
+        raise SettingsRefused(f"{experiment.name} is of kind {experiment.kind!r}", f"one of {', '.join(KINDS)}")
+    return KINDS[experiment.kind]

