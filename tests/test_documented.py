@@ -5,9 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer import Typer
 
 import lumbago
 from lumbago import errors
+from lumbago.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -62,6 +64,18 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     marked = re.findall(r"<!-- test command -->\n```sh\n(.*)\n```", text(ROOT / "README.md"))
     assert marked == ["make test"]
     assert "README.md" in text(ROOT / ".ci" / "run")
+
+
+def command_names(commands: Typer, prefix: str = "") -> set[str]:
+    """`analyze`, `models list` and so on."""
+    own = {prefix + (row.name or row.callback.__name__) for row in commands.registered_commands if row.callback}
+    groups = [(row.name, row.typer_instance) for row in commands.registered_groups if row.typer_instance]
+    return own.union(*(command_names(group, f"{prefix}{name} ") for name, group in groups))
+
+
+def test_readme_lists_every_command() -> None:
+    cells = [re.sub(r" [A-Z-].*", "", cell.strip("`")) for cell in first_column("README.md", "command")]
+    assert {cell.removeprefix("lumbago ") for cell in cells} == command_names(app)
 
 
 def test_readme_lists_every_exit_code() -> None:
