@@ -1,9 +1,9 @@
 """Times the analysis of a phantom study: `make bench`, or `python bench/analyze.py [--runs N] [--json FILE]`.
 
 Cold is `lumbago analyze STUDY --out DIR`, from the start of the process to its end: findings, pictures, PDF, manifest.
-Warm is the same work in a process that has its models loaded and has done it once before. Memory is what the process and its
-children hold together (resident pages, so shared pages count more than once), read every 10 ms.
-The machine's state is printed too: a figure taken while other work runs is an upper bound.
+Warm is the same work in a process that has its models loaded and has done it once before.
+Memory is what the process and its children hold together (resident pages, so shared pages count more than once), read
+every 10 ms. The machine's load is printed too: a figure taken while other work runs is an upper bound.
 """
 
 import argparse
