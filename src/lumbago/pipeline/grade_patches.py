@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
+from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import measure_disc
@@ -19,6 +20,7 @@ Patch = Float32[np.ndarray, "slices rows columns"]
 _UNSEEN: Final = 0.3
 _NO_SIGNAL: Final = 0.03
 _FLAT: Final = 0.01
+_MARGIN_MM: Final = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +122,19 @@ def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
     full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
     if patch.disc.confidence < _UNSEEN:
         return "the disc is not clearly seen"
+    if not _is_in_view(patch):
+        return "the place is cut off at the edge of the image"
     if float(np.percentile(middle, 95)) < _NO_SIGNAL * full:
         return "no signal there"
     if float(middle.std()) < _FLAT * full:
         return "no structure is seen there"
     return ""
+
+
+def _is_in_view(patch: PlacedPatch) -> bool:
+    """Whether the middle of the patch and what lies 10 mm above and below it are on the image."""
+    steps = [patch.point_lps_mm + offset * patch.frame.down for offset in (-_MARGIN_MM, 0.0, _MARGIN_MM)]
+    return all(is_inside_slice(patch.volume, place) for place in steps)
 
 
 def _finding(

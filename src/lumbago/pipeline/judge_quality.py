@@ -13,8 +13,9 @@ from lumbago.pipeline.locate_discs import SpineLocation, channel, slice_on_grid
 
 _SEEN: Final = 0.3
 _LEAST_DISCS: Final = 3
-_LUMBAR_STEP_MM: Final = (23.0, 55.0)
-_LUMBAR_DEPTH_MM: Final = (20.0, 60.0)
+_LEAST_EVIDENCE: Final = 2.1
+_STEP_MM: Final = (15.0, 60.0)
+_SMALL_STEP_MM, _SMALL_DEPTH_MM, _THORACIC_STEP_MM = 22.0, 20.0, 27.0
 _FEW_SLICES: Final = 5
 _COARSE_MM: Final = 1.3
 
@@ -46,18 +47,19 @@ def require_lumbar(doubts: Sequence[str], skipped: Sequence[SkippedFile]) -> Non
 def doubt_of(location: SpineLocation) -> str:
     """Why this is no lumbar spine, or "" when it may be one.
 
-    Neighbouring lumbar discs lie 23 to 55 mm apart and are 20 to 60 mm deep; cervical ones about 18 and 16 mm.
+    Neighbouring lumbar discs lie about 35 mm apart and are about 34 mm deep; cervical ones 18 and 16 mm. Thoracic ones
+    come near to lumbar ones, so a spine whose sacrum is not seen must also have long steps at its lower end.
     """
     seen = [disc for disc in location.discs if disc.confidence >= _SEEN]
-    if len(seen) < _LEAST_DISCS:
-        return f"{len(seen)} discs in a row, expected at least {_LEAST_DISCS}"
+    if len(seen) < _LEAST_DISCS or sum(disc.confidence for disc in seen) < _LEAST_EVIDENCE:
+        return f"{len(seen)} discs in a row were seen clearly, expected at least {_LEAST_DISCS}"
     centers = np.array([disc.center_lps_mm for disc in location.discs])
-    step = float(np.median(np.linalg.norm(np.diff(centers, axis=0), axis=1)))
-    depth = float(np.median([disc.frame.depth_mm for disc in seen]))
-    if not _LUMBAR_STEP_MM[0] <= step <= _LUMBAR_STEP_MM[1]:
-        return f"discs {step:.0f} mm apart, lumbar ones are {_LUMBAR_STEP_MM[0]:.0f} to {_LUMBAR_STEP_MM[1]:.0f}"
-    if not _LUMBAR_DEPTH_MM[0] <= depth <= _LUMBAR_DEPTH_MM[1]:
-        return f"discs {depth:.0f} mm deep, lumbar ones are {_LUMBAR_DEPTH_MM[0]:.0f} to {_LUMBAR_DEPTH_MM[1]:.0f}"
+    steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+    step, depth = float(np.median(steps)), float(np.median([disc.frame.depth_mm for disc in seen]))
+    if (step < _SMALL_STEP_MM and depth < _SMALL_DEPTH_MM) or not _STEP_MM[0] <= step <= _STEP_MM[1]:
+        return f"its discs are {step:.0f} mm apart and {depth:.0f} mm deep, lumbar ones about 35 and 34"
+    if not location.name_is_sure and float(np.median(steps[:2])) < _THORACIC_STEP_MM:
+        return f"no sacrum is seen and its lowest discs are only {float(np.median(steps[:2])):.0f} mm apart"
     return ""
 
 
@@ -94,7 +96,4 @@ def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     coarse = float(volume.spacing_mm[1:].max())
     if coarse > _COARSE_MM:
         remarks.append(QualityRemark("warning", f"{title}: coarse pixels ({coarse:.1f} mm)."))
-    if not location.name_is_sure:
-        text = "Level names are not sure: no sacrum is seen; levels are counted from the lowest disc in view."
-        remarks.append(QualityRemark("limit", text))
     return remarks
