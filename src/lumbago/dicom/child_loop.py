@@ -53,8 +53,7 @@ def _describe(error: BaseException) -> str:
         return "nests its elements too deeply"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened: {error.strerror}"
-    first_line = next(iter(str(error).splitlines()), "")
-    return f"cannot be parsed ({type(error).__name__}: {first_line[:160]})"
+    return f"cannot be decoded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
 
 
 def answer(handlers: Mapping[str, Handler], request: Mapping[str, Any]) -> Reply:

@@ -47,14 +47,16 @@ def _walk(folder: Path) -> Iterator[SourceFile | SkippedFile]:
         except OSError as error:
             yield SkippedFile(printable(prefix) or folder.name, f"cannot be opened: {error.strerror}", is_damage=True)
             continue
+        folders = []
         for entry in entries:
             name = printable(prefix + entry.name)
             if entry.name.startswith("."):
                 yield SkippedFile(name, "a hidden file or folder", is_damage=False)
             elif entry.is_dir(follow_symlinks=False):
-                pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                folders.append((Path(entry.path), f"{prefix}{entry.name}/"))
             else:
                 yield _judge_entry(entry, name) or SourceFile(entry.path, None, name)
+        pending.extend(reversed(folders))
 
 
 def _find_in_folder(folder: Path) -> Found:

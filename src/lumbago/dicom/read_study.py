@@ -129,8 +129,8 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
             raise NotALumbarStudy(found, "a lumbar-spine MR study")
     if damaged:
         first = damaged[0]
-        many = f"all {len(damaged)} images in {name} are" if len(damaged) > 1 else "the only image in it is"
-        found = f"{name} cannot be used: {many} damaged ({first.name} {first.reason})"
+        many = f"{name} cannot be used: all {len(damaged)} images in it are damaged, the first one, " if damaged[1:] else ""
+        found = f"{many}{first.name} {first.reason}"
         raise UnreadableInput(found, "images that can be decoded", "export the study again")
     if contents.skipped:
         found = f"{name} holds no image ({_count(skip.reason for skip in contents.skipped)})"
