@@ -134,7 +134,7 @@ class TestCompressedFrames:
         path.write_bytes(path.read_bytes()[:-100])
         content = decoder.read_content(source_of(path))
         assert isinstance(content, Damaged)
-        assert content.reason.startswith("is cut off: its compressed pixels lack 9")
+        assert content.reason.startswith("cut off: its compressed pixels lack 9")
 
 
 class TestDeflate:
@@ -159,7 +159,7 @@ class TestDeflate:
         path.write_bytes(path.read_bytes()[:-300])
         content = decoder.read_content(source_of(path))
         assert isinstance(content, Damaged)
-        assert "is cut off" in content.reason
+        assert "cut off" in content.reason
 
 
 def overlapping_zip(path: Path) -> Path:
@@ -240,12 +240,12 @@ class TestZip:
         found = {skip.name: (skip.reason, skip.is_damage) for skip in study.skipped}
         assert found == {
             "link": ("a symbolic link inside the archive is not followed", False),
-            "lzma": ("is compressed by method 14, which is not supported", True),
+            "lzma": ("compressed by method 14, which is not supported", True),
             "inner.zip": ("no DICOM: a zip archive", False),
             "notes.txt": ("no DICOM: a text file", False),
             "IM0002": ("cannot be decoded (BadZipFile: Bad CRC-32 for file 'IM0002')", True),
         }
-        assert [len(volume.array) for volume in build_volumes(study.series[0], decoder).volumes] == [1, 1]
+        assert [len(volume.array) for volume in build_volumes(study.series[0], decoder).volumes] == [2]
 
 
 class TestStructure:
@@ -282,7 +282,7 @@ class TestStructure:
         write_series(tmp_path, 1)
         os.mkfifo(tmp_path / "pipe")
         (skip,) = read_study(tmp_path, decoder=decoder).skipped
-        assert (skip.name, skip.reason) == ("pipe", "is no regular file")
+        assert (skip.name, skip.reason) == ("pipe", "no regular file")
 
     def test_uids_are_never_paths(self, tmp_path: Path, decoder: Decoder) -> None:
         path = save(make_slice(1), tmp_path / "x")

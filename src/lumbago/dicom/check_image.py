@@ -102,10 +102,10 @@ def read_pixel_format(dataset: Dataset) -> PixelFormat:
 
 def _check_native(parsed: ParsedFile, pixels: PixelElement, needed: int) -> None:
     if pixels.length is None:
-        raise BadImageError("has pixels of undefined length, but a transfer syntax without compression")
+        raise BadImageError("pixels of undefined length, but a transfer syntax without compression")
     available = min(pixels.length, parsed.size - pixels.start)
     if available < needed:
-        what = "is cut off" if pixels.length >= needed else "holds fewer pixels than it declares"
+        what = "cut off" if pixels.length >= needed else "holds fewer pixels than it declares"
         raise BadImageError(f"{what}: {max(available, 0)} of {needed} pixel bytes")
 
 
@@ -118,7 +118,7 @@ def check_pixels(parsed: ParsedFile, pixel_format: PixelFormat) -> PixelElement:
     """
     pixels = parsed.pixels
     if pixels is None:
-        raise BadImageError("has no pixels")
+        raise BadImageError("no pixels")
     if pixels.tag != PIXEL_DATA:
         raise NotGreyError("a map of floating-point numbers, not an MR image in grey")
     if parsed.is_native:
@@ -126,7 +126,7 @@ def check_pixels(parsed: ParsedFile, pixel_format: PixelFormat) -> PixelElement:
     elif parsed.transfer_syntax not in COMPRESSED:
         raise BadImageError(f"its transfer syntax {uid.UID(parsed.transfer_syntax).name!r} cannot be decoded")
     elif pixels.length is not None:
-        raise BadImageError("has pixels of defined length, but a transfer syntax with compression")
+        raise BadImageError("pixels of defined length, but a transfer syntax with compression")
     else:
         fragments_end(parsed, pixels.start)
     return pixels

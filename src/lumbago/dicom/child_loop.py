@@ -11,8 +11,9 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Mapping
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from lumbago.dicom.open_source import BadImageError
 from lumbago.dicom.wire import WireError, read_message, write_message
@@ -66,7 +67,7 @@ def answer(handlers: Mapping[str, Handler], request: Mapping[str, Any]) -> Reply
         return {"damaged": _describe(error)}, b""
 
 
-def _talk(handlers: Mapping[str, Handler], requests: BinaryIO, replies: BinaryIO) -> None:
+def _talk(handlers: Mapping[str, Handler], requests: BufferedIOBase, replies: BufferedIOBase) -> None:
     write_message(replies, {"ready": os.getpid()})
     while (message := read_message(requests)) is not None:
         limit_next_request()

@@ -30,7 +30,7 @@ def _native_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelF
     parsed.stream.seek(pixels.start + index * pixel_format.frame_bytes)
     data = parsed.stream.read(pixel_format.frame_bytes)
     if len(data) != pixel_format.frame_bytes:
-        raise BadImageError(f"is cut off: {len(data)} of {pixel_format.frame_bytes} pixel bytes")
+        raise BadImageError(f"cut off: {len(data)} of {pixel_format.frame_bytes} pixel bytes")
     order = "<" if parsed.little_endian else ">"
     if pixel_format.bits_allocated == 8 and not parsed.little_endian and pixels.vr == "OW" and len(data) % 2 == 0:
         data = np.frombuffer(data, "<u2").byteswap().tobytes()  # 8-bit samples in 16-bit words (PS3.5 annex A.3)

@@ -22,7 +22,8 @@ _DTYPES: Final = frozenset(("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<f4"))
 _NIFTI_SUFFIXES: Final = (".nii", ".nii.gz")
 _TUPLES: Final = ("image_type", "image_orientation", "image_position", "pixel_spacing")
 
-Picture = Float32[np.ndarray, "rows columns"]
+Picture = Float32[np.ndarray, "_rows _columns"]
+"""One slice; slices of several sizes may come together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def read_index(request: Mapping[str, Any]) -> Reply:
         try:
             dataset = parse_dicom(stream, size, _INDEX_TAGS).dataset
         except NotDicomError as error:
-            raise BadImageError(f"is {error}, no DICOMDIR") from error
+            raise BadImageError(f"{error}, no DICOMDIR") from error
     records = dataset.get("DirectoryRecordSequence") or ()
     files = [text(record, "ReferencedFileID").split("\\") for record in records if text(record, "ReferencedFileID")]
     return {"files": files}, b""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lumbago.dicom.decoder import Damaged, Decoder, MrImage
+from lumbago.dicom.decoder import Damaged, Decoder, MrImage, is_nifti
 from lumbago.dicom.study import SkippedFile
 
 Kept = tuple[tuple[MrImage, ...], tuple[SkippedFile, ...]]
@@ -30,7 +30,9 @@ def _same_pixels(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
 
 
 def _is_copy(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
-    """The same bytes, or the same image in another encoding."""
+    """The same bytes, or the same image in another encoding. UIDs of NIfTI are made of the content."""
+    if is_nifti(one.source) and is_nifti(other.source):
+        return True
     digest = decoder.read_digest(one.source)
     if digest is not None and digest == decoder.read_digest(other.source):
         return True
@@ -41,7 +43,7 @@ def _settle(images: list[MrImage], decoder: Decoder) -> Kept:
     """What is kept of the images of one UID: the first when the others are its copies, otherwise none."""
     first, *others = images
     if all(_is_copy(first, other, decoder) for other in others):
-        reason = f"is a copy of {first.source.name}"
+        reason = f"a copy of {first.source.name}"
         return (first,), tuple(SkippedFile(other.source.name, reason, is_damage=False) for other in others)
     return (), tuple(
         SkippedFile(

@@ -34,7 +34,7 @@ def _judge_entry(entry: os.DirEntry[str], name: str) -> SkippedFile | None:
         is_regular = stat.S_ISREG(entry.stat().st_mode)
     except OSError as error:
         return SkippedFile(name, f"cannot be opened: {error.strerror}", is_damage=True)
-    return None if is_regular else SkippedFile(name, "is no regular file", is_damage=False)
+    return None if is_regular else SkippedFile(name, "no regular file", is_damage=False)
 
 
 def _walk(folder: Path) -> Iterator[SourceFile | SkippedFile]:
@@ -81,7 +81,7 @@ def _is_hidden(member: str) -> bool:
 def _find_in_archive(path: Path, decoder: Decoder) -> Found:
     listed = decoder.list_members(SourceFile(str(path), None, printable(path.name)))
     if isinstance(listed, Damaged):
-        raise UnreadableInput(f"{printable(path.name)} {listed.reason}", "a zip archive of images")
+        raise UnreadableInput(f"{printable(path.name)}: {listed.reason}", "a zip archive of images")
     members, skipped = listed
     hidden = [SkippedFile(printable(m), "a hidden file or folder", is_damage=False) for m in members if _is_hidden(m)]
     sources = (SourceFile(str(path), member, printable(member)) for member in members if not _is_hidden(member))
@@ -100,13 +100,13 @@ def _find_by_index(path: Path, decoder: Decoder) -> Found:
     wanted = {"/".join(parts).casefold(): printable("/".join(parts)) for parts in listed}
     there = {source.name.casefold() for source in others}
     missing = tuple(
-        SkippedFile(name, "is listed in the DICOMDIR, but is not there", is_damage=True)
+        SkippedFile(name, "listed in the DICOMDIR, but not there", is_damage=True)
         for key, name in wanted.items()
         if key not in there
     )
     chosen = tuple(source for source in others if source.name.casefold() in wanted)
     unlisted = tuple(
-        SkippedFile(source.name, "is not listed in the DICOMDIR", is_damage=False)
+        SkippedFile(source.name, "not listed in the DICOMDIR", is_damage=False)
         for source in others
         if chosen and source.name.casefold() not in wanted
     )

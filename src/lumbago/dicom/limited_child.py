@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, Final, cast
+from io import BufferedIOBase
+from typing import Any, Final, cast
 
 from lumbago.dicom.wire import WireError, read_message, write_message
 from lumbago.errors import LumbagoError
@@ -69,11 +70,11 @@ class _WatchedProcess:
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Raises BrokenPipeError when the process is dead."""
-        write_message(cast(BinaryIO, self.popen.stdin), request)
+        write_message(cast(BufferedIOBase, self.popen.stdin), request)
 
     def receive(self) -> tuple[dict[str, Any], bytes] | None:
         """The next message; None, or a WireError, when the process is dead."""
-        return read_message(cast(BinaryIO, self.popen.stdout))
+        return read_message(cast(BufferedIOBase, self.popen.stdout))
 
     def end(self) -> None:
         """Ends it."""
@@ -81,7 +82,7 @@ class _WatchedProcess:
         self.popen.kill()
         for pipe in (self.popen.stdin, self.popen.stdout):
             with suppress(BrokenPipeError):
-                cast(BinaryIO, pipe).close()
+                cast(BufferedIOBase, pipe).close()
         self.popen.wait()
 
 

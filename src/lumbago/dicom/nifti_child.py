@@ -7,9 +7,9 @@ import gzip
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from pathlib import PurePath
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
@@ -51,10 +51,10 @@ def made_up_uid(*parts: bytes) -> str:
     return f"2.25.{int.from_bytes(sha256(b'|'.join(parts)).digest()[:16], 'big')}"
 
 
-def _read_header(stream: BinaryIO) -> Any:
+def _read_header(stream: BufferedIOBase) -> Any:
     head = stream.read(540)
     if len(head) < 348:
-        raise BadImageError(f"is cut off: {len(head)} bytes are no NIfTI header")
+        raise BadImageError(f"cut off: {len(head)} bytes are no NIfTI header")
     kind = Nifti2Header if int.from_bytes(head[:4], "little") == 540 or head[:4] == b"\0\0\2\x1c" else Nifti1Header
     try:
         return kind.from_fileobj(BytesIO(head))  # type: ignore[no-untyped-call]
@@ -74,7 +74,7 @@ def _checked_shape(header: Any) -> tuple[int, int, int]:
     return cast(tuple[int, int, int], shape)
 
 
-def _read_voxels(stream: BinaryIO, header: Any, head_bytes: int) -> NDArray[Any]:
+def _read_voxels(stream: BufferedIOBase, header: Any, head_bytes: int) -> NDArray[Any]:
     shape, dtype, offset = _checked_shape(header), header.get_data_dtype(), int(header.get_data_offset())
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise BadImageError(f"holds values of type {dtype}; expected grey values")
@@ -84,7 +84,7 @@ def _read_voxels(stream: BinaryIO, header: Any, head_bytes: int) -> NDArray[Any]
     stream.seek(offset)
     data = stream.read(needed)
     if len(data) != needed:
-        raise BadImageError(f"is cut off: {len(data)} of {needed} voxel bytes")
+        raise BadImageError(f"cut off: {len(data)} of {needed} voxel bytes")
     return np.frombuffer(data, dtype).reshape(shape, order="F")
 
 
@@ -109,7 +109,7 @@ def _load(path: str, member: str | None, _version: tuple[int, int]) -> NiftiVolu
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     with raw, gzip.GzipFile(fileobj=raw) if packed else raw as opened:
-        stream = cast(BinaryIO, opened)
+        stream: BufferedIOBase = opened
         try:
             header = _read_header(stream)
             voxels = _read_voxels(stream, header, int(header["sizeof_hdr"]))
@@ -118,8 +118,9 @@ def _load(path: str, member: str | None, _version: tuple[int, int]) -> NiftiVolu
     affine = _affine(header)
     zooms = [abs(float(zoom)) for zoom in header.get_zooms()[:3]] + [1.0] * 3
     spacing = zooms[:3] if affine is None else np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    content = (repr(voxels.shape).encode(), b"" if affine is None else affine.tobytes(), voxels.tobytes("F"))
-    return NiftiVolume(voxels, *_scaling(header), affine, tuple(spacing), made_up_uid(*content))
+    scaling = _scaling(header)
+    content = (repr((voxels.shape, scaling)).encode(), b"" if affine is None else affine.tobytes(), voxels.tobytes("F"))
+    return NiftiVolume(voxels, *scaling, affine, tuple(spacing), made_up_uid(*content))
 
 
 def _axes(volume: NiftiVolume) -> tuple[int, int, int]:
@@ -174,7 +175,7 @@ def read_frame(request: Mapping[str, Any]) -> Reply:
     along, row, column = _axes(volume)
     index = int(request["frame"]) - 1
     if not 0 <= index < volume.voxels.shape[along]:
-        raise BadImageError(f"has no slice {index + 1}")
+        raise BadImageError(f"no slice {index + 1}")
     plane = volume.voxels.transpose(along, row, column)[index]
     if plane.dtype.kind == "f" or plane.dtype.itemsize > 4:
         plane = np.nan_to_num(plane.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)

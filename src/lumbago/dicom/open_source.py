@@ -8,10 +8,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 MAX_SOURCE_BYTES: Final = 4 << 30
 MAX_MEMBERS: Final = 100_000
@@ -41,7 +41,7 @@ def _open_archive(path: str, _version: tuple[int, int]) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError) as error:
-        raise BadImageError(f"is a zip archive that is cut off or damaged ({error})") from error
+        raise BadImageError(f"a zip archive that is cut off or damaged ({error})") from error
 
 
 def version_of(path: str) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def _archive(path: str) -> zipfile.ZipFile:
     return _open_archive(path, version_of(path))
 
 
-def open_source(path: str, member: str | None) -> tuple[BinaryIO, int]:
+def open_source(path: str, member: str | None) -> tuple[BufferedIOBase, int]:
     """A seekable stream and its length in bytes.
 
     Raises:
@@ -63,12 +63,12 @@ def open_source(path: str, member: str | None) -> tuple[BinaryIO, int]:
     """
     if member is not None:
         info = _archive(path).getinfo(member)
-        return cast(BinaryIO, _archive(path).open(info)), info.file_size
+        return cast(BufferedIOBase, _archive(path).open(info)), info.file_size
     status = Path(path).stat()
     if not stat.S_ISREG(status.st_mode):
-        raise BadImageError("is no regular file")
+        raise BadImageError("no regular file")
     if status.st_size > MAX_SOURCE_BYTES:
-        raise BadImageError(f"has {status.st_size} bytes, more than the {MAX_SOURCE_BYTES} allowed")
+        raise BadImageError(f"{status.st_size} bytes long, more than the {MAX_SOURCE_BYTES} allowed")
     return Path(path).open("rb"), status.st_size
 
 
@@ -83,7 +83,7 @@ def sniff(head: bytes) -> str:
     return "a text file" if readable else "a file of unknown kind"
 
 
-def inflate(stream: BinaryIO, compressed_bytes: int) -> BytesIO:
+def inflate(stream: BufferedIOBase, compressed_bytes: int) -> BytesIO:
     """A raw deflate stream, unpacked as far as 200 times its size, 1 GiB at most.
 
     Raises:
@@ -108,9 +108,9 @@ def _refusal(info: zipfile.ZipInfo, next_start: int) -> tuple[str, bool] | None:
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a symbolic link inside the archive is not followed", False
     if info.flag_bits & 0x1:
-        return "is encrypted", True
+        return "encrypted", True
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f"is compressed by method {info.compress_type}, which is not supported", True
+        return f"compressed by method {info.compress_type}, which is not supported", True
     if info.header_offset + _LOCAL_HEADER_BYTES + info.compress_size > next_start:
         return "overlaps another member of the archive", True
     if info.file_size > min(MAX_SOURCE_BYTES, max(RATIO_GRACE_BYTES, MAX_RATIO * info.compress_size)):
@@ -141,11 +141,9 @@ def list_archive(path: str) -> Mapping[str, Any]:
     archive = _archive(path)
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
-        raise BadImageError(f"is a zip archive of {len(infos)} entries, more than the {MAX_MEMBERS} allowed")
+        raise BadImageError(f"a zip archive of {len(infos)} entries, more than the {MAX_MEMBERS} allowed")
     if (total := sum(info.file_size for info in infos)) > MAX_ARCHIVE_BYTES:
-        raise BadImageError(
-            f"is a zip archive that unpacks to {total} bytes, more than the {MAX_ARCHIVE_BYTES} allowed"
-        )
+        raise BadImageError(f"a zip archive that unpacks to {total} bytes, more than the {MAX_ARCHIVE_BYTES} allowed")
     judged = list(_judged_members(archive))
     return {
         "members": [name for name, refusal in judged if refusal is None],

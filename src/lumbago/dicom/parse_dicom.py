@@ -5,7 +5,8 @@ The standard's parts are named by number: PS3.5 is encoding, PS3.10 the file for
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from io import BufferedIOBase
+from typing import BinaryIO, Final, cast
 
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -46,7 +47,7 @@ class ParsedFile:
     """A data set without its pixels, and where those lie. `stream` is unpacked when the file was deflated."""
 
     dataset: Dataset
-    stream: BinaryIO
+    stream: BufferedIOBase
     size: int
     transfer_syntax: str
     little_endian: bool
@@ -61,7 +62,7 @@ class ParsedFile:
 class _StopAtPixels:
     """Stops the parser at the pixels, remembers where they are, and refuses elements that reach beyond the end."""
 
-    def __init__(self, stream: BinaryIO, size: int) -> None:
+    def __init__(self, stream: BufferedIOBase, size: int) -> None:
         self.stream, self.size = stream, size
         self.pixels: PixelElement | None = None
 
@@ -73,7 +74,7 @@ class _StopAtPixels:
         if length != _UNDEFINED and start + length > self.size:
             missing = start + length - self.size
             raise BadImageError(
-                f"is cut off or damaged in its header: element {tag} lacks {missing} of its {length} bytes"
+                f"cut off or damaged in its header: element {tag} lacks {missing} of its {length} bytes"
             )
         return False
 
@@ -89,7 +90,7 @@ def _starts_like_dicom(head: bytes) -> bool:
     return group_little == 0x0008 and element <= 0x0070 and length <= 256
 
 
-def _after_preamble(stream: BinaryIO) -> None:
+def _after_preamble(stream: BufferedIOBase) -> None:
     head = stream.read(132)
     if head[128:] == b"DICM":
         return
@@ -98,14 +99,14 @@ def _after_preamble(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def _read_file_meta(stream: BinaryIO) -> Dataset:
+def _read_file_meta(stream: BufferedIOBase) -> Dataset:
     """Group 2, always explicit little endian (PS3.10 section 7.1); stray ones of group 0 are passed over."""
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 2)
-    read_dataset(stream, True, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 0)
+    meta = read_dataset(cast(BinaryIO, stream), False, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 2)
+    read_dataset(cast(BinaryIO, stream), True, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 0)
     return meta
 
 
-def _guess_encoding(stream: BinaryIO) -> uid.UID:
+def _guess_encoding(stream: BufferedIOBase) -> uid.UID:
     """The transfer syntax of a data set that does not name it, from its first element."""
     head = stream.read(6)
     stream.seek(-len(head), 1)
@@ -114,7 +115,7 @@ def _guess_encoding(stream: BinaryIO) -> uid.UID:
     return uid.ExplicitVRBigEndian if head[:1] == b"\x00" else uid.ExplicitVRLittleEndian
 
 
-def parse_dicom(stream: BinaryIO, size: int, tags: Collection[int]) -> ParsedFile:
+def parse_dicom(stream: BufferedIOBase, size: int, tags: Collection[int]) -> ParsedFile:
     """The elements named by `tags`, up to the pixels.
 
     Raises:
@@ -129,7 +130,7 @@ def parse_dicom(stream: BinaryIO, size: int, tags: Collection[int]) -> ParsedFil
         size = len(stream.getbuffer())
     implicit, little_endian = NATIVE.get(syntax, (False, True))
     stop = _StopAtPixels(stream, size)
-    dataset = read_dataset(stream, implicit, little_endian, stop_when=stop, specific_tags=list(tags))
+    dataset = read_dataset(cast(BinaryIO, stream), implicit, little_endian, stop_when=stop, specific_tags=list(tags))
     return ParsedFile(dataset, stream, size, str(syntax), little_endian, stop.pixels)
 
 
@@ -152,7 +153,7 @@ def fragments_end(parsed: ParsedFile, start: int) -> int:
         position += 8 + int.from_bytes(header[4:], "little")
         count += 1
         if position > parsed.size:
-            raise BadImageError(f"is cut off: its compressed pixels lack {position - parsed.size} bytes")
+            raise BadImageError(f"cut off: its compressed pixels lack {position - parsed.size} bytes")
     if count < 2:
-        raise BadImageError("is cut off: it holds no compressed pixels")
+        raise BadImageError("cut off: it holds no compressed pixels")
     return position

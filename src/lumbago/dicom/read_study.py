@@ -59,7 +59,7 @@ def _skip(content: FileContent) -> SkippedFile:
             return SkippedFile(source.name, f"not an MR image to grade: {kind}", is_damage=False)
         case NoDicom(source, looks_like):
             named_like_one = source.name.lower().endswith(_IMAGE_SUFFIXES)
-            reason = f"is named like an image, but is {looks_like}" if named_like_one else f"no DICOM: {looks_like}"
+            reason = f"named like an image, but {looks_like}" if named_like_one else f"no DICOM: {looks_like}"
             return SkippedFile(source.name, reason, is_damage=named_like_one)
         case MrImage():
             raise AssertionError("an image is not skipped")
@@ -129,8 +129,8 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
             raise NotALumbarStudy(found, "a lumbar-spine MR study")
     if damaged:
         first = damaged[0]
-        many = f"{name} cannot be used: all {len(damaged)} images in it are damaged, the first one, " if damaged[1:] else ""
-        found = f"{many}{first.name} {first.reason}"
+        many = f"all {len(damaged)} images in {name} are damaged, among them " if len(damaged) > 1 else ""
+        found = f"{many}{first.name}: {first.reason}"
         raise UnreadableInput(found, "images that can be decoded", "export the study again")
     if contents.skipped:
         found = f"{name} holds no image ({_count(skip.reason for skip in contents.skipped)})"

@@ -6,7 +6,8 @@ A message is 4 bytes (length of the JSON), 8 bytes (length of the payload), both
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Final
+from io import BufferedIOBase
+from typing import Any, Final
 
 _PREFIX: Final = struct.Struct(">IQ")
 MAX_JSON_BYTES: Final = 128 << 20
@@ -17,7 +18,7 @@ class WireError(Exception):
     """The other side broke the protocol, or died while it spoke."""
 
 
-def write_message(stream: BinaryIO, fields: Mapping[str, Any], payload: bytes | memoryview = b"") -> None:
+def write_message(stream: BufferedIOBase, fields: Mapping[str, Any], payload: bytes | memoryview = b"") -> None:
     """Sends one message. NaN is no JSON: a ValueError here is our own fault."""
     text = json.dumps(fields, allow_nan=False).encode("ascii")
     stream.write(_PREFIX.pack(len(text), len(payload)))
@@ -27,14 +28,14 @@ def write_message(stream: BinaryIO, fields: Mapping[str, Any], payload: bytes | 
     stream.flush()
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes:
+def _read_exactly(stream: BufferedIOBase, count: int) -> bytes:
     data = stream.read(count)
     if len(data) != count:
         raise WireError("ended in the middle of a message")
     return data
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_message(stream: BufferedIOBase) -> tuple[dict[str, Any], bytes] | None:
     """The next message, or None when the other side has closed its end.
 
     Raises:

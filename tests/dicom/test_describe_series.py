@@ -1,0 +1,178 @@
+"""Plane, weighting and kind of a series: by geometry and timing, with names as tie-breakers."""
+
+import numpy as np
+import pytest
+from headers import AXIAL, CORONAL, SAGITTAL, make_header
+
+from lumbago.dicom.describe_series import SeriesDescription, describe_series
+from lumbago.dicom.study import Series
+
+
+def describe(count: int = 12, **fields: object) -> SeriesDescription:
+    return describe_series(Series("1", tuple(make_header(number, **fields) for number in range(count))))
+
+
+def tilted_axial(degrees: float) -> tuple[float, ...]:
+    angle = np.radians(degrees)
+    return (1.0, 0.0, 0.0, 0.0, float(np.cos(angle)), float(np.sin(angle)))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "plane"),
+    [
+        (SAGITTAL, "sagittal"),
+        (AXIAL, "axial"),
+        (CORONAL, "coronal"),
+        (tilted_axial(40), "axial"),
+        (tilted_axial(-25), "axial"),
+        ((0.0, -1.0, 0.0, 0.0, 0.0, 1.0), "sagittal"),
+        ((0.7071, 0.7071, 0.0, -0.4082, 0.4082, -0.8165), "oblique"),
+        (None, "unknown"),
+    ],
+)
+def test_plane(orientation: tuple[float, ...] | None, plane: str) -> None:
+    assert describe(image_orientation=orientation).plane == plane
+
+
+@pytest.mark.parametrize(
+    ("timing", "weighting"),
+    [
+        ({"repetition_time": 550, "echo_time": 11}, "t1"),
+        ({"repetition_time": 1300, "echo_time": 20}, "t1"),
+        ({"repetition_time": 3500, "echo_time": 110}, "t2"),
+        ({"repetition_time": 1500, "echo_time": 130}, "t2"),
+        ({"repetition_time": None, "echo_time": 95}, "t2"),
+        ({"repetition_time": 2600, "echo_time": 25}, "pd"),
+        ({"repetition_time": 2600, "echo_time": 45}, "pd"),
+        ({"repetition_time": 4000, "echo_time": 60, "inversion_time": 160}, "stir"),
+        ({"repetition_time": 3800, "echo_time": 35, "inversion_time": 230, "scanning_sequence": "SE\\IR"}, "stir"),
+        ({"repetition_time": 2100, "echo_time": 12, "inversion_time": 860, "scanning_sequence": "IR"}, "t1"),
+        ({"repetition_time": 9000, "echo_time": 110, "inversion_time": 2500, "scanning_sequence": "SE\\IR"}, "flair"),
+        ({"repetition_time": 600, "echo_time": 18, "scanning_sequence": "GR", "flip_angle": 25}, "t2_star"),
+        ({"repetition_time": 150, "echo_time": 4, "scanning_sequence": "GR", "flip_angle": 70}, "t1"),
+        ({"repetition_time": 3000, "echo_time": 80, "scanning_sequence": "EP", "diffusion_b_value": 800}, "diffusion"),
+        ({"repetition_time": None, "echo_time": None}, "unknown"),
+        ({"repetition_time": 500, "echo_time": 0}, "unknown"),
+    ],
+)
+def test_weighting_by_timing(timing: dict[str, object], weighting: str) -> None:
+    timing = {name: float(value) if isinstance(value, int) else value for name, value in timing.items()}
+    description = describe(**timing)
+    assert description.weighting == weighting
+    assert description.conflicts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "weighting", "fat_suppressed"),
+    [
+        ("t2_tse_sag_384", "t2", None),
+        ("SAG T1 FSE", "t1", None),
+        ("AxT2 FRFSE", "t2", None),
+        ("sagT1", "t1", None),
+        ("T2_STIR_SAG", "stir", True),
+        ("t1_tirm_sag", "stir", True),
+        ("T1 FLAIR sag", "t1", None),
+        ("PD SPAIR", "pd", True),
+        ("t2_fs_tra", "t2", True),
+        ("T2* axial", "t2_star", None),
+        ("Beckenübersicht", "unknown", None),
+    ],
+)
+def test_name_decides_when_nothing_else_does(name: str, weighting: str, fat_suppressed: bool | None) -> None:
+    description = describe(series_description=name, echo_time=None, repetition_time=None)
+    assert (description.weighting, description.fat_suppressed) == (weighting, fat_suppressed)
+
+
+def test_timing_beats_the_name_and_says_so() -> None:
+    description = describe(series_description="T1 axial", repetition_time=4000.0, echo_time=110.0)
+    assert (description.weighting, description.plane) == ("t2", "sagittal")
+    assert description.conflicts == (
+        "t2 by its timing (TR 4000 ms, TE 110 ms), but t1 by its name alone",
+        "sagittal by its geometry, but axial by its name",
+    )
+
+
+def test_stated_contrast_stands_between_timing_and_name() -> None:
+    description = describe(acquisition_contrast="STIR", echo_time=None, series_description="T2")
+    assert description.weighting == "stir"
+    assert description.conflicts == ("stir by its AcquisitionContrast, but t2 by its name alone",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"scan_options": "FAST_GEMS\\FS"}, True),
+        ({"scan_options": "FAST_GEMS\\SAT_GEMS"}, False),
+        ({"scan_options": ""}, None),
+        ({"inversion_time": 150.0}, True),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "DIXON", "WATER")}, True),
+        ({"image_type": ("DERIVED", "PRIMARY", "M", "IP")}, False),
+    ],
+)
+def test_fat_suppression(fields: dict[str, object], expected: bool | None) -> None:
+    assert describe(**fields).fat_suppressed is expected
+
+
+def test_dixon_part() -> None:
+    assert describe(image_type=("ORIGINAL", "PRIMARY", "M", "ND", "F")).dixon_part == "fat"
+    assert describe().dixon_part == ""
+
+
+@pytest.mark.parametrize(
+    ("image_type", "derived"),
+    [
+        (("DERIVED", "SECONDARY", "SUBTRACTION"), True),
+        (("DERIVED", "PRIMARY", "PROJECTION IMAGE", "CSA MIP"), True),
+        (("DERIVED", "PRIMARY", "DIFFUSION", "ADC"), True),
+        (("DERIVED", "PRIMARY", "M", "ND"), False),
+        (("ORIGINAL", "PRIMARY", "M_SE", "M", "SE"), False),
+        ((), False),
+    ],
+)
+def test_derived(image_type: tuple[str, ...], derived: bool) -> None:
+    assert describe(image_type=image_type).is_derived is derived
+
+
+class TestLocalizer:
+    def test_three_planes(self) -> None:
+        slices = [
+            make_header(number, image_orientation=orientation)
+            for number, orientation in enumerate((SAGITTAL, CORONAL, AXIAL) * 3)
+        ]
+        description = describe_series(Series("1", tuple(slices)))
+        assert (description.is_localizer, description.plane) == (True, "unknown")
+
+    def test_image_type(self) -> None:
+        assert describe(image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")).is_localizer
+
+    def test_fast_thick_gradient_echo_without_a_name(self) -> None:
+        timing = {"repetition_time": 7.0, "echo_time": 3.0, "scanning_sequence": "GR", "slice_thickness": 7.0}
+        assert describe(5, **timing).is_localizer
+        assert not describe(60, **timing).is_localizer
+
+    def test_name_counts_for_few_slices_only(self) -> None:
+        assert describe(5, series_description="3-pl loc").is_localizer
+        assert not describe(30, series_description="loc").is_localizer
+
+    @pytest.mark.parametrize("count", [1, 3, 15])
+    def test_reading_series_are_none(self, count: int) -> None:
+        assert not describe(count).is_localizer
+
+    def test_angled_axial_blocks_are_none(self) -> None:
+        slices = [
+            make_header(5 * block + number, image_orientation=tilted_axial(angle))
+            for block, angle in enumerate((-15, -5, 5, 20, 44))
+            for number in range(4)
+        ]
+        description = describe_series(Series("1", tuple(slices)))
+        assert (description.is_localizer, description.plane) == (False, "axial")
+        assert description.reasons[0] == "axial by its geometry, tilted 5 to 44 degrees"
+
+
+def test_other_modality_contrast_and_echoes() -> None:
+    assert not describe(modality="CT").is_mr
+    assert describe(contrast_agent="Gadovist").has_contrast
+    slices = tuple(make_header(n, echo_time=echo) for n in range(4) for echo in (15.0, 90.0))
+    description = describe_series(Series("1", slices))
+    assert description.weighting == "t2"
+    assert "several echoes (15, 90 ms), described by the one of 90 ms" in description.reasons
