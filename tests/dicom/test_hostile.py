@@ -278,6 +278,31 @@ class TestStructure:
             (tmp_path / "x").write_bytes(whole[:end])
             assert not isinstance(decoder.read_content(source_of(tmp_path / "x")), MrImage), end
 
+    def test_a_file_that_ends_after_its_preamble_is_damaged(self, tmp_path: Path, decoder: Decoder) -> None:
+        whole = save(make_slice(1), tmp_path / "x").read_bytes()
+        (tmp_path / "x").write_bytes(whole[:132])
+        content = decoder.read_content(source_of(tmp_path / "x"))
+        assert content == Damaged(
+            source_of(tmp_path / "x"), "cut off or damaged: states neither SOPClassUID nor Modality"
+        )
+
+    @pytest.mark.parametrize("charset", [b"BOGUS     ", b"GB18030   ", b"\\ISO 2022 ", b"\xff\x02\x1b$(%&/()"])
+    def test_unknown_character_sets_cost_no_image(self, tmp_path: Path, decoder: Decoder, charset: bytes) -> None:
+        dataset = make_slice(1, SpecificCharacterSet="ISO_IR 192", PatientName="Müller^Ä")
+        path = save(dataset, tmp_path / "x")
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 192", charset))
+        assert read_study(path, decoder=decoder).first.patient_name.startswith("M")
+
+    def test_body_in_another_encoding_than_its_meta_header_says(self, tmp_path: Path, decoder: Decoder) -> None:
+        dataset = make_slice(1)
+        explicit = save(dataset, tmp_path / "explicit").read_bytes()
+        dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
+        implicit = save(dataset, tmp_path / "implicit").read_bytes()
+        start = b"\x08\x00\x08\x00"
+        mixed = explicit[: explicit.index(start)] + implicit[implicit.index(start) :]
+        (tmp_path / "mixed").write_bytes(mixed)
+        assert isinstance(decoder.read_content(source_of(tmp_path / "mixed")), MrImage)
+
     def test_special_files_are_not_opened(self, tmp_path: Path, decoder: Decoder) -> None:
         write_series(tmp_path, 1)
         os.mkfifo(tmp_path / "pipe")

@@ -222,6 +222,8 @@ class TestDamage:
             ({"Rows": 65535, "Columns": 65535}, "declares 65535 x 65535 pixels"),
             ({"BitsStored": 17}, "declares 17 bits stored"),
             ({"BitsAllocated": 64}, "in 64 allocated, which cannot be"),
+            ({"NumberOfFrames": -1}, "declares -1 frames"),
+            ({"NumberOfFrames": 2**31 - 1}, "declares 2147483647 frames"),
         ],
     )
     def test_headers_that_cannot_be(
@@ -245,7 +247,7 @@ class TestRefused:
             read_studies(tmp_path / "nowhere", decoder=decoder)
 
     def test_empty_folder(self, tmp_path: Path, decoder: Decoder) -> None:
-        with pytest.raises(UnreadableInput, match="is empty; expected a folder with DICOM or NIfTI files"):
+        with pytest.raises(UnreadableInput, match="is empty; expected DICOM or NIfTI files"):
             read_studies(tmp_path, decoder=decoder)
 
     def test_text_file(self, tmp_path: Path, decoder: Decoder) -> None:

@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pydicom import config, uid
-from pydicom.dataset import Dataset
 
 from lumbago.dicom.check_image import NotGreyError, PixelFormat, check_pixels, read_pixel_format
 from lumbago.dicom.child_loop import Reply, serve
@@ -36,27 +35,26 @@ _INDEX_TAGS: Final = tags_of(("DirectoryRecordSequence", "SpecificCharacterSet")
 _HASH_CHUNK: Final = 1 << 20
 
 
-def _is_mr_image(dataset: Dataset) -> bool:
-    sop_class = text(dataset, "SOPClassUID")
-    is_known = uid.UID(sop_class).name != sop_class
-    return sop_class in _MR_CLASSES or (
-        text(dataset, "Modality") == "MR" and (sop_class in _ANY_PICTURE or not is_known)
-    )
+def _is_mr_image(parsed: ParsedFile) -> bool:
+    is_known = uid.UID(parsed.sop_class).name != parsed.sop_class
+    says_mr = text(parsed.dataset, "Modality") == "MR"
+    return parsed.sop_class in _MR_CLASSES or (says_mr and (parsed.sop_class in _ANY_PICTURE or not is_known))
 
 
-def _kind_of_object(dataset: Dataset) -> str:
+def _kind_of_object(parsed: ParsedFile) -> str:
     """What a DICOM object that is no MR image is called, by its SOP class."""
-    sop_class = text(dataset, "SOPClassUID")
-    name = str(uid.UID(sop_class).name).removesuffix(" Storage")
-    modality = text(dataset, "Modality")
-    if name and name != sop_class:
-        return name
-    return f"{modality} object" if modality else "DICOM object of unknown class"
+    name = str(uid.UID(parsed.sop_class).name)
+    modality = text(parsed.dataset, "Modality")
+    if name != parsed.sop_class:
+        return name.removesuffix(" Storage")
+    if not modality:
+        raise BadImageError("cut off or damaged: states neither SOPClassUID nor Modality")
+    return f"{modality} object"
 
 
 def _headers_of(parsed: ParsedFile) -> Mapping[str, Any]:
-    if not _is_mr_image(parsed.dataset):
-        return {"object": _kind_of_object(parsed.dataset), "identity": identity(parsed.dataset)}
+    if not _is_mr_image(parsed):
+        return {"object": _kind_of_object(parsed), "identity": identity(parsed.dataset)}
     try:
         pixel_format = read_pixel_format(parsed.dataset)
         check_pixels(parsed, pixel_format)

@@ -113,10 +113,10 @@ def _find_by_index(path: Path, decoder: Decoder) -> Found:
     return chosen or others, (*skipped, *missing, *unlisted)
 
 
-def _starts_like_zip(path: Path) -> bool:
+def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(132)
-    return head.startswith(_ZIP_STARTS) and head[128:] != b"DICM"
+    return (head.startswith(_ZIP_STARTS) or path.suffix.lower() == ".zip") and head[128:] != b"DICM"
 
 
 def find_files(path: Path, decoder: Decoder) -> Found:
@@ -130,7 +130,7 @@ def find_files(path: Path, decoder: Decoder) -> Found:
             return _find_in_folder(path)
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableInput(f"{printable(str(path))} is neither a file nor a folder")
-        if _starts_like_zip(path):
+        if _is_zip(path):
             return _find_in_archive(path, decoder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 MAX_SOURCE_BYTES: Final = 4 << 30
-MAX_MEMBERS: Final = 100_000
+MAX_MEMBERS: Final = 50_000
 MAX_ARCHIVE_BYTES: Final = 64 << 30
 MAX_INFLATED_BYTES: Final = 1 << 30
 MAX_RATIO: Final = 200

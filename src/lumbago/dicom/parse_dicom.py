@@ -44,9 +44,13 @@ class PixelElement:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """A data set without its pixels, and where those lie. `stream` is unpacked when the file was deflated."""
+    """A data set without its pixels, and where those lie. `stream` is unpacked when the file was deflated.
+
+    `sop_class` is the one of the data set, or else of the file's meta header, which survives in files that are cut off.
+    """
 
     dataset: Dataset
+    sop_class: str
     stream: BufferedIOBase
     size: int
     transfer_syntax: str
@@ -131,7 +135,8 @@ def parse_dicom(stream: BufferedIOBase, size: int, tags: Collection[int]) -> Par
     implicit, little_endian = NATIVE.get(syntax, (False, True))
     stop = _StopAtPixels(stream, size)
     dataset = read_dataset(cast(BinaryIO, stream), implicit, little_endian, stop_when=stop, specific_tags=list(tags))
-    return ParsedFile(dataset, stream, size, str(syntax), little_endian, stop.pixels)
+    sop_class = str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    return ParsedFile(dataset, sop_class, stream, size, str(syntax), little_endian, stop.pixels)
 
 
 def fragments_end(parsed: ParsedFile, start: int) -> int:

@@ -123,19 +123,19 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
         return
     name = printable(path.name or str(path))
     damaged = [skip for skip in contents.skipped if skip.is_damage]
-    if contents.others:
-        found = f"{name} holds no MR image that can be graded, but {_count(other.kind for other in contents.others)}"
-        if not damaged:
-            raise NotALumbarStudy(found, "a lumbar-spine MR study")
+    if contents.others and not damaged:
+        kinds = _count(other.kind for other in contents.others)
+        raise NotALumbarStudy(f"{name} holds no MR image that can be graded, but {kinds}", "a lumbar-spine MR study")
     if damaged:
         first = damaged[0]
         many = f"all {len(damaged)} images in {name} are damaged, among them " if len(damaged) > 1 else ""
-        found = f"{many}{first.name}: {first.reason}"
+        where = f" in {name}" if not many and first.name != name else ""
+        found = f"{many}{first.name}{where}: {first.reason}"
         raise UnreadableInput(found, "images that can be decoded", "export the study again")
     if contents.skipped:
         found = f"{name} holds no image ({_count(skip.reason for skip in contents.skipped)})"
         raise UnreadableInput(found, "DICOM or NIfTI files")
-    raise UnreadableInput(f"{name} is empty", "a folder with DICOM or NIfTI files")
+    raise UnreadableInput(f"{name} is empty", "DICOM or NIfTI files")
 
 
 def _group_series(images: Iterable[MrImage]) -> list[tuple[Series, ...]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,13 +14,13 @@ _NAMES_ONLY: Final = (
     "source", "sop_instance_uid", "series_instance_uid", "study_instance_uid", "frame_of_reference_uid",
     "transfer_syntax_uid", "series_description", "protocol_name", "study_description",
 )  # fmt: skip
+_CONTENT: Final = tuple(field.name for field in fields(SliceHeader) if field.name not in _NAMES_ONLY)
 _LAST: Final = 1 << 31
 
 
 def content_hash(header: SliceHeader) -> str:
     """Of a header without its UIDs, free texts, encoding and place."""
-    fields = {name: value for name, value in asdict(header).items() if name not in _NAMES_ONLY}
-    return sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps([getattr(header, field) for field in _CONTENT]).encode()).hexdigest()
 
 
 def _numbered(number: int | None) -> int:
