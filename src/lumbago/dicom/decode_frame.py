@@ -16,6 +16,15 @@ from lumbago.dicom.parse_dicom import ParsedFile, PixelElement
 
 Stored = NDArray[Any]
 
+_DECODERS: Final[dict[str, str]] = {
+    uid.RLELossless: "pylibjpeg",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+}
+"""The one decoder per syntax that is asked; for the old JPEG kinds there is only GDCM, and Pillow for eight bits."""
+
 _UNSIGNED: Final = {8: "u1", 16: "u2", 32: "u4"}
 
 
@@ -59,7 +68,11 @@ def _compressed_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: Pi
     shape = (pixel_format.rows, pixel_format.columns)
     check_frame_size(parsed.transfer_syntax, frame, shape, pixel_format.bits_allocated // 8)
     stored, _ = get_decoder(uid.UID(parsed.transfer_syntax)).as_array(
-        encapsulate([frame]), index=0, raw=True, **_decoding_options(pixel_format)
+        encapsulate([frame]),
+        index=0,
+        raw=True,
+        decoding_plugin=_DECODERS.get(parsed.transfer_syntax, ""),
+        **_decoding_options(pixel_format),
     )
     return stored
 
