@@ -370,6 +370,14 @@ class TestChild:
         assert b"OPENBLAS_NUM_THREADS=1" in environment
         assert b"PYTEST_CURRENT_TEST" not in environment
 
+    @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory limit is Linux's")
+    def test_memory_limit_is_met_by_an_error(self) -> None:
+        code = (
+            "from lumbago.dicom.child_loop import limit_memory; limit_memory(); bytearray(1 << 30); bytearray(3 << 30)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1] == "MemoryError"
+
     def test_every_error_of_a_parser_becomes_a_reason(self) -> None:
         class Panic(BaseException):
             pass

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import shutil
+import zipfile
 from pathlib import Path
 
 import nibabel
@@ -101,6 +102,13 @@ def test_folder_of_volumes_is_one_study_and_may_hold_dicom_too(tmp_path: Path, d
     assert [skip.reason for skip in study.skipped] == ["a copy of copy.nii"]
     write_series(tmp_path / "in" / "dicom", 2)
     assert len(read_studies(tmp_path / "in", decoder=decoder)) == 2
+
+
+def test_members_of_a_zip(tmp_path: Path, decoder: Decoder) -> None:
+    path = write(tmp_path / "t2.nii.gz", affine=AFFINE)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(path, "deep/t2.nii.gz")
+    np.testing.assert_array_equal(volume_of(tmp_path / "x.zip", decoder).array, volume_of(path, decoder).array)
 
 
 def test_bids_subjects_are_kept_apart(tmp_path: Path, decoder: Decoder) -> None:
