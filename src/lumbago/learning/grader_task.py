@@ -26,6 +26,8 @@ from lumbago.pipeline.measure_spine import SignalReference
 _UNKNOWN = -1
 _SOFTNESS = 0.35
 _SCALE_SPREAD = 0.08
+_LONE_SLICE = 0.2
+"""Share of patches whose neighbouring slices are not there, as in a study of one slice."""
 
 
 class GraderTask:
@@ -105,7 +107,10 @@ def shaken_patch(
     frame = sample.frame.shaken((float(shift[0]), float(shift[1])), float(rng.normal(0, experiment.turn_degrees)), 0)
     scaled = recipe.scaled(float(np.exp(rng.normal(0, _SCALE_SPREAD))))
     spec = draw_scanner(rng, 0.5 * experiment.augmentation, wild=0.0)
-    return rescanned_views(crop_patch(sample.volume, frame, scaled), sample.reference, spec, recipe.pixel_mm)
+    patch = crop_patch(sample.volume, frame, scaled)
+    if rng.random() < _LONE_SLICE:
+        patch = np.repeat(patch[recipe.slices // 2][None], recipe.slices, axis=0)
+    return rescanned_views(patch, sample.reference, spec, recipe.pixel_mm)
 
 
 def rescanned_views(

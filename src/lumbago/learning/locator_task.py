@@ -15,6 +15,7 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, locator_sample
 from lumbago.learning.losses import map_loss
+from lumbago.learning.phantom_slices import phantom_samples
 from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.export_onnx import export_onnx
@@ -23,6 +24,7 @@ from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
 from lumbago.pipeline.normalise import three_views
 
 _WINDOW = (288, 224)
+_POINT_CHANNELS = [CHANNELS.index(name) for name in ("disc_center", "foramen", "recess")]
 _SOURCE_WEIGHTS = {"sudirman": 1.0, "spider": 3.0, "spider_space": 0.7}
 """Chance of a slice: the boxed `spider` slices are few but come from many scanners; `spider_space` are near copies."""
 
@@ -31,22 +33,27 @@ class LocatorTask:
     """Batches of windows with target maps.
 
     Args:
-        experiment: its settings; patients of the left-out fold are not read.
-        samples: the slices to draw from.
+        experiment: its settings.
+        samples: the slices to draw from, real ones and phantoms'.
     """
 
     def __init__(self, experiment: Experiment, samples: Sequence[LocatorSample]) -> None:
         self.experiment = experiment
         self.samples = samples
-        weights = np.array([_SOURCE_WEIGHTS.get(sample.name.split(":")[0], 1.0) for sample in samples])
+        is_phantom = np.array([sample.patient.startswith("phantom:") for sample in samples])
+        weights = np.array([_SOURCE_WEIGHTS.get(_source(sample), 1.0) for sample in samples])
+        share = experiment.phantom_share if is_phantom.any() else 0.0
+        weights[is_phantom] *= share / max(weights[is_phantom].sum(), 1e-9)
+        weights[~is_phantom] *= (1 - share) / max(weights[~is_phantom].sum(), 1e-9)
         self.chances = weights / weights.sum()
 
     @classmethod
     def read(cls, experiment: Experiment, data: Path) -> "LocatorTask":
-        """Reads the label sources under `data`, without the left-out fold."""
+        """Reads the label sources under `data`, without the left-out fold, and makes the phantoms."""
         rows = read_labels(data, experiment.sources)
         kept = [row for row in rows if fold_of(row.patient, experiment.folds) != experiment.fold]
-        return cls(experiment, [sample for row in kept if (sample := locator_sample(row)) is not None])
+        real = [sample for row in kept if (sample := locator_sample(row)) is not None]
+        return cls(experiment, [*real, *phantom_samples(experiment.phantom_seed, experiment.phantoms)])
 
     def network(self) -> nn.Module:
         """A locator, its encoder from ImageNet if wished and at hand."""
@@ -75,7 +82,11 @@ class LocatorTask:
 
     def sample_counts(self) -> dict[str, int]:
         """Number of slices by source."""
-        return dict(Counter(sample.name.split(":")[0] for sample in self.samples))
+        return dict(Counter(_source(sample) for sample in self.samples))
+
+
+def _source(sample: LocatorSample) -> str:
+    return sample.name.split(":")[0]
 
 
 Window = tuple[
@@ -98,10 +109,9 @@ def window(sample: LocatorSample, rng: Generator, strength: float) -> Window:
 
 
 def _draw_warp(sample: LocatorSample, rng: Generator) -> Warp:
-    """A window about a random disc, seldom about any place; sizes and tilts beyond what patients and fields of view
-    give."""
+    """A window about a random disc or other point, seldom about any place, of varied size and tilt."""
     rows, columns = sample.image.shape
-    centers = np.argwhere(sample.targets[CHANNELS.index("disc_center")] == ONE)
+    centers = np.argwhere((sample.targets[_POINT_CHANNELS] == ONE).any(0))
     if len(centers) and rng.random() < 0.93:
         center = centers[rng.integers(len(centers))] + rng.normal(0, 40, 2)
     else:

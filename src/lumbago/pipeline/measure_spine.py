@@ -12,6 +12,7 @@ from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SpineLocation, 
 _INSIDE: Final = 0.5
 _LEAST_PIXELS: Final = 30
 _NEAR_MM: Final = 30.0
+FAT_TO_MARROW: Final = 1.6
 _HEIGHT_ERROR_MM: Final = 0.8
 _CANAL_ERROR_MM: Final = 1.0
 """Standard errors, from phantoms whose true sizes are known; the locator's card says how they were measured."""
@@ -47,6 +48,18 @@ def signal_references(location: SpineLocation) -> dict[str, SignalReference]:
     segmented, the picture's own percentiles stand in.
     """
     return {disc.level: _reference(location, disc) for disc in location.discs}
+
+
+def fat_references(location: SpineLocation) -> dict[str, SignalReference]:
+    """Reference signals on T1, by level: marrow as in `signal_references`, and fat as 1.6 times marrow.
+
+    Fluid is dark on T1, and fat is not segmented; at a marrow fat fraction of 0.45 fat is about 1.5 times as bright
+    (signal equation of a spin echo at TR 500 to 700 ms).
+    """
+    return {
+        level: SignalReference(FAT_TO_MARROW * reference.middle, reference.middle)
+        for level, reference in signal_references(location).items()
+    }
 
 
 def _reference(location: SpineLocation, disc: LocatedDisc) -> SignalReference:

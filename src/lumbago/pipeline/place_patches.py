@@ -10,9 +10,9 @@ from lumbago.dicom.volume import Volume
 from lumbago.pipeline.crop_patches import PatchFrame, Vector
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
 from lumbago.pipeline.locate_points import LocatedPoint
-from lumbago.pipeline.measure_spine import SignalReference, signal_references
+from lumbago.pipeline.measure_spine import SignalReference, fat_references, signal_references
 
-_DISC_BACKWARD_MM: Final = 5.0
+BEHIND_DISC_MM: Final = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class PlacedPatch:
 
 def disc_frame(disc: LocatedDisc) -> PatchFrame:
     """Levelled with the disc, a little behind its middle so that the canal is in view."""
-    center = disc.center_lps_mm + _DISC_BACKWARD_MM * disc.frame.back
+    center = disc.center_lps_mm + BEHIND_DISC_MM * disc.frame.back
     return PatchFrame(disc.slice_index, center, disc.frame.back, disc.frame.down)
 
 
@@ -106,7 +106,7 @@ def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:
     location = spine.sagittal.get("sagittal_t1")
     if location is None:
         return []
-    references = signal_references(location)
+    references = fat_references(location)
     return [
         PlacedPatch(level, side, point.volume, foramen_frame(disc, point), point.point_lps_mm, disc, references[level])
         for (level, side), point in spine.foramina.items()

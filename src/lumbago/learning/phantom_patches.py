@@ -1,0 +1,168 @@
+"""Phantom discs, canals, foramina and recesses as a grader's training samples, scanned only where it looks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.random import Generator
+
+from lumbago.anatomy.conditions import CONDITIONS, Role
+from lumbago.anatomy.findings import Point
+from lumbago.anatomy.levels import LEVELS, SIDES, Side
+from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
+from lumbago.learning.disc_samples import GradedPatch
+from lumbago.learning.experiment import Experiment
+from lumbago.phantom.landmarks import DiscPlace
+from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
+from lumbago.phantom.scan_spine import Scanned, scan_slices
+from lumbago.phantom.tissues import SAC, Tissue
+from lumbago.pipeline.crop_patches import PatchFrame
+from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
+from lumbago.pipeline.place_patches import BEHIND_DISC_MM
+
+Vector = Float64[np.ndarray, "3"]
+
+_FIELD_MM: Final = 78.0
+_LEAST_PIXELS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Something to grade on a phantom: where, on which series, and how its patch lies."""
+
+    level: str
+    side: Side | None
+    point_lps_mm: Vector
+    along: Vector
+    down: Vector
+
+
+def phantom_patches(experiment: Experiment) -> Iterator[GradedPatch]:
+    """All sites of the experiment's anchor on its phantoms, each with the phantom's true grades.
+
+    Contrast is physical for half of the phantoms and drawn freely for the others.
+    """
+    role = CONDITIONS[experiment.conditions[0]].source
+    for seed in range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms):
+        rng = np.random.default_rng([seed, 8])
+        study = phantom_study(seed, randomised=bool(rng.random() < 0.5))
+        truth = true_grades(study.spine, experiment.conditions)
+        for site in SITES[experiment.anchor](study):
+            grades = truth.get((site.level, site.side), {})
+            if grades:
+                yield _patch(study, role, site, grades, rng)
+
+
+def _patch(study: PhantomStudy, role: Role, site: Site, grades: Mapping[str, int], rng: Generator) -> GradedPatch:
+    scanned = _scan_around(study, role, site.point_lps_mm, rng)
+    upright = canonical_axial if role == "axial_t2" else canonical_sagittal
+    volume = upright(scanned.volume)
+    index = int(np.clip(round(float(volume.to_ijk(site.point_lps_mm)[0])), 0, volume.array.shape[0] - 1))
+    frame = PatchFrame(index, site.point_lps_mm, site.along, site.down)
+    name = f"phantom:{study.spine.seed}"
+    return GradedPatch("phantoms", name, name, site.level, volume, frame, _REFERENCES[role](scanned), grades)
+
+
+def _scan_around(study: PhantomStudy, role: Role, point: Vector, rng: Generator) -> Scanned:
+    """Three slices of the series' own kind, on a small field of view about a point, the middle one passing near it."""
+    scan = study.scans[role]
+    group, _ = study.nearest_slice(role, (float(point[0]), float(point[1]), float(point[2])))
+    planes = scan.groups[group]
+    pixels = round(_FIELD_MM / scan.pixel_mm / 2) * 2
+    shift = float(rng.uniform(-0.5, 0.5)) - 1.0
+    center = point + shift * planes.spacing * np.array(planes.normal)
+    near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, 3, planes.spacing)
+    small = replace(scan, rows=pixels, columns=pixels, groups=(near,))
+    return scan_slices(study.spine, small, 0)
+
+
+def _triple(vector: Vector) -> Point:
+    return float(vector[0]), float(vector[1]), float(vector[2])
+
+
+# --- how bright things are -------------------------------------------------------------------------------------------
+
+
+def _fluid_and_marrow(scanned: Scanned) -> SignalReference:
+    """As `measure_spine.signal_references` has it: the canal's 90th percentile and the bodies' median."""
+    values = scanned.volume.array
+    marrow = _percentile(values[scanned.tissue == Tissue.MARROW], 50, float(np.median(values)))
+    fluid = _percentile(values[scanned.part == SAC], 90, float(np.percentile(values, 99)))
+    return SignalReference(max(fluid, 1e-6), max(marrow, 1e-6))
+
+
+def _fat_and_marrow(scanned: Scanned) -> SignalReference:
+    marrow = _fluid_and_marrow(scanned).middle
+    return SignalReference(FAT_TO_MARROW * marrow, marrow)
+
+
+def _none(scanned: Scanned) -> None:
+    """Axial patches are judged by their own percentiles."""
+
+
+def _percentile(values: np.ndarray, share: float, otherwise: float) -> float:
+    return float(np.percentile(values, share)) if values.size >= _LEAST_PIXELS else otherwise
+
+
+_REFERENCES: Final[Mapping[Role, Callable[[Scanned], SignalReference | None]]] = {
+    "sagittal_t2": _fluid_and_marrow,
+    "sagittal_t1": _fat_and_marrow,
+    "axial_t2": _none,
+}
+
+
+# --- where to look ---------------------------------------------------------------------------------------------------
+
+
+def _graded_discs(study: PhantomStudy) -> list[DiscPlace]:
+    return [disc for disc in study.landmarks.discs if disc.level in LEVELS]
+
+
+def _disc_sites(study: PhantomStudy) -> list[Site]:
+    return [
+        _middle_site(disc, np.array(disc.center_lps_mm) + BEHIND_DISC_MM * np.array(disc.back))
+        for disc in _graded_discs(study)
+    ]
+
+
+def _canal_sites(study: PhantomStudy) -> list[Site]:
+    return [_middle_site(disc, np.array(disc.canal_lps_mm)) for disc in _graded_discs(study)]
+
+
+def _middle_site(disc: DiscPlace, point: Vector) -> Site:
+    return Site(disc.level, None, point, np.array(disc.back), -np.array(disc.up))
+
+
+def _foramen_sites(study: PhantomStudy) -> list[Site]:
+    return [
+        Site(disc.level, side, np.array(disc.foramen_lps_mm[side]), np.array(disc.back), -np.array(disc.up))
+        for disc in _graded_discs(study)
+        for side in SIDES
+    ]
+
+
+def _recess_sites(study: PhantomStudy) -> list[Site]:
+    """On the planes of the axial series; columns run outward on both sides."""
+    sites = []
+    for disc in _graded_discs(study):
+        for side in SIDES:
+            point = disc.recess_lps_mm[side]
+            group, _ = study.nearest_slice("axial_t2", point)
+            planes = study.scans["axial_t2"].groups[group]
+            outward = 1.0 if side == "left" else -1.0
+            sites.append(
+                Site(disc.level, side, np.array(point), outward * np.array(planes.along), np.array(planes.down))
+            )
+    return sites
+
+
+SITES: Final[Mapping[str, Callable[[PhantomStudy], list[Site]]]] = {
+    "disc": _disc_sites,
+    "canal": _canal_sites,
+    "foramen": _foramen_sites,
+    "recess": _recess_sites,
+}
+"""The sites of each anchor of a grader's card."""
