@@ -1,0 +1,1 @@
+"""Parametric lumbar spines, drawn, rendered, scanned and written, whose geometry is the truth."""

@@ -1,0 +1,39 @@
+"""Grain in space: noise that belongs to the tissue, so that every series and slice of a person sees the same."""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+from scipy import fft
+
+_EDGE: Final = 96
+_SEED: Final = 20240611
+
+Cube = Float32[np.ndarray, "96 96 96"]
+
+
+@lru_cache(maxsize=8)
+def noise_cube(scale: float) -> Cube:
+    """Periodic normal noise on a lattice, smooth over `scale` lattice steps; mean 0, deviation 1."""
+    rng = np.random.default_rng(_SEED + int(scale * 16))
+    spectrum = fft.rfftn(rng.standard_normal((_EDGE, _EDGE, _EDGE), dtype=np.float32))
+    whole, half = fft.fftfreq(_EDGE), fft.rfftfreq(_EDGE)
+    square = whole[:, None, None] ** 2 + whole[None, :, None] ** 2 + half[None, None, :] ** 2
+    cube = fft.irfftn(spectrum * np.exp(-2 * (np.pi * scale) ** 2 * square), s=(_EDGE, _EDGE, _EDGE))
+    cube = ((cube - cube.mean()) / cube.std()).astype(np.float32)
+    return np.ascontiguousarray(cube)
+
+
+def noise(
+    points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: float, seed: int
+) -> Float32[np.ndarray, " points"]:
+    """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
+    shifts = np.random.default_rng(seed).integers(0, _EDGE, 3)
+    axes = [
+        ((coordinate * np.float32(1 / step)).astype(np.int32) + np.int32(shift + 8 * _EDGE)) % _EDGE
+        for coordinate, step, shift in zip(points, step_mm, shifts, strict=True)
+    ]
+    flat = (axes[0] * _EDGE + axes[1]) * _EDGE + axes[2]
+    values: Float32[np.ndarray, " points"] = noise_cube(scale).ravel()[flat]
+    return values

@@ -1,0 +1,271 @@
+"""Vertebral bodies, discs, arches and facet joints as tissue."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from lumbago.phantom.anatomy_tables import SegmentRow
+from lumbago.phantom.canvas import Canvas
+from lumbago.phantom.noise_field import noise
+from lumbago.phantom.shapes import bump, capsule, ellipse, smoothstep
+from lumbago.phantom.spine_frames import Between, wall
+from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SideSpec, VertebraSpec
+from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
+
+Coordinates = Float32[np.ndarray, " points"]
+Local = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+_WALL_MM, _ENDPLATE_MM = 0.75, 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class BodyDepth:
+    """Millimetres inside a body: from its side wall (its outline goes on beyond the ends), from its upper and lower end."""
+
+    side: Coordinates
+    upper: Coordinates
+    lower: Coordinates
+    ring: Coordinates
+
+
+def body_depth(vertebra: VertebraSpec, local: Local, texture: int) -> BodyDepth:
+    """How deep points lie inside a body; `ring` is 0 in the middle of the outline and 1 on it."""
+    x, behind, z = local
+    back = wall(vertebra, z)
+    y = behind + back
+    share = np.clip(z / np.float32(vertebra.height) + np.float32(0.5), 0, 1)
+    waist = 1 - 4 * np.float32(1 - vertebra.waist) * share * (1 - share)
+    half = (np.float32(vertebra.width[1]) + share * np.float32(vertebra.width[0] - vertebra.width[1])) / 2 * waist
+    ring = _outline(x / half, y / back, waist)
+    side = np.minimum((1 - ring) * np.minimum(half, back), _hollow(x, half, vertebra) - behind)
+    slope = np.float32(np.tan(np.radians(vertebra.wedge / 2)))
+    rim = np.clip(1 - ring, 0, 1) ** 0.7
+    ends = [
+        vertebra.height / 2 - slope * y - rim * plate.concavity * 1.6 - _damage(plate, (x, y, z), texture + number)
+        for number, plate in enumerate((vertebra.upper, vertebra.lower))
+    ]
+    return BodyDepth(side, ends[0] - z, z + ends[1], ring)
+
+
+def _outline(x: Coordinates, y: Coordinates, waist: Coordinates) -> Coordinates:
+    """Kidney-shaped outline: an ellipse in front, squarer behind; 1 on the rim."""
+    front = y / waist
+    behind = np.abs(y) * np.float32(0.86)
+    y = np.where(y < 0, front, behind)
+    ring: Coordinates = (np.abs(x) ** np.float32(2.3) + np.abs(y) ** np.float32(2.3)) ** np.float32(1 / 2.3)
+    return ring
+
+
+def _hollow(x: Coordinates, half: Coordinates, vertebra: VertebraSpec) -> Coordinates:
+    """The posterior wall: hollow in the middle from T12 to L4, flat at L5."""
+    depth = {"L4": 0.8, "L5": 0.2}.get(vertebra.name, 1.3) if vertebra.name[0] != "S" else 0.0
+    return -np.float32(depth) * np.clip(1 - (x / (half * np.float32(0.55))) ** 2, 0, 1)
+
+
+def _damage(plate: EndplateSpec, point: Local, texture: int) -> Coordinates | float:
+    if plate.roughness < 0.3:
+        return 0.0
+    x, y, _ = point
+    level = np.zeros_like(x)
+    rough = plate.roughness * np.clip(noise((x, y, level), (0.8, 0.8, 1), 4.5, texture), -0.5, 2.0)
+    left, back, radius, depth = plate.schmorl
+    pit = depth * np.clip(1 - ((x - left) ** 2 + (y - back) ** 2) / max(radius, 1) ** 2, 0, 1) ** 0.5 if depth else 0.0
+    hurt: Coordinates = rough + pit
+    return hurt
+
+
+def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local, depth: BodyDepth) -> None:
+    """Cortex, endplates, marrow, Modic bands and the vein of the body."""
+    ends = np.minimum(depth.upper, depth.lower)
+    side = depth.side + _osteophytes(vertebra, depth)
+    part = FIRST_BODY + index
+    canvas.paint((side > 0) & (ends > 0), Tissue.CORTEX, part)
+    canvas.paint((side > 0) & (ends > 0) & (ends < _ENDPLATE_MM), Tissue.ENDPLATE, part)
+    inside = (side > _WALL_MM) & (ends > _ENDPLATE_MM)
+    canvas.paint(inside, Tissue.MARROW, part)
+    for plate, end in ((vertebra.upper, depth.upper), (vertebra.lower, depth.lower)):
+        _paint_modic(canvas, plate, inside, end, local)
+    x, behind, z = local
+    opening = (3.0 + 0.35 * behind) * np.float32(vertebra.basivertebral)
+    vein = inside & (behind > -9) & (np.abs(x) < 5) & (np.abs(z - 1) < opening)
+    canvas.paint(vein, Tissue.EPIDURAL_VEIN, part)
+
+
+def _osteophytes(vertebra: VertebraSpec, depth: BodyDepth) -> Coordinates:
+    """Lips at the rims: how far the outline grows near each end."""
+    upper = np.float32(vertebra.upper.osteophyte) * np.clip(1 - np.abs(depth.upper) / 5, 0, 1) ** 2
+    lower = np.float32(vertebra.lower.osteophyte) * np.clip(1 - np.abs(depth.lower) / 5, 0, 1) ** 2
+    lips: Coordinates = np.maximum(upper, lower)
+    return lips
+
+
+def _paint_modic(canvas: Canvas, plate: EndplateSpec, inside: np.ndarray, end: Coordinates, local: Local) -> None:
+    if not plate.modic:
+        return
+    x, behind, z = local
+    reach = np.float32(plate.modic_height) * (1 + 0.2 * noise((x, behind, z), (0.9, 0.9, 0.9), 5.0, plate.modic))
+    band = inside & (end < reach)
+    if plate.modic_front:
+        band &= behind < -19
+    canvas.paint(band, (Tissue.MODIC_1, Tissue.MODIC_2, Tissue.MODIC_3)[plate.modic - 1])
+
+
+# --- disc ------------------------------------------------------------------------------------------------------------
+
+
+def paint_disc(
+    canvas: Canvas, segment: SegmentSpec, index: int, place: Between, depths: tuple[BodyDepth, BodyDepth]
+) -> None:
+    """The disc between two bodies: nucleus as `shade` (1 in its middle), annulus, clefts, high-intensity zone."""
+    above, below = depths
+    disc = segment.disc
+    side = above.side + place.part * (below.side - above.side) + _standing_out(segment, place)
+    gap = (above.lower < 0) & (below.upper < 0)
+    inside = gap & (side > 0)
+    if not inside.any():
+        return
+    ring = 1 - np.clip(side / 16, 0, 1)
+    height = -above.lower - below.upper
+    middle = np.clip(1 - np.abs(above.lower - below.upper) / np.maximum(height, 0.5), 0, 1)
+    round_ = np.sqrt((ring / np.float32(disc.nucleus_size)) ** 2 + np.clip(1 - middle, 0, 1) ** 3 * 0.8)
+    shade = 1 - smoothstep(round_, 1 - disc.nucleus_blur, 1 + disc.nucleus_blur)
+    shade *= 1 - np.float32(disc.cleft) * bump(middle, 1.0, 0.28) * bump(ring, 0.3, 0.6)
+    canvas.paint(inside, Tissue.DISC, FIRST_DISC + index, shade)
+    canvas.paint(inside & (side < 2.2) & (shade < 0.3), Tissue.OUTER_ANNULUS)
+    if disc.vacuum:
+        canvas.paint(inside & (middle > 0.6) & (np.abs(ring - 0.5) < 0.3) & (place.x > -6), Tissue.VACUUM)
+    if disc.high_intensity_zone:
+        spot = ellipse((place.x - disc.zone_x, 5.0), (side - 2.6, 1.5), (place.up + disc.zone_down, 1.5))
+        canvas.paint(inside & (place.behind > -8) & (spot > 0), Tissue.HIGH_INTENSITY_ZONE)
+
+
+def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
+    """How far the disc stands out beyond the bodies: behind as in `canal_section.disc_front`, and toward the foramina."""
+    disc = segment.disc
+    x = place.x
+    settle = np.clip(1 - (x / np.float32(24.2)) ** 2, 0, 1)
+    lateral = np.where(x > 0, *(np.float32(value) for value in disc.foraminal_bulge)) * smoothstep(np.abs(x), 9, 15)
+    behind = smoothstep(place.behind, -9, -4)
+    fade = 1 - smoothstep(np.abs(place.up), 0.5 * disc.height + 0.5, 0.5 * disc.height + 3.5)
+    out = np.maximum(np.float32(disc.bulge) * settle, lateral) * behind + np.float32(0.4 * max(disc.bulge, 0)) * (
+        1 - behind
+    )
+    hernia = disc.hernia_depth * bump(x, disc.hernia_x, disc.hernia_width) * behind if disc.hernia_depth else 0.0
+    stood: Coordinates = out * fade + hernia
+    return stood
+
+
+def paint_hernia(canvas: Canvas, segment: SegmentSpec, index: int, place: Between) -> None:
+    """Disc tissue that stands out behind the bodies, above and below the disc space too."""
+    disc = segment.disc
+    if disc.bulge + disc.hernia_depth < 0.5:
+        return
+    reach = disc.height / 2 + 1.5
+    out = disc.bulge * np.clip(1 - (place.x / 24.2) ** 2, 0, 1) * bump(place.up, 0, reach + 3)
+    out = out + disc.hernia_depth * bump(place.x, disc.hernia_x, disc.hernia_width) * bump(
+        place.up + disc.hernia_down, 0, reach + 4
+    )
+    beyond = (place.behind > 0) & (place.behind < out)
+    canvas.paint(beyond, Tissue.DISC, FIRST_DISC + index, np.zeros(1, np.float32))
+    canvas.paint(beyond & (place.behind > out - 0.9), Tissue.OUTER_ANNULUS)
+
+
+# --- arches ----------------------------------------------------------------------------------------------------------
+
+
+def arch_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    """Millimetres inside lamina, spinous and transverse process and the bone between the joints."""
+    x, behind, z = local
+    ax = np.abs(x)
+    if vertebra.name.startswith("S"):
+        return _sacral_arch(vertebra, (x, behind, z))
+    deep, side = vertebra.canal_depth, vertebra.canal_width / 2
+    flat = z * np.float32(0.36)
+    lamina = capsule((ax, behind, flat), (1.0, deep + 4.6, -9 * 0.36), (side + 1.5, deep - 1.5, -3 * 0.36), (3.2, 3.4))
+    pars = capsule((ax, behind, z), (side + 2.0, deep - 4.5, 3.0), (side + 2.0, deep + 1.5, -12.0), (4.2, 4.2))
+    tip = vertebra.transverse_tip
+    pillar = capsule((ax, behind, z), (side + 2.0, deep - 4.5, 3.0), (side + 1.0, deep - 3.0, 13.0), (4.6, 4.0))
+    transverse = capsule((ax, behind, z), (side + 3, 8.0, 4.5), (tip[0], 11.0, tip[1]), (4.4, 3.4))
+    return np.maximum.reduce([lamina, pars, pillar, transverse, _spinous(vertebra, local)])
+
+
+def _spinous(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    """A plate in the middle plane, higher than thick, that slopes down toward its tip."""
+    x, behind, z = local
+    start, (tip, drop) = vertebra.canal_depth + 6.0, vertebra.spinous_tip
+    along = np.clip((behind - start) / max(tip - start, 1), 0, 1)
+    middle = -7 + along * (drop + 5)
+    half = np.float32(vertebra.spinous_height / 2) * (0.72 + 0.28 * along)
+    thick = 3.0 + 1.2 * smoothstep(along, 0.7, 1.0)
+    lengthwise = (behind - np.float32((start + tip) / 2 - 1.5)) / np.float32(max((tip - start) / 2 + 1.5, 2))
+    across = (z - middle) / half
+    outline = (1 - np.sqrt(np.sqrt(np.square(lengthwise * lengthwise) + np.square(across * across)))) * half
+    plate: Coordinates = np.minimum(outline, thick - np.abs(x))
+    return plate
+
+
+def _sacral_arch(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    """The sacrum behind and beside its canal: wings, and a closed roof with a low crest."""
+    x, behind, z = local
+    ax = np.abs(x)
+    deep, half = vertebra.canal_depth, np.float32(vertebra.height / 2 + 2)
+    roof = np.minimum(3.2 - np.abs(behind - deep - 3 + 0.012 * ax * ax), vertebra.canal_width / 2 + 9 - ax)
+    reach = max((vertebra.spinous_tip[0] - deep) / 2 + 2, 3)
+    crest = np.minimum(
+        3.0 - ax,
+        ellipse((behind - np.float32(deep + reach - 1), reach), (z - np.float32(vertebra.spinous_tip[1]), 10.0)),
+    )
+    wing_back = deep - 1 + 0.1 * ax
+    wing_front = -vertebra.depth[0] * 0.75 + 0.28 * ax
+    wing = np.minimum.reduce(
+        [wing_back - behind, behind - wing_front, vertebra.transverse_tip[0] - ax, ax - vertebra.canal_width / 2 - 1]
+    )
+    top = 10.0 - 0.10 * ax if vertebra.name == "S1" else half
+    wing = np.minimum(wing, np.minimum(top - z, z + half))
+    foramen = np.hypot(ax - vertebra.canal_width / 2 - 5, z + vertebra.height / 2 - 2) - 4.5
+    return np.maximum(np.minimum(wing, foramen), np.maximum(np.minimum(roof, half - np.abs(z)), crest))
+
+
+def pedicle_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    """Millimetres inside the pedicles."""
+    x, behind, z = local
+    if vertebra.name.startswith("S"):
+        return np.full_like(x, -1)
+    across = np.abs(x) - np.float32((vertebra.canal_width + vertebra.pedicle_width) / 2)
+    tube = ellipse((across, vertebra.pedicle_width / 2), (z - 5.0, vertebra.pedicle_height / 2))
+    depth: Coordinates = np.minimum(tube, np.minimum(behind + 8, 11 - behind))
+    return depth
+
+
+def paint_bone(canvas: Canvas, depth: Coordinates, index: int, wall_mm: float = 0.9) -> None:
+    """Cortex and marrow of arches."""
+    canvas.paint(depth > 0, Tissue.CORTEX, FIRST_ARCH + index)
+    canvas.paint(depth > wall_mm, Tissue.MARROW, FIRST_ARCH + index)
+
+
+def paint_facets(canvas: Canvas, segment: SegmentSpec, row: SegmentRow, index: int, place: Between) -> None:
+    """Both joints of a segment: the process of the vertebra below in front and outside, that of the one above behind and inside."""
+    for spec, mask in ((segment.left, place.x > 0), (segment.right, place.x <= 0)):
+        rows = np.flatnonzero(mask & (np.abs(place.x) < 38) & (place.behind > 0) & (place.behind < 36))
+        if rows.size:
+            block = canvas.taken(rows)
+            _paint_facet(block, spec, row, index, (np.abs(place.x[rows]), place.behind[rows], place.up[rows]))
+            canvas.put(rows, block)
+
+
+def _paint_facet(canvas: Canvas, spec: SideSpec, row: SegmentRow, index: int, at: Local) -> None:
+    """One joint: `along` runs in the joint from its inner front to its outer back, `outward` across it; the joint is an arc."""
+    center, angle = row.facet_center, np.radians(spec.facet_angle)
+    across, back, height = (c - np.float32(m) for c, m in zip(at, center, strict=True))
+    along = across * np.float32(np.sin(angle)) + back * np.float32(np.cos(angle))
+    outward = across * np.float32(np.cos(angle)) - back * np.float32(np.sin(angle)) + np.float32(0.028) * along**2
+    grown, gap = spec.overgrowth, np.float32(spec.facet_gap / 2)
+    height = height - 2
+    below = ellipse((along + 1.0, 9.6 + 0.5 * grown), (outward - 4.6, 7.0 + 0.6 * grown), (height, 13.0 + 0.7 * grown))
+    front = ellipse((across + 1.0, 7.5), (back + 7.2, 5.0), (height, 12.0 + 0.7 * grown))
+    above = ellipse((along - 0.5, 8.6 + 0.5 * grown), (outward + 4.2, 6.2 + 0.6 * grown), (height - 1, 14.5))
+    paint_bone(canvas, np.minimum(above, -outward - gap), index, 1.0)
+    paint_bone(canvas, np.minimum(np.maximum(below, front), outward - gap), index + 1, 1.0)
+    joint = (np.abs(outward) < gap) & (np.abs(along) < 8.2) & (np.abs(height) < 10.5)
+    canvas.paint(joint, Tissue.FACET_FLUID if spec.facet_fluid else Tissue.CARTILAGE, 0)

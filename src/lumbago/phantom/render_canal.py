@@ -1,0 +1,344 @@
+"""Canal, dural sac, cauda equina, recesses, foramina and nerve roots as tissue."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+
+from lumbago.phantom.canal_section import ceiling, disc_front, recess_corners, sac_apex, sac_profile
+from lumbago.phantom.canvas import Canvas
+from lumbago.phantom.shapes import capsule, ellipse, smoothstep
+from lumbago.phantom.spine_frames import Between, segment_length
+from lumbago.phantom.spine_spec import SegmentSpec, SideSpec, SpineSpec, VertebraSpec
+from lumbago.phantom.tissues import (
+    CANAL,
+    EXITING_LEFT,
+    EXITING_RIGHT,
+    FIRST_ARCH,
+    FLAVUM_PART,
+    FORAMEN,
+    SAC,
+    TRAVERSING_LEFT,
+    TRAVERSING_RIGHT,
+    Tissue,
+)
+
+Coordinates = Float32[np.ndarray, " points"]
+
+_FREE_CORTEX_MM = 0.9
+_PEDICLE_DOWN = 2.6
+
+
+@dataclass(frozen=True, eq=False)
+class CanalShape:
+    """At each point: room inside the canal (mm to its ceiling and side), and the sac's front, depth, half width and exponents."""
+
+    room: Coordinates
+    to_ceiling: Coordinates
+    nearness: Coordinates
+    sac_front: Coordinates
+    sac_depth: Coordinates
+    sac_half_width: Coordinates
+    exponents: tuple[Coordinates, Coordinates]
+
+
+def _along(place: Between, values: tuple[float, float, float]) -> Coordinates:
+    """A quantity that is known behind the body above, at the disc, and behind the body below."""
+    above, at_disc, below = (np.float32(value) for value in values)
+    to_disc = 1 - smoothstep(np.abs(place.part - np.float32(0.5)), 0.09, 0.40)
+    far = np.where(place.part < 0.5, above, below)
+    blended: Coordinates = far + to_disc * (at_disc - far)
+    return blended
+
+
+def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
+    """The canal between two bodies: the drawn section at the disc, the bony ring at the pedicles, smoothly joined."""
+    segment, above, below = spec.segments[index], spec.vertebrae[index], spec.vertebrae[index + 1]
+    canal, ax = segment.canal, np.abs(place.x)
+    nearness = _along(place, (0.0, 1.0, 0.0))
+    corner = np.where(place.x > 0, *(np.float32(value) for value in recess_corners(segment)))
+    at_disc = ceiling(ax, sac_apex(segment), (canal.corner_x, corner), canal.ceiling_power)
+    depth = _along(place, (above.canal_depth, above.canal_depth, below.canal_depth))
+    half = _along(place, (above.canal_width / 2, 0, below.canal_width / 2)) + nearness * np.float32(13.0)
+    bony = depth * (1 - np.float32(0.42) * (ax / half) ** 2)
+    to_ceiling = bony + nearness * (at_disc - bony) - place.behind
+    gaps = _along(place, (0.6, canal.front_gap, 0.6))
+    front = gaps + nearness * np.float32(disc_front(np.zeros(1, np.float32), segment.disc)[0])
+    return CanalShape(
+        room=np.minimum(to_ceiling, half - ax),
+        to_ceiling=to_ceiling,
+        nearness=nearness,
+        sac_front=front,
+        sac_depth=_along(place, (above.sac_depth, canal.sac_depth, below.sac_depth)),
+        sac_half_width=_along(place, (above.sac_half_width, canal.sac_half_width, below.sac_half_width)),
+        exponents=(_along(place, (0.5, canal.sac_front, 0.5)), _along(place, (0.5, canal.sac_back, 0.5))),
+    )
+
+
+def paint_canal(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shape: CanalShape) -> None:
+    """Fat, flavum and sac, over the arches that were painted before."""
+    segment = spec.segments[index]
+    behind = place.behind > -4
+    bone = (canvas.tissue == Tissue.MARROW) & (shape.room > -_FREE_CORTEX_MM) & behind
+    canvas.paint(bone, Tissue.CORTEX)
+    reach = np.float32(segment.canal.flavum) * smoothstep(shape.nearness, 0.15, 0.6)
+    lean = np.float32(0.55) * (1 + np.clip(np.abs(place.x) / 9, 0, 1))
+    flavum = (shape.to_ceiling > -reach * np.float32(1.35) * lean) & (shape.to_ceiling <= 0) & (place.behind > 1.5)
+    flavum &= (np.abs(place.x) < 13.5) & (np.abs(place.x) > 0.5)
+    canvas.paint(flavum, Tissue.FLAVUM, FLAVUM_PART)
+    canvas.paint((shape.room > 0) & behind, Tissue.EPIDURAL_FAT, CANAL)
+    _paint_veins(canvas, place, shape)
+    _paint_sac(canvas, spec, index, place, shape)
+
+
+def _paint_veins(canvas: Canvas, place: Between, shape: CanalShape) -> None:
+    """The plexus behind the bodies."""
+    off = np.abs(np.abs(place.x) - 5)
+    vein = (shape.nearness < 0.35) & (shape.room > 0) & (place.behind < 2.0) & (place.behind > -3) & (off < 3.2)
+    canvas.paint(vein, Tissue.EPIDURAL_VEIN, CANAL)
+
+
+def _paint_sac(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shape: CanalShape) -> None:
+    depth = np.maximum(shape.sac_depth, np.float32(0.2))
+    level = (place.behind - shape.sac_front) / depth
+    near = (level > 0) & (level < 1) & (np.abs(place.x) < shape.sac_half_width) & (shape.room > 0.4)
+    near &= place.behind > _disc_edge(spec.segments[index], place, shape)
+    rows = np.flatnonzero(near)
+    if depth.max() < 2.5:
+        return
+    half = shape.sac_half_width[rows] * sac_profile(level[rows], shape.exponents[0][rows], shape.exponents[1][rows])
+    inside = np.abs(place.x[rows]) < half
+    rows, half = rows[inside], shape.sac_half_width[rows][inside]
+    if not rows.size:
+        return
+    canvas.tissue[rows], canvas.part[rows] = Tissue.CSF, SAC
+    roots = _strands(spec, index, place.part[rows], (place.x[rows] / half, level[rows]), (half, depth[rows]))
+    canvas.tissue[rows[roots]] = Tissue.ROOT
+    _paint_cord(canvas, spec, index, rows, (place.part[rows], place.x[rows], (level[rows] - 0.5) * depth[rows]))
+
+
+def _disc_edge(segment: SegmentSpec, place: Between, shape: CanalShape) -> Coordinates:
+    """The sac keeps off the disc."""
+    return disc_front(place.x, segment.disc) * shape.nearness + np.float32(segment.canal.front_gap) * shape.nearness
+
+
+_ROOTLETS: Final = tuple((exit_at, side, kind) for exit_at in range(5, 14) for side in (1.0, -1.0) for kind in (0, 1))
+"""(index of the vertebra under whose pedicle it leaves, side, motor or sensory): two strands per root from L1 to S4."""
+
+
+def _strands(
+    spec: SpineSpec,
+    index: int,
+    part: Coordinates,
+    at: tuple[Coordinates, Coordinates],
+    size: tuple[Coordinates, Coordinates],
+) -> np.ndarray:
+    rng = np.random.default_rng(spec.texture)
+    jitter = rng.normal(0, 1, (len(_ROOTLETS), 4)).clip(-2, 2).astype(np.float32)
+    half, depth = size
+    height = index + part
+    share = _root_share(spec, index, part)
+    radius = _root_radius(index, share, half * depth)
+    inside = share > _PACKED
+    waviness = np.float32(
+        spec.segments[index].canal.waviness + spec.segments[min(index + 1, len(spec.segments) - 1)].canal.waviness
+    )
+    for (exit_at, side, kind), own in zip(_ROOTLETS, jitter, strict=True):
+        left = np.float32(exit_at - 0.15) - height
+        if left.max() < 0 or height.max() < spec.conus - 0.6:
+            continue
+        stay = 1 - np.exp(-np.maximum(left, 0) / np.float32(1.1))
+        wave = waviness * np.sin(np.float32(5.0) * height + own[2] * 3) + np.float32(0.05) * np.sin(
+            np.float32(2.2) * height + own[3] * 3
+        )
+        x = np.float32(side) * (np.float32(0.80) - stay * np.float32(0.60 - 0.16 * own[0])) + wave
+        level = np.float32(0.36 + 0.12 * kind) + stay * np.float32(0.34 - 0.10 * kind + 0.09 * own[1])
+        away = ((at[0] - x) * half) ** 2 + ((at[1] - level) * depth) ** 2
+        inside |= (away < radius**2) & (left > 0) & (height > spec.conus - 0.3)
+    return inside
+
+
+def _root_share(spec: SpineSpec, index: int, part: Coordinates) -> Coordinates:
+    """Share of the sac that roots are to fill, toward its value at the disc."""
+    near = 1 - smoothstep(np.abs(part - np.float32(0.5)), 0.07, 0.45)
+    share: Coordinates = np.float32(0.24) + near * np.float32(spec.segments[index].canal.root_share - 0.24)
+    return share
+
+
+def _root_radius(index: int, share: Coordinates, product: Coordinates) -> Coordinates:
+    """Radius of strands that fill the wanted share of the sac (half width times depth given), overlaps allowed for."""
+    strands = max(sum(exit_at - 0.15 > index + 0.5 for exit_at, _, _ in _ROOTLETS), 2)
+    radius = np.sqrt(np.float32(1.57) * product * share / np.float32(np.pi * strands)) * (
+        1 + share * share * np.float32(0.5)
+    )
+    fat: Coordinates = np.clip(radius, 0.45, 1.6) * (1 + 2.2 * smoothstep(share, 0.62, 1.0))
+    return fat
+
+
+_PACKED: Final = 0.9
+
+
+def _paint_cord(
+    canvas: Canvas, spec: SpineSpec, index: int, rows: np.ndarray, at: tuple[Coordinates, Coordinates, Coordinates]
+) -> None:
+    part, x, back = at
+    if index > spec.conus:
+        return
+    room = np.clip((np.float32(spec.conus) - index - part) / np.float32(0.9), 0, 1)
+    thick = room ** np.float32(0.6)
+    inside = (x / (4.8 * thick + 1e-3)) ** 2 + ((back - 1.0 + room) / (3.7 * thick + 1e-3)) ** 2 < 1
+    canvas.tissue[rows[inside]] = Tissue.CORD
+
+
+# --- foramina and roots outside of the sac ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlace:
+    """Centre of the ganglion: to the side, behind the wall, above the middle of the disc."""
+
+    ax: float
+    behind: float
+    up: float
+
+
+def root_place(spec: SpineSpec, index: int, side: SideSpec) -> RootPlace:
+    """Under the pedicle of the body above, close behind its wall, as far off both as the gaps say."""
+    front, _, above, _ = side.gaps
+    half_depth, half_height = side.ganglion
+    upper = spec.vertebrae[index]
+    under_pedicle = segment_length(spec, index) / 2 + 5.0 - upper.pedicle_height / 2
+    return RootPlace(side.ganglion_x, front + half_depth - 0.8, under_pedicle - above - half_height - 0.6)
+
+
+def paint_foramen(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
+    """Both foramina of a segment: fat in the shape of a keyhole, closed behind by flavum and joint."""
+    segment = spec.segments[index]
+    for side, mask in ((segment.left, place.x > 0), (segment.right, place.x <= 0)):
+        rows = np.flatnonzero(
+            mask & (np.abs(place.x) < 30) & (np.abs(place.x) > 8.5) & (place.behind > -8) & (place.behind < 16)
+        )
+        if rows.size:
+            _paint_keyhole(canvas, spec, index, side, (rows, np.abs(place.x[rows]), place.behind[rows], place.up[rows]))
+
+
+Rows = tuple[np.ndarray, Coordinates, Coordinates, Coordinates]
+
+
+def _paint_keyhole(canvas: Canvas, spec: SpineSpec, index: int, side: SideSpec, at: Rows) -> None:
+    rows, ax, behind, up = at
+    root = root_place(spec, index, side)
+    _, gap_behind, _, gap_below = side.gaps
+    half_depth, half_height = side.ganglion
+    upper = root.behind + half_depth + gap_behind
+    neck = root.up - half_height - gap_below
+    lower = spec.vertebrae[index + 1]
+    floor = -segment_length(spec, index) / 2 + 5.0 + lower.pedicle_height / 2
+    slit = np.float32(side.slit - 1.0) + np.clip(np.float32(0.12) * np.abs(up), 0, 1.5)
+    back = slit + (np.float32(upper) - slit) * smoothstep(up, neck - 1.5, neck + 1.8)
+    inner, outer = spec.vertebrae[index].canal_width / 2 - 3.5, root.ax + 8.5
+    room = np.minimum.reduce(
+        [back - behind, up - np.float32(floor - 1), ax - np.float32(inner), np.float32(outer) - ax]
+    )
+    solid = np.isin(canvas.tissue[rows], _SOLID)
+    edge = (room > -_FREE_CORTEX_MM) & (room <= 0) & solid
+    canvas.tissue[rows[edge]] = Tissue.CORTEX
+    if side.slit < _OPEN_SLIT:
+        beside = (
+            (up < root.up + 2)
+            & (up > floor)
+            & (ax > inner + 1)
+            & (ax < outer - 3.5)
+            & ~np.isin(canvas.part[rows], (SAC, CANAL))
+        )
+        _paint_closure(canvas, rows, beside & (room <= 0) & (behind < 6.5), behind - back, index)
+    free = (room > 0) & (canvas.part[rows] != SAC)
+    canvas.tissue[rows[free]], canvas.part[rows[free]] = Tissue.EPIDURAL_FAT, FORAMEN
+    vein = free & (ellipse((behind - 0.8, 1.1), (up - np.float32(neck + 0.5), 1.2)) > 0) & (gap_below > 2)
+    canvas.tissue[rows[vein]] = Tissue.EPIDURAL_VEIN
+
+
+def _paint_closure(canvas: Canvas, rows: np.ndarray, beside: np.ndarray, beyond: Coordinates, index: int) -> None:
+    """What narrows a foramen from behind: capsule and flavum, then the overgrown process."""
+    canvas.tissue[rows[beside & (beyond > 1.9)]] = Tissue.MARROW
+    canvas.tissue[rows[beside & (beyond > 1.1) & (beyond <= 1.9)]] = Tissue.CORTEX
+    canvas.part[rows[beside & (beyond > 1.1)]] = FIRST_ARCH + index + 1
+    ligament = rows[beside & (beyond > 0) & (beyond <= 1.1)]
+    canvas.tissue[ligament], canvas.part[ligament] = Tissue.FLAVUM, FLAVUM_PART
+
+
+_OPEN_SLIT: Final = 3.2
+_SOLID: Final = np.array([Tissue.MARROW, Tissue.CORTEX], np.uint8)
+
+
+def paint_roots(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
+    """The root that leaves here, with its ganglion, and the one that goes down through the recess to leave below."""
+    segment = spec.segments[index]
+    codes = ((segment.left, EXITING_LEFT, TRAVERSING_LEFT), (segment.right, EXITING_RIGHT, TRAVERSING_RIGHT))
+    for (side, leaving, passing), sign in zip(codes, (1, -1), strict=True):
+        x = place.x * np.float32(sign)
+        rows = np.flatnonzero((x > 3) & (x < 46) & (place.behind > -26) & (place.behind < 12))
+        if not rows.size:
+            continue
+        at = (x[rows], place.behind[rows], place.up[rows])
+        _paint_root(canvas, rows, _leaving(spec, index, side, at), leaving)
+        _paint_root(canvas, rows, _passing(spec, index, (side, sign), at), passing)
+
+
+def _paint_root(canvas: Canvas, rows: np.ndarray, depth: Coordinates, code: int) -> None:
+    inside = rows[depth > 0]
+    canvas.tissue[inside], canvas.part[inside] = Tissue.ROOT, code
+
+
+def _leaving(
+    spec: SpineSpec, index: int, side: SideSpec, at: tuple[Coordinates, Coordinates, Coordinates]
+) -> Coordinates:
+    root, upper = root_place(spec, index, side), spec.vertebrae[index]
+    middle = segment_length(spec, index) / 2
+    half_depth, half_height = side.ganglion
+    ax, behind, up = at
+    thin = max(half_depth * 0.75, 0.8)
+    start = (_shoulder(upper), 3.2, middle)
+    here = (root.ax, root.behind, root.up)
+    ganglion = ellipse((ax - root.ax, 4.5), (behind - root.behind, half_depth), (up - root.up, half_height))
+    inward = (root.ax - 4, root.behind + 0.5, root.up + 0.3)
+    out, far = (root.ax + 9, root.behind - 5, root.up - 6), (root.ax + 20, root.behind - 14, root.up - 20)
+    pieces = [
+        capsule(at, start, inward, (1.5, thin)),
+        capsule(at, here, out, (thin, 1.9)),
+        capsule(at, out, far, (1.9, 1.8)),
+    ]
+    return np.maximum.reduce([ganglion, *pieces])
+
+
+def _shoulder(vertebra: VertebraSpec) -> float:
+    """How far to the side a root passes the pedicle under which it leaves."""
+    return vertebra.canal_width / 2 - 2.4
+
+
+def _passing(
+    spec: SpineSpec, index: int, side: tuple[SideSpec, int], at: tuple[Coordinates, Coordinates, Coordinates]
+) -> Coordinates:
+    """The passing root: flattened to the height of the recess, and wider for it."""
+    segment, lower = spec.segments[index], spec.vertebrae[index + 1]
+    spec_side, sign = side
+    middle = segment_length(spec, index) / 2
+    ax, behind, up = at
+    radius = spec_side.recess_root
+    front = float(disc_front(np.array([sign * segment.canal.corner_x], np.float32), segment.disc)[0])
+    room = max(spec_side.recess_depth - 0.5, 0.4)
+    flat = min(room / (2 * radius), 1.0)
+    center = front + spec_side.recess_depth * (0.5 if flat < 1 else 0.4)
+    near = 1 - smoothstep(np.abs(up), 2.0, 7.0)
+    squeeze = 1 + near * np.float32(1 / max(flat, 0.25) - 1)
+    line = np.float32(center) + (np.float32(3.2) - np.float32(center)) * smoothstep(np.abs(up), 2.0, 12.0)
+    x0 = segment.canal.corner_x - 0.4 + (2.0 * (1 - flat) if segment.disc.hernia_depth == 0 else -1.0)
+    sideways = np.where(
+        up > 0,
+        np.float32(-1.6) * np.clip(up / 8, 0, 2),
+        (np.float32(x0) - np.float32(_shoulder(lower))) * np.clip(up / middle, -1, 0),
+    )
+    across = (ax - np.float32(x0) - sideways) / np.sqrt(squeeze)
+    depth: Coordinates = np.float32(radius) - np.sqrt(across**2 + ((behind - line) * squeeze) ** 2)
+    return np.where((up < 9) & (up >= -middle), depth, -1)

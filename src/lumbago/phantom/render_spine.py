@@ -1,0 +1,94 @@
+"""Tissue of a drawn spine at any points: the phantom's geometry, evaluated where a scanner looks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lumbago.phantom import render_bones as bones
+from lumbago.phantom.anatomy_tables import SEGMENTS
+from lumbago.phantom.canvas import Canvas
+from lumbago.phantom.render_canal import canal_shape, paint_canal, paint_foramen, paint_roots
+from lumbago.phantom.render_trunk import TrunkPlace, near_spine, paint_trunk, trunk_place
+from lumbago.phantom.spine_frames import Between, Points, between, to_inner, vertebra_frames
+from lumbago.phantom.spine_spec import SpineSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Tissue (`Tissue`), structure (codes of `tissues`) and shade (0..1, see `Canvas`) at the points of a grid."""
+
+    tissue: UInt8[np.ndarray, "*grid"]
+    part: UInt8[np.ndarray, "*grid"]
+    shade: Float32[np.ndarray, "*grid"]
+
+
+def render_tissue(spec: SpineSpec, points_lps_mm: Float32[np.ndarray, "*grid 3"]) -> UInt8[np.ndarray, "*grid"]:
+    """Tissue at patient points."""
+    return render(spec, points_lps_mm).tissue
+
+
+def render(spec: SpineSpec, points_lps_mm: Float32[np.ndarray, "*grid 3"]) -> Rendered:
+    """Tissue, structure and shade at patient points."""
+    grid = points_lps_mm.shape[:-1]
+    inner = to_inner(spec, points_lps_mm.reshape(-1, 3))
+    canvas = Canvas.blank(len(inner))
+    place = trunk_place(spec, inner)
+    paint_trunk(canvas, spec, place)
+    _paint_spine(canvas, spec, inner, place)
+    return Rendered(canvas.tissue.reshape(grid), canvas.part.reshape(grid), canvas.shade.reshape(grid))
+
+
+def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, place: TrunkPlace) -> None:
+    """Sorts the points near the spine by the segment they lie in, and paints each segment over its own."""
+    near = np.flatnonzero(near_spine(place))
+    if not near.size:
+        return
+    index = _segment_index(spec, inner[near])
+    order = np.argsort(index, kind="stable")
+    bounds = np.searchsorted(index[order], np.arange(len(spec.segments) + 1))
+    for segment in range(len(spec.segments)):
+        rows = near[order[bounds[segment] : bounds[segment + 1]]]
+        if rows.size:
+            block = canvas.taken(rows)
+            _paint_segment(block, spec, segment, inner[rows])
+            canvas.put(rows, block)
+
+
+def _segment_index(spec: SpineSpec, inner: Points) -> np.ndarray:
+    """Index of the segment whose two body middles enclose a point; -1 above the first."""
+    frames = vertebra_frames(spec)
+    ups = np.stack([frame.axes[:, 2] for frame in frames], axis=1).astype(np.float32)
+    heights = np.array([frame.center @ frame.axes[:, 2] for frame in frames], np.float32)
+    index: np.ndarray = (inner @ ups < heights).sum(axis=1) - 1
+    return index.astype(np.int8)
+
+
+def _paint_segment(canvas: Canvas, spec: SpineSpec, index: int, inner: Points) -> None:
+    """Arches, then what lies in canal and foramina, then pedicles, bodies and disc over it."""
+    place = between(spec, index, inner)
+    above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
+    sacral = segment.name.startswith("S")
+    bones.paint_bone(canvas, bones.arch_depth(above, place.above), index)
+    bones.paint_bone(canvas, bones.arch_depth(below, place.below), index + 1)
+    if not sacral:
+        bones.paint_facets(canvas, segment, SEGMENTS[index], index, place)
+    paint_canal(canvas, spec, index, place, canal_shape(spec, index, place))
+    if not sacral:
+        paint_foramen(canvas, spec, index, place)
+    paint_roots(canvas, spec, index, place)
+    _paint_bodies(canvas, spec, index, place)
+
+
+def _paint_bodies(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
+    above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
+    for vertebra, number, local in ((above, index, place.above), (below, index + 1, place.below)):
+        bones.paint_bone(canvas, bones.pedicle_depth(vertebra, local), number)
+    depths = (
+        bones.body_depth(above, place.above, spec.texture % 997 + index),
+        bones.body_depth(below, place.below, spec.texture % 997 + index + 1),
+    )
+    bones.paint_hernia(canvas, segment, index, place)
+    bones.paint_disc(canvas, segment, index, place, depths)
+    bones.paint_body(canvas, above, index, place.above, depths[0])
+    bones.paint_body(canvas, below, index + 1, place.below, depths[1])

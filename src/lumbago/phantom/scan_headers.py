@@ -1,0 +1,91 @@
+"""Headers of scanned slices, as a reader would have found them in files."""
+
+import hashlib
+
+import numpy as np
+
+from lumbago.dicom.study import SliceHeader, SourceFile
+from lumbago.phantom.scan_spec import ScanSpec
+
+MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+
+
+def made_uid(*parts: object) -> str:
+    """A valid UID (UUID-derived arc 2.25) that depends on the parts alone."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def series_uid(seed: int, scan_spec: ScanSpec) -> str:
+    """UID of the series that a scan makes."""
+    return made_uid("series", seed, scan_spec.role, scan_spec.disturbance.seed)
+
+
+def instance_number(scan_spec: ScanSpec, group: int, index: int) -> int:
+    """Counted from 1 through all groups, along the slices or against them."""
+    total = sum(planes.count for planes in scan_spec.groups)
+    place = sum(planes.count for planes in scan_spec.groups[:group]) + index
+    return place + 1 if scan_spec.instance_order == 1 else total - place
+
+
+def slice_header(seed: int, scan_spec: ScanSpec, group: int, index: int) -> SliceHeader:
+    """The header of one slice of the phantom with a seed."""
+    planes, contrast, maker = scan_spec.groups[group], scan_spec.contrast, scan_spec.maker
+    down, along = np.array(planes.down), np.array(planes.along)
+    corner = np.array(planes.center_lps_mm) + index * planes.spacing * np.array(planes.normal)
+    corner = corner - ((scan_spec.rows - 1) / 2 * down + (scan_spec.columns - 1) / 2 * along) * scan_spec.pixel_mm
+    series = series_uid(seed, scan_spec)
+    number = instance_number(scan_spec, group, index)
+    return SliceHeader(
+        source=SourceFile("", None, f"phantom-{seed}"),
+        frame=None,
+        sop_instance_uid=made_uid("instance", series, number),
+        sop_class_uid=MR_IMAGE_STORAGE,
+        series_instance_uid=series,
+        study_instance_uid=made_uid("study", seed),
+        frame_of_reference_uid=made_uid("frame", seed),
+        transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN,
+        modality="MR",
+        rows=scan_spec.rows,
+        columns=scan_spec.columns,
+        image_orientation=(*planes.along, *planes.down),
+        image_position=(float(corner[0]), float(corner[1]), float(corner[2])),
+        pixel_spacing=(scan_spec.pixel_mm, scan_spec.pixel_mm),
+        slice_thickness=scan_spec.thickness,
+        spacing_between_slices=planes.spacing,
+        instance_number=number,
+        series_number=("sagittal_t2", "sagittal_t1", "axial_t2").index(scan_spec.role) + 2,
+        image_type=("ORIGINAL", "PRIMARY", "M", "ND"),
+        photometric_interpretation="MONOCHROME2",
+        series_description=scan_spec.sequence.description[
+            scan_spec.disturbance.seed % len(scan_spec.sequence.description)
+        ],
+        protocol_name="",
+        study_description="PHANTOM lumbar spine, synthetic",
+        body_part_examined="LSPINE",
+        scanning_sequence="SE\\IR" if contrast.weighting == "STIR" else "SE",
+        sequence_variant="SK",
+        sequence_name=scan_spec.sequence.name,
+        scan_options="",
+        contrast_agent="",
+        repetition_time=contrast.repetition_time,
+        echo_time=contrast.echo_time,
+        inversion_time=contrast.inversion_time or None,
+        echo_train_length=contrast.echo_train,
+        flip_angle=scan_spec.sequence.flip_angle,
+        magnetic_field_strength=maker.tesla,
+        manufacturer=maker.manufacturer,
+        model_name=scan_spec.model,
+        laterality="",
+        patient_position="HFS",
+        patient_id=f"PHANTOM-{seed}",
+        patient_name=f"PHANTOM^{seed}",
+        patient_birth_date="",
+        patient_sex="",
+        patient_age="",
+        study_date="",
+        acquisition_number=1,
+        temporal_position=None,
+        burned_in_annotation="NO",
+    )

@@ -1,0 +1,260 @@
+"""Drawing how a person is scanned: protocol, planes, and everything that blurs, shades and disturbs the picture."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.random import Generator
+
+from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.findings import Point
+from lumbago.anatomy.levels import LEVELS
+from lumbago.phantom.landmarks import DiscPlace, landmarks
+from lumbago.phantom.mr_signal import Contrast
+from lumbago.phantom.scan_protocols import SCANNERS, Scanner, Sequence
+from lumbago.phantom.spine_frames import rotation
+from lumbago.phantom.spine_spec import SpineSpec
+
+Vector = Float64[np.ndarray, "3"]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceGroup:
+    """Parallel slices: the middle of the first image, unit vectors along its columns, down its rows and from slice to slice."""
+
+    center_lps_mm: Point
+    along: Point
+    down: Point
+    normal: Point
+    count: int
+    spacing: float
+
+    def offset_to(self, point_lps_mm: Vector) -> int:
+        """Index of the slice next to a point."""
+        distance = float((point_lps_mm - np.array(self.center_lps_mm)) @ np.array(self.normal))
+        return int(np.clip(round(distance / self.spacing), 0, self.count - 1))
+
+    def distance_to(self, point_lps_mm: Vector) -> float:
+        """Millimetres from a point to the middle of the slice next to it."""
+        distance = float((point_lps_mm - np.array(self.center_lps_mm)) @ np.array(self.normal))
+        return abs(distance - self.offset_to(point_lps_mm) * self.spacing)
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What the scanner adds. Lengths in mm; signals relative to the reference tissue (fluid on T2, fat on T1).
+
+    `coil_reach` is the depth at which a surface coil's signal has fallen to 1/e, and `coil_left` how much of that fall is left after
+    normalising; `roll_off` the length over which the ends of the field of view darken; `band` how far in front of the posterior wall a saturation band starts
+    (0: none) and `band_left` the signal left in it.
+    """
+
+    noise: float
+    blur: float
+    coil_reach: float
+    coil_left: float
+    roll_off: float
+    bias: float
+    band: float
+    band_left: float
+    sub_slices: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSpec:
+    """One series as it is to be scanned.
+
+    `groups` hold one set of parallel slices each; `instance_order` is 1 when instance numbers count along the slices, -1 against.
+    """
+
+    role: Role
+    scanner: int
+    model: str
+    sequence: Sequence
+    contrast: Contrast
+    groups: tuple[SliceGroup, ...]
+    rows: int
+    columns: int
+    pixel_mm: float
+    acquired_mm: float
+    thickness: float
+    disturbance: Disturbance
+    instance_order: int
+    gain: float
+
+    @property
+    def maker(self) -> Scanner:
+        """The scanner's row."""
+        return SCANNERS[self.scanner]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanChoice:
+    """What is the same for all series of a study: scanner, and whether contrast is drawn freely (for training) and how much."""
+
+    scanner: int
+    model: str
+    free: float
+    stir: bool
+
+
+def draw_scanner(rng: Generator, randomised: bool = False) -> ScanChoice:
+    """The scanner of a study; `randomised` draws tissue contrast beyond what physics gives."""
+    shares = np.array([scanner.share for scanner in SCANNERS])
+    index = int(rng.choice(len(SCANNERS), p=shares / shares.sum()))
+    free = float(rng.uniform(0.2, 1.0)) if randomised else 0.0
+    return ScanChoice(index, str(rng.choice(SCANNERS[index].models)), free, bool(rng.random() < 0.06))
+
+
+def sample_scan(seed: int, spine: SpineSpec, role: Role, choice: ScanChoice) -> ScanSpec:
+    """The series that plays a role, drawn from a seed; slices are planned on the spine as a technician would."""
+    rng = np.random.default_rng([seed, 2, ("sagittal_t1", "sagittal_t2", "axial_t2").index(role)])
+    maker = SCANNERS[choice.scanner]
+    stir = role == "sagittal_t2" and choice.stir
+    sequence = maker.stir if stir else maker.sequences[role]
+    view = float(
+        np.clip(
+            sequence.field_of_view * np.exp(rng.normal(0, 0.10)),
+            250 if role != "axial_t2" else 145,
+            380 if role != "axial_t2" else 250,
+        )
+    )
+    rows = int(rng.choice(sequence.matrix))
+    pixel = view / rows
+    spacing = sequence.spacing * float(np.exp(rng.normal(0, 0.05)))
+    sequence = replace(sequence, spacing=round(spacing, 2))
+    groups = (
+        _sagittal_groups(rng, spine, sequence, view)
+        if role != "axial_t2"
+        else _axial_groups(rng, spine, sequence, view)
+    )
+    return ScanSpec(
+        role=role,
+        scanner=choice.scanner,
+        model=choice.model,
+        sequence=sequence,
+        contrast=_draw_contrast(
+            rng, maker, sequence, "STIR" if stir else "T1" if role == "sagittal_t1" else "T2", choice.free
+        ),
+        groups=groups,
+        rows=rows,
+        columns=rows,
+        pixel_mm=round(pixel, 4),
+        acquired_mm=float(np.clip(sequence.acquired_mm * np.exp(rng.normal(0, 0.12)), pixel, 1.3)),
+        thickness=sequence.thickness,
+        disturbance=_draw_disturbance(rng, role, maker.tesla),
+        instance_order=_draw_order(rng, role),
+        gain=float(np.exp(rng.uniform(np.log(350), np.log(1800)))),
+    )
+
+
+def _draw_order(rng: Generator, role: Role) -> int:
+    """Share of series that count along their slices: 64 % of sagittal ones toward the left, 88 % of axial ones toward the feet."""
+    return 1 if rng.random() < (0.88 if role == "axial_t2" else 0.64) else -1
+
+
+def _draw_contrast(rng: Generator, maker: Scanner, sequence: Sequence, weighting: str, free: float) -> Contrast:
+    times = np.exp(rng.normal(0, 0.08, 2))
+    fat_null = 0.69 * (300 if maker.tesla < 2 else 375) * float(rng.uniform(0.94, 1.06))
+    return Contrast(
+        weighting=weighting,  # type: ignore[arg-type]
+        tesla=maker.tesla,
+        repetition_time=round(sequence.repetition_time * float(times[0]), 1),
+        echo_time=round(sequence.echo_time * float(times[1]), 1),
+        inversion_time=round(fat_null, 1) if weighting == "STIR" else 0.0,
+        echo_train=sequence.echo_train,
+        restored=sequence.restored,
+        variation_seed=int(rng.integers(2**31)),
+        free=free,
+    )
+
+
+def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
+    normalised = rng.random() < 0.6
+    band = rng.random() < (0.6 if role == "axial_t2" else 0.75)
+    return Disturbance(
+        noise=float(np.exp(rng.uniform(np.log(0.006), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
+        blur=float(rng.uniform(0.4, 0.75)),
+        coil_reach=float(rng.uniform(60, 120)),
+        coil_left=float(rng.uniform(0.05, 0.3) if normalised else rng.uniform(0.5, 1.0)),
+        roll_off=float(rng.uniform(25, 60) if rng.random() < 0.5 else 12),
+        bias=float(rng.uniform(0.03, 0.18)),
+        band=float(rng.uniform(42, 75)) if band else 0.0,
+        band_left=float(rng.uniform(0.02, 0.3)),
+        sub_slices=5,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _point(vector: np.ndarray) -> Point:
+    return float(vector[0]), float(vector[1]), float(vector[2])
+
+
+def _turned(rng: Generator, axes: np.ndarray, spread: float) -> np.ndarray:
+    """Axes (as columns) as a technician would have set them."""
+    return np.asarray(axes @ rotation(*(float(v) for v in rng.normal(0, spread, 3))))
+
+
+def _sagittal_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view: float) -> tuple[SliceGroup, ...]:
+    """Slices from right to left about the middle of the canal; columns run backward, rows down."""
+    places = [place for place in landmarks(spine).discs if place.level in LEVELS]
+    middle = np.mean([place.canal_lps_mm for place in places], axis=0)
+    axes = _turned(rng, np.eye(3), 1.2)
+    left, back, up = axes.T
+    count = int(rng.choice((13, 15, 17, 19), p=(0.3, 0.4, 0.2, 0.1)))
+    count = max(count, int(np.ceil(54 * spine.size / sequence.spacing)) | 1)
+    center = (
+        middle
+        + (-0.03 + rng.normal(0, 0.03)) * view * back
+        + (rng.normal(0.03, 0.03)) * view * up
+        + rng.normal(0, 1.5) * left
+    )
+    first = center - left * sequence.spacing * (count - 1) / 2
+    return (SliceGroup(_point(first), _point(back), _point(-up), _point(left), count, sequence.spacing),)
+
+
+def _axial_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view: float) -> tuple[SliceGroup, ...]:
+    """One block, a block with a tilted lowest disc, or a group on each disc; slices run from head to feet."""
+    places = [place for place in landmarks(spine).discs if place.level in LEVELS]
+    layout = rng.choice(("block", "block and lumbosacral", "discs"), p=(0.40, 0.25, 0.35))
+    top = int(rng.choice(3, p=(0.90, 0.045, 0.055)))
+    if layout == "discs":
+        top = max(top, int(rng.choice((0, 1, 2), p=(0.6, 0.2, 0.2))))
+        return tuple(_disc_group(rng, place, sequence, view) for place in places[top:])
+    if layout == "block":
+        return (_block(rng, places[top:], sequence, view),)
+    return (_block(rng, places[top:-1], sequence, view), _disc_group(rng, places[-1], sequence, view))
+
+
+def _axial_axes(rng: Generator, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(left, back, up) of axial slices whose normal is near a direction."""
+    up = normal / np.linalg.norm(normal)
+    left = np.cross(np.array([0, 1.0, 0]), up)
+    left /= np.linalg.norm(left)
+    turned = _turned(rng, np.stack([left, np.cross(up, left), up], axis=1), 1.5)
+    return turned[:, 0], turned[:, 1], turned[:, 2]
+
+
+def _disc_group(rng: Generator, place: DiscPlace, sequence: Sequence, view: float) -> SliceGroup:
+    """Three to five slices along a disc."""
+    left, back, up = _axial_axes(rng, np.array(place.up))
+    count = int(rng.integers(3, 6))
+    center = _axial_center(rng, np.array(place.canal_lps_mm), back, left, view)
+    first = center + up * (sequence.spacing * (count - 1) / 2 + rng.normal(0, 0.8))
+    return SliceGroup(_point(first), _point(left), _point(back), _point(-up), count, sequence.spacing)
+
+
+def _axial_center(rng: Generator, canal: np.ndarray, back: np.ndarray, left: np.ndarray, view: float) -> np.ndarray:
+    return np.asarray(canal + back * rng.normal(-0.015, 0.035) * view + left * rng.normal(0, 0.02) * view)
+
+
+def _block(rng: Generator, places: list[DiscPlace], sequence: Sequence, view: float) -> SliceGroup:
+    """Contiguous slices over several discs, tilted like the mean of them."""
+    left, back, up = _axial_axes(rng, np.mean([np.array(place.up) for place in places], axis=0))
+    canals = np.array([place.canal_lps_mm for place in places])
+    high, low = (canals @ up).max() + rng.uniform(8, 18), (canals @ up).min() - rng.uniform(8, 18)
+    count = int(np.ceil((high - low) / sequence.spacing)) + 1
+    center = _axial_center(rng, canals.mean(axis=0), back, left, view)
+    first = center + up * (high - center @ up)
+    return SliceGroup(_point(first), _point(left), _point(back), _point(-up), count, sequence.spacing)

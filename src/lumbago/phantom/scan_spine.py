@@ -1,0 +1,234 @@
+"""From tissue to image: signal, slice profile, coil shading, limited resolution, noise.
+
+Every slice is rendered on the acquired grid, on a few sub-slices that are shifted against each other within the pixel (so that both slice
+thickness and pixel size are averaged over), then interpolated to the image's matrix by zero-filling k-space, as scanners do.
+"""
+
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+from scipy import fft
+
+from lumbago.dicom.volume import Volume
+from lumbago.phantom.mr_signal import Signals, tissue_signals
+from lumbago.phantom.noise_field import noise
+from lumbago.phantom.render_spine import Rendered, render
+from lumbago.phantom.render_trunk import near_spine, trunk_place
+from lumbago.phantom.scan_headers import slice_header
+from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
+from lumbago.phantom.spine_frames import to_inner
+from lumbago.phantom.spine_spec import SpineSpec
+from lumbago.phantom.tissues import FIRST_BODY, FIRST_DISC, Tissue
+
+Image = Float32[np.ndarray, "rows columns"]
+Points = Float32[np.ndarray, "rows columns 3"]
+
+_STAGGER = ((0.0, 0.0), (-0.34, 0.34), (0.34, -0.34), (0.34, 0.34), (-0.34, -0.34))
+
+
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """A scanned group of slices: the images, and of every pixel the structure that lies in its middle (codes of `tissues`)."""
+
+    volume: Volume
+    part: UInt8[np.ndarray, "slices rows columns"]
+    tissue: UInt8[np.ndarray, "slices rows columns"]
+
+
+def scan(spine: SpineSpec, scan_spec: ScanSpec) -> tuple[Scanned, ...]:
+    """All groups of a series."""
+    return tuple(scan_slices(spine, scan_spec, number) for number in range(len(scan_spec.groups)))
+
+
+def scan_slices(spine: SpineSpec, scan_spec: ScanSpec, group: int, indices: Many[int] | None = None) -> Scanned:
+    """Some slices of a group (neighbours, or all); the volume has just these.
+
+    A slice looks the same whichever others are scanned with it.
+    """
+    planes = scan_spec.groups[group]
+    wanted = range(planes.count) if indices is None else indices
+    signals = tissue_signals(scan_spec.contrast)
+    slices = [_scan_slice(spine, scan_spec, (group, index), signals) for index in wanted]
+    images, parts, tissues = (np.stack(part) for part in zip(*slices, strict=True))
+    headers = tuple(slice_header(spine.seed, scan_spec, group, index) for index in wanted)
+    return Scanned(Volume(images, _affine(scan_spec, planes, wanted), headers), parts, tissues)
+
+
+def slice_center(planes: SliceGroup, index: int) -> Float64[np.ndarray, "3"]:
+    """The middle of a slice."""
+    return np.array(planes.center_lps_mm) + index * planes.spacing * np.array(planes.normal)
+
+
+def _affine(scan_spec: ScanSpec, planes: SliceGroup, wanted: Many[int]) -> Float64[np.ndarray, "4 4"]:
+    affine = np.eye(4)
+    step = wanted[1] - wanted[0] if len(wanted) > 1 else 1
+    down, along = np.array(planes.down) * scan_spec.pixel_mm, np.array(planes.along) * scan_spec.pixel_mm
+    affine[:3, 0] = np.array(planes.normal) * planes.spacing * step
+    affine[:3, 1], affine[:3, 2] = down, along
+    affine[:3, 3] = (
+        slice_center(planes, wanted[0]) - (scan_spec.rows - 1) / 2 * down - (scan_spec.columns - 1) / 2 * along
+    )
+    return affine
+
+
+def _scan_slice(
+    spine: SpineSpec, scan_spec: ScanSpec, place: tuple[int, int], signals: Signals
+) -> tuple[Image, UInt8[np.ndarray, "rows columns"], UInt8[np.ndarray, "rows columns"]]:
+    planes, disturbance = scan_spec.groups[place[0]], scan_spec.disturbance
+    shape = _acquired_shape(scan_spec)
+    rng = np.random.default_rng([disturbance.seed, *place])
+    points = _grid(scan_spec, planes, place[1], shape)
+    middle = render(spine, points)
+    image = tissue_image(spine, middle, signals)
+    _average_through_slice(image, spine, (scan_spec, planes), (points, signals), rng)
+    image *= _texture(middle, points, signals, spine.texture)
+    image *= _shading(spine, scan_spec, points)
+    image = _interpolate(image, scan_spec, rng)
+    rows, columns = (
+        _nearest(size, count) for size, count in zip((scan_spec.rows, scan_spec.columns), shape, strict=True)
+    )
+    lookup = np.ix_(rows, columns)
+    return image * np.float32(scan_spec.gain), middle.part[lookup], middle.tissue[lookup]
+
+
+def _average_through_slice(
+    image: Image,
+    spine: SpineSpec,
+    where: tuple[ScanSpec, SliceGroup],
+    what: tuple[Points, Signals],
+    rng: np.random.Generator,
+) -> None:
+    """Adds further sub-slices to the middle one, in place, near the spine: the rest of the body is smooth enough."""
+    scan_spec, planes = where
+    points, signals = what
+    flat = points.reshape(-1, 3)
+    rows = np.flatnonzero(near_spine(trunk_place(spine, to_inner(spine, flat))))
+    count = scan_spec.disturbance.sub_slices
+    total = image.reshape(-1)
+    summed = total[rows].copy()
+    for number in range(1, count):
+        shifted = _shifted(flat[rows], scan_spec, planes, (number, rng))
+        summed += tissue_image(spine, render(spine, shifted), signals)
+    total[rows] = summed / count
+
+
+def _nearest(size: int, count: int) -> np.ndarray:
+    """For each of `size` pixels the acquired one at its middle."""
+    return np.clip(np.rint((np.arange(size) + 0.5) * count / size - 0.5).astype(int), 0, count - 1)
+
+
+def _acquired_shape(scan_spec: ScanSpec) -> tuple[int, int]:
+    share = min(scan_spec.pixel_mm / scan_spec.acquired_mm, 1.0)
+    rows, columns = (2 * round(size * share / 2) for size in (scan_spec.rows, scan_spec.columns))
+    return fft.next_fast_len(rows, real=True) // 2 * 2, fft.next_fast_len(columns, real=True) // 2 * 2
+
+
+def _grid(scan_spec: ScanSpec, planes: SliceGroup, index: int, shape: tuple[int, int]) -> Points:
+    """Centres of the acquired pixels."""
+    rows, columns = (
+        ((np.arange(count) + 0.5) / count - 0.5) * size * scan_spec.pixel_mm
+        for count, size in zip(shape, (scan_spec.rows, scan_spec.columns), strict=True)
+    )
+    center = slice_center(planes, index).astype(np.float32)
+    down = rows[:, None, None].astype(np.float32) * np.array(planes.down, np.float32)
+    along = columns[None, :, None].astype(np.float32) * np.array(planes.along, np.float32)
+    return center + down + along
+
+
+def _shifted(
+    points: Float32[np.ndarray, "points 3"],
+    scan_spec: ScanSpec,
+    planes: SliceGroup,
+    place: tuple[int, np.random.Generator],
+) -> Float32[np.ndarray, "points 3"]:
+    """The same points on another sub-slice, each at its own depth within it, so that slanted surfaces blur instead of showing once per
+    sub-slice."""
+    number, rng = place
+    count = scan_spec.disturbance.sub_slices
+    middle = (number + 1) // 2 * (1 if number % 2 else -1)
+    depth = (middle + rng.random(len(points), dtype=np.float32) - 0.5) * np.float32(scan_spec.thickness / count)
+    down, along = (part * scan_spec.acquired_mm for part in _STAGGER[number % len(_STAGGER)])
+    move = down * np.array(planes.down) + along * np.array(planes.along)
+    return points + move.astype(np.float32) + depth[:, None] * np.array(planes.normal, np.float32)
+
+
+def tissue_image(spine: SpineSpec, rendered: Rendered, signals: Signals) -> Float32[np.ndarray, "*grid"]:
+    """Signal of tissue: discs by grade and nucleus, marrow by its fat."""
+    image = signals.by_tissue[rendered.tissue]
+    disc = np.flatnonzero(rendered.tissue == Tissue.DISC)
+    nucleus = np.zeros(256, np.float32)
+    for index, segment in enumerate(spine.segments):
+        nucleus[FIRST_DISC + index] = signals.nucleus[segment.disc.pfirrmann - 1]
+    annulus = np.float32(signals.annulus)
+    flat, part = image.reshape(-1), rendered.part.reshape(-1)
+    flat[disc] = annulus + rendered.shade.reshape(-1)[disc] * (nucleus[part[disc]] - annulus)
+    marrow = np.flatnonzero(rendered.tissue == Tissue.MARROW)
+    fat = np.full(256, spine.vertebrae[-1].marrow_fat, np.float32)
+    for index, vertebra in enumerate(spine.vertebrae):
+        fat[[FIRST_BODY + index, FIRST_BODY + index + 30]] = vertebra.marrow_fat
+    flat[marrow] = np.float32(signals.red_marrow) + fat[part[marrow]] * np.float32(
+        signals.yellow_marrow - signals.red_marrow
+    )
+    return image
+
+
+def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> Image:
+    x, y, z = (np.ascontiguousarray(points[..., axis]) for axis in range(3))
+    fine = noise((x, y, z), (0.6, 0.6, 0.6), 1.5, seed + 11)
+    coarse = noise((x, y, z), (1.6, 1.6, 1.6), 2.2, seed + 12)
+    return np.maximum(1 + signals.texture[middle.tissue] * (np.float32(0.6) * fine + np.float32(0.7) * coarse), 0.05)
+
+
+def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:
+    """Surface coil behind the back, ends of the coil, saturation band in front, and a smooth rest; on a coarse grid, interpolated."""
+    step = 8
+    coarse = np.ascontiguousarray(points[::step, ::step])
+    place = trunk_place(spine, to_inner(spine, coarse.reshape(-1, 3)))
+    d = scan_spec.disturbance
+    depth = np.maximum(place.deep + place.fat, -10)
+    gain = np.exp(-np.float32(d.coil_left) * (depth - 60) / np.float32(d.coil_reach))
+    ends = np.clip((165 - np.abs(place.up + 15)) / np.float32(d.roll_off), 0, 1)
+    gain *= np.float32(0.35) + np.float32(0.65) * ends
+    rng = np.random.default_rng(d.seed)
+    waves = rng.normal(0, 1 / 95, (4, 3)), rng.uniform(0, 6.3, 4)
+    phases = np.stack([place.x, place.behind, place.up], axis=1) @ waves[0].T.astype(np.float32) + waves[1].astype(
+        np.float32
+    )
+    gain *= 1 + np.float32(d.bias / 2) * np.sin(phases).sum(axis=1)
+    if d.band:
+        gain *= np.float32(d.band_left) + np.float32(1 - d.band_left) / (
+            1 + np.exp(-(place.behind + np.float32(d.band)) / 3.5)
+        )
+    grid = gain.reshape(coarse.shape[:2]).astype(np.float32)
+    return _stretch(_stretch(grid, points.shape[0], step).T, points.shape[1], step).T
+
+
+def _stretch(grid: Image, size: int, step: int) -> Image:
+    """Linear interpolation of rows that lie `step` apart."""
+    place = np.arange(size) / step
+    low = np.minimum(place.astype(int), grid.shape[0] - 1)
+    high = np.minimum(low + 1, grid.shape[0] - 1)
+    part = (place - low).astype(np.float32)[:, None]
+    return grid[low] * (1 - part) + grid[high] * part
+
+
+def _interpolate(image: Image, scan_spec: ScanSpec, rng: np.random.Generator) -> Image:
+    """Noise and limited resolution in k-space, then zero-filling to the image's matrix, then magnitude."""
+    d = scan_spec.disturbance
+    rows, columns = image.shape
+    noise_image = rng.standard_normal((2, rows, columns), dtype=np.float32) * np.float32(d.noise)
+    spectrum = fft.fft2(image + noise_image[0] + 1j * noise_image[1], workers=1)
+    down, along = fft.fftfreq(rows)[:, None], fft.fftfreq(columns)[None, :]
+    spectrum *= np.exp(-2 * (np.pi * d.blur) ** 2 * (down**2 + along**2)).astype(np.float32)
+    full = np.zeros((scan_spec.rows, scan_spec.columns), np.complex64)
+    r, c = min(rows, scan_spec.rows) // 2, min(columns, scan_spec.columns) // 2
+    for a in (slice(0, r), slice(-r, None)):
+        for b in (slice(0, c), slice(-c, None)):
+            full[a, b] = spectrum[a, b]
+    shift = [(size / count - 1) / 2 for size, count in zip(full.shape, image.shape, strict=True)]
+    full *= np.exp(-2j * np.pi * fft.fftfreq(full.shape[0]) * shift[0]).astype(np.complex64)[:, None]
+    full *= np.exp(-2j * np.pi * fft.fftfreq(full.shape[1]) * shift[1]).astype(np.complex64)[None, :]
+    scale = np.float32(full.size / image.size)
+    return np.abs(fft.ifft2(full, workers=1)).astype(np.float32) * scale
