@@ -1,6 +1,6 @@
 """Phantom discs, canals, foramina and recesses as a grader's training samples, scanned only where it looks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,9 +15,11 @@ from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.phantom.landmarks import DiscPlace
+from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
-from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
+from lumbago.phantom.scan_spec import SliceGroup
 from lumbago.phantom.scan_spine import Scanned, scan_slices
+from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import SAC, Tissue
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
@@ -25,7 +27,8 @@ from lumbago.pipeline.place_patches import BEHIND_DISC_MM
 
 Vector = Float64[np.ndarray, "3"]
 
-_FIELD_MM: Final = 78.0
+_FIELD_MM, _FINEST_MM = 72.0, 0.55
+_SUB_SLICES: Final = 3
 _LEAST_PIXELS: Final = 30
 
 
@@ -56,6 +59,17 @@ def phantom_patches(experiment: Experiment) -> Iterator[GradedPatch]:
                 yield _patch(study, role, site, grades, rng)
 
 
+def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> dict[tuple[str, Side | None], dict[str, int]]:
+    """The measured grades of a phantom by (level, side), as indices into their scales."""
+    grades: dict[tuple[str, Side | None], dict[str, int]] = {}
+    for level in measure_truth(spine):
+        for name in conditions:
+            for side in CONDITIONS[name].sides:
+                index = CONDITIONS[name].scale.grades.index(level.grade(name, side))
+                grades.setdefault((level.level, side), {})[name] = index
+    return grades
+
+
 def _patch(study: PhantomStudy, role: Role, site: Site, grades: Mapping[str, int], rng: Generator) -> GradedPatch:
     scanned = _scan_around(study, role, site.point_lps_mm, rng)
     upright = canonical_axial if role == "axial_t2" else canonical_sagittal
@@ -71,11 +85,13 @@ def _scan_around(study: PhantomStudy, role: Role, point: Vector, rng: Generator)
     scan = study.scans[role]
     group, _ = study.nearest_slice(role, (float(point[0]), float(point[1]), float(point[2])))
     planes = scan.groups[group]
-    pixels = round(_FIELD_MM / scan.pixel_mm / 2) * 2
+    pixel_mm = max(scan.pixel_mm, _FINEST_MM)
+    pixels = round(_FIELD_MM / pixel_mm / 2) * 2
     shift = float(rng.uniform(-0.5, 0.5)) - 1.0
     center = point + shift * planes.spacing * np.array(planes.normal)
     near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, 3, planes.spacing)
-    small = replace(scan, rows=pixels, columns=pixels, groups=(near,))
+    disturbance = replace(scan.disturbance, sub_slices=min(scan.disturbance.sub_slices, _SUB_SLICES))
+    small = replace(scan, rows=pixels, columns=pixels, pixel_mm=pixel_mm, groups=(near,), disturbance=disturbance)
     return scan_slices(study.spine, small, 0)
 
 
