@@ -8,7 +8,7 @@ import numpy as np
 from lumbago.anatomy.findings import Point
 from lumbago.anatomy.levels import Side
 from lumbago.phantom.canal_section import disc_front
-from lumbago.phantom.render_canal import root_place
+from lumbago.phantom.render_foramen import foramen_shape
 from lumbago.phantom.spine_frames import direction_to_lps, inner_point, to_lps_mm, vertebra_frames
 from lumbago.phantom.spine_spec import SegmentSpec, SideSpec, SpineSpec
 
@@ -91,7 +91,7 @@ def _at(spec: SpineSpec, index: int, place: tuple[float, float, float]) -> Point
 
 
 def _foramen(spec: SpineSpec, index: int, side: tuple[SideSpec, int]) -> Point:
-    root = root_place(spec, index, side[0])
+    root = foramen_shape(spec, index, side[1])
     return _at(spec, index, (side[1] * root.ax, root.behind, root.up))
 
 

@@ -23,7 +23,6 @@ from lumbago.phantom.tissues import (
     EXITING_RIGHT,
     FIRST_ARCH,
     FIRST_DISC,
-    FLAVUM_PART,
     FORAMEN,
     SAC,
     Tissue,
@@ -31,7 +30,7 @@ from lumbago.phantom.tissues import (
 
 SAC_RATIO_CUTS: Final = (0.67, 0.36)
 RECESS_CUTS_MM: Final = (3.5, 2.0)
-FAT_SHARE_CUTS: Final = (0.45, 0.12)
+FAT_SHARE_CUTS: Final = (0.66, 0.19)
 """Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age; depth of the recess;
 share of the ganglion's circumference that has fat beside it."""
 

@@ -8,19 +8,13 @@ from jaxtyping import Float32
 
 from lumbago.phantom.canal_section import ceiling, disc_front, recess_corners, sac_apex, sac_profile
 from lumbago.phantom.canvas import Canvas
-from lumbago.phantom.shapes import capsule, ellipse, smoothstep
-from lumbago.phantom.spine_frames import Between, segment_length
-from lumbago.phantom.spine_spec import SegmentSpec, SideSpec, SpineSpec, VertebraSpec
+from lumbago.phantom.shapes import smoothstep
+from lumbago.phantom.spine_frames import Between
+from lumbago.phantom.spine_spec import SegmentSpec, SpineSpec
 from lumbago.phantom.tissues import (
     CANAL,
-    EXITING_LEFT,
-    EXITING_RIGHT,
-    FIRST_ARCH,
     FLAVUM_PART,
-    FORAMEN,
     SAC,
-    TRAVERSING_LEFT,
-    TRAVERSING_RIGHT,
     Tissue,
 )
 
@@ -189,156 +183,3 @@ def _paint_cord(
     thick = room ** np.float32(0.6)
     inside = (x / (4.8 * thick + 1e-3)) ** 2 + ((back - 1.0 + room) / (3.7 * thick + 1e-3)) ** 2 < 1
     canvas.tissue[rows[inside]] = Tissue.CORD
-
-
-# --- foramina and roots outside of the sac ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RootPlace:
-    """Centre of the ganglion: to the side, behind the wall, above the middle of the disc."""
-
-    ax: float
-    behind: float
-    up: float
-
-
-def root_place(spec: SpineSpec, index: int, side: SideSpec) -> RootPlace:
-    """Under the pedicle of the body above, close behind its wall, as far off both as the gaps say."""
-    front, _, above, _ = side.gaps
-    half_depth, half_height = side.ganglion
-    upper = spec.vertebrae[index]
-    under_pedicle = segment_length(spec, index) / 2 + 5.0 - upper.pedicle_height / 2
-    return RootPlace(side.ganglion_x, front + half_depth - 0.8, under_pedicle - above - half_height - 0.6)
-
-
-def paint_foramen(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
-    """Both foramina of a segment: fat in the shape of a keyhole, closed behind by flavum and joint."""
-    segment = spec.segments[index]
-    for side, mask in ((segment.left, place.x > 0), (segment.right, place.x <= 0)):
-        rows = np.flatnonzero(
-            mask & (np.abs(place.x) < 30) & (np.abs(place.x) > 8.5) & (place.behind > -8) & (place.behind < 16)
-        )
-        if rows.size:
-            _paint_keyhole(canvas, spec, index, side, (rows, np.abs(place.x[rows]), place.behind[rows], place.up[rows]))
-
-
-Rows = tuple[np.ndarray, Coordinates, Coordinates, Coordinates]
-
-
-def _paint_keyhole(canvas: Canvas, spec: SpineSpec, index: int, side: SideSpec, at: Rows) -> None:
-    rows, ax, behind, up = at
-    root = root_place(spec, index, side)
-    _, gap_behind, _, gap_below = side.gaps
-    half_depth, half_height = side.ganglion
-    upper = root.behind + half_depth + gap_behind
-    neck = root.up - half_height - gap_below
-    lower = spec.vertebrae[index + 1]
-    floor = -segment_length(spec, index) / 2 + 5.0 + lower.pedicle_height / 2
-    slit = np.float32(side.slit - 1.0) + np.clip(np.float32(0.12) * np.abs(up), 0, 1.5)
-    back = slit + (np.float32(upper) - slit) * smoothstep(up, neck - 1.5, neck + 1.8)
-    inner, outer = spec.vertebrae[index].canal_width / 2 - 3.5, root.ax + 8.5
-    room = np.minimum.reduce(
-        [back - behind, up - np.float32(floor - 1), ax - np.float32(inner), np.float32(outer) - ax]
-    )
-    solid = np.isin(canvas.tissue[rows], _SOLID)
-    edge = (room > -_FREE_CORTEX_MM) & (room <= 0) & solid
-    canvas.tissue[rows[edge]] = Tissue.CORTEX
-    if side.slit < _OPEN_SLIT:
-        beside = (
-            (up < root.up + 2)
-            & (up > floor)
-            & (ax > inner + 1)
-            & (ax < outer - 3.5)
-            & ~np.isin(canvas.part[rows], (SAC, CANAL))
-        )
-        _paint_closure(canvas, rows, beside & (room <= 0) & (behind < 6.5), behind - back, index)
-    free = (room > 0) & (canvas.part[rows] != SAC)
-    canvas.tissue[rows[free]], canvas.part[rows[free]] = Tissue.EPIDURAL_FAT, FORAMEN
-    vein = free & (ellipse((behind - 0.8, 1.1), (up - np.float32(neck + 0.5), 1.2)) > 0) & (gap_below > 2)
-    canvas.tissue[rows[vein]] = Tissue.EPIDURAL_VEIN
-
-
-def _paint_closure(canvas: Canvas, rows: np.ndarray, beside: np.ndarray, beyond: Coordinates, index: int) -> None:
-    """What narrows a foramen from behind: capsule and flavum, then the overgrown process."""
-    canvas.tissue[rows[beside & (beyond > 1.9)]] = Tissue.MARROW
-    canvas.tissue[rows[beside & (beyond > 1.1) & (beyond <= 1.9)]] = Tissue.CORTEX
-    canvas.part[rows[beside & (beyond > 1.1)]] = FIRST_ARCH + index + 1
-    ligament = rows[beside & (beyond > 0) & (beyond <= 1.1)]
-    canvas.tissue[ligament], canvas.part[ligament] = Tissue.FLAVUM, FLAVUM_PART
-
-
-_OPEN_SLIT: Final = 3.2
-_SOLID: Final = np.array([Tissue.MARROW, Tissue.CORTEX], np.uint8)
-
-
-def paint_roots(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
-    """The root that leaves here, with its ganglion, and the one that goes down through the recess to leave below."""
-    segment = spec.segments[index]
-    codes = ((segment.left, EXITING_LEFT, TRAVERSING_LEFT), (segment.right, EXITING_RIGHT, TRAVERSING_RIGHT))
-    for (side, leaving, passing), sign in zip(codes, (1, -1), strict=True):
-        x = place.x * np.float32(sign)
-        rows = np.flatnonzero((x > 3) & (x < 46) & (place.behind > -26) & (place.behind < 12))
-        if not rows.size:
-            continue
-        at = (x[rows], place.behind[rows], place.up[rows])
-        _paint_root(canvas, rows, _leaving(spec, index, side, at), leaving)
-        _paint_root(canvas, rows, _passing(spec, index, (side, sign), at), passing)
-
-
-def _paint_root(canvas: Canvas, rows: np.ndarray, depth: Coordinates, code: int) -> None:
-    inside = rows[depth > 0]
-    canvas.tissue[inside], canvas.part[inside] = Tissue.ROOT, code
-
-
-def _leaving(
-    spec: SpineSpec, index: int, side: SideSpec, at: tuple[Coordinates, Coordinates, Coordinates]
-) -> Coordinates:
-    root, upper = root_place(spec, index, side), spec.vertebrae[index]
-    middle = segment_length(spec, index) / 2
-    half_depth, half_height = side.ganglion
-    ax, behind, up = at
-    thin = max(half_depth * 0.75, 0.8)
-    start = (_shoulder(upper), 3.2, middle)
-    here = (root.ax, root.behind, root.up)
-    ganglion = ellipse((ax - root.ax, 4.5), (behind - root.behind, half_depth), (up - root.up, half_height))
-    inward = (root.ax - 4, root.behind + 0.5, root.up + 0.3)
-    out, far = (root.ax + 9, root.behind - 5, root.up - 6), (root.ax + 20, root.behind - 14, root.up - 20)
-    pieces = [
-        capsule(at, start, inward, (1.5, thin)),
-        capsule(at, here, out, (thin, 1.9)),
-        capsule(at, out, far, (1.9, 1.8)),
-    ]
-    return np.maximum.reduce([ganglion, *pieces])
-
-
-def _shoulder(vertebra: VertebraSpec) -> float:
-    """How far to the side a root passes the pedicle under which it leaves."""
-    return vertebra.canal_width / 2 - 2.4
-
-
-def _passing(
-    spec: SpineSpec, index: int, side: tuple[SideSpec, int], at: tuple[Coordinates, Coordinates, Coordinates]
-) -> Coordinates:
-    """The passing root: flattened to the height of the recess, and wider for it."""
-    segment, lower = spec.segments[index], spec.vertebrae[index + 1]
-    spec_side, sign = side
-    middle = segment_length(spec, index) / 2
-    ax, behind, up = at
-    radius = spec_side.recess_root
-    front = float(disc_front(np.array([sign * segment.canal.corner_x], np.float32), segment.disc)[0])
-    room = max(spec_side.recess_depth - 0.5, 0.4)
-    flat = min(room / (2 * radius), 1.0)
-    center = front + spec_side.recess_depth * (0.5 if flat < 1 else 0.4)
-    near = 1 - smoothstep(np.abs(up), 2.0, 7.0)
-    squeeze = 1 + near * np.float32(1 / max(flat, 0.25) - 1)
-    line = np.float32(center) + (np.float32(3.2) - np.float32(center)) * smoothstep(np.abs(up), 2.0, 12.0)
-    x0 = segment.canal.corner_x - 0.4 + (2.0 * (1 - flat) if segment.disc.hernia_depth == 0 else -1.0)
-    sideways = np.where(
-        up > 0,
-        np.float32(-1.6) * np.clip(up / 8, 0, 2),
-        (np.float32(x0) - np.float32(_shoulder(lower))) * np.clip(up / middle, -1, 0),
-    )
-    across = (ax - np.float32(x0) - sideways) / np.sqrt(squeeze)
-    depth: Coordinates = np.float32(radius) - np.sqrt(across**2 + ((behind - line) * squeeze) ** 2)
-    return np.where((up < 9) & (up >= -middle), depth, -1)

@@ -8,7 +8,8 @@ from jaxtyping import Float32, UInt8
 from lumbago.phantom import render_bones as bones
 from lumbago.phantom.anatomy_tables import SEGMENTS
 from lumbago.phantom.canvas import Canvas
-from lumbago.phantom.render_canal import canal_shape, paint_canal, paint_foramen, paint_roots
+from lumbago.phantom.render_canal import canal_shape, paint_canal
+from lumbago.phantom.render_foramen import paint_foramen, paint_roots
 from lumbago.phantom.render_trunk import TrunkPlace, near_spine, paint_trunk, trunk_place
 from lumbago.phantom.spine_frames import Between, Points, between, to_inner, vertebra_frames
 from lumbago.phantom.spine_spec import SpineSpec
