@@ -57,7 +57,7 @@ def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
     half = _along(place, (above.canal_width / 2, 0, below.canal_width / 2)) + nearness * np.float32(13.0)
     bony = depth * (1 - np.float32(0.42) * (ax / half) ** 2)
     to_ceiling = bony + nearness * (at_disc - bony) - place.behind
-    gaps = _along(place, (0.6, canal.front_gap, 0.6))
+    gaps = _along(place, (_body_gap(spec, index), canal.front_gap, _body_gap(spec, index + 1)))
     front = gaps + nearness * np.float32(disc_front(np.zeros(1, np.float32), segment.disc)[0])
     return CanalShape(
         room=np.minimum(to_ceiling, half - ax),
@@ -68,6 +68,12 @@ def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
         sac_half_width=_along(place, (above.sac_half_width, canal.sac_half_width, below.sac_half_width)),
         exponents=(_along(place, (0.5, canal.sac_front, 0.5)), _along(place, (0.5, canal.sac_back, 0.5))),
     )
+
+
+def _body_gap(spec: SpineSpec, vertebra: int) -> float:
+    """Room before the sac behind the middle of a body, between those at the discs next to it."""
+    around = spec.segments[max(vertebra - 1, 0) : vertebra + 1]
+    return 0.3 + 0.6 * sum(segment.canal.front_gap for segment in around) / len(around)
 
 
 def paint_canal(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shape: CanalShape) -> None:

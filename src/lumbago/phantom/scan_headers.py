@@ -6,9 +6,11 @@ import numpy as np
 
 from lumbago.dicom.study import SliceHeader, SourceFile
 from lumbago.phantom.scan_spec import ScanSpec
+from lumbago.phantom.spine_spec import SpineSpec
 
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+STUDY_DATE = "20250101"
 
 
 def made_uid(*parts: object) -> str:
@@ -22,6 +24,11 @@ def series_uid(seed: int, scan_spec: ScanSpec) -> str:
     return made_uid("series", seed, scan_spec.role, scan_spec.disturbance.seed)
 
 
+def instance_uid(series: str, number: int) -> str:
+    """UID of an image by its number in its series."""
+    return made_uid("instance", series, number)
+
+
 def instance_number(scan_spec: ScanSpec, group: int, index: int) -> int:
     """Counted from 1 through all groups, along the slices or against them."""
     total = sum(planes.count for planes in scan_spec.groups)
@@ -29,8 +36,9 @@ def instance_number(scan_spec: ScanSpec, group: int, index: int) -> int:
     return place + 1 if scan_spec.instance_order == 1 else total - place
 
 
-def slice_header(seed: int, scan_spec: ScanSpec, group: int, index: int) -> SliceHeader:
-    """The header of one slice of the phantom with a seed."""
+def slice_header(spine: SpineSpec, scan_spec: ScanSpec, group: int, index: int) -> SliceHeader:
+    """The header of one slice of a phantom."""
+    seed = spine.seed
     planes, contrast, maker = scan_spec.groups[group], scan_spec.contrast, scan_spec.maker
     down, along = np.array(planes.down), np.array(planes.along)
     corner = np.array(planes.center_lps_mm) + index * planes.spacing * np.array(planes.normal)
@@ -40,7 +48,7 @@ def slice_header(seed: int, scan_spec: ScanSpec, group: int, index: int) -> Slic
     return SliceHeader(
         source=SourceFile("", None, f"phantom-{seed}"),
         frame=None,
-        sop_instance_uid=made_uid("instance", series, number),
+        sop_instance_uid=instance_uid(series, number),
         sop_class_uid=MR_IMAGE_STORAGE,
         series_instance_uid=series,
         study_instance_uid=made_uid("study", seed),
@@ -82,9 +90,9 @@ def slice_header(seed: int, scan_spec: ScanSpec, group: int, index: int) -> Slic
         patient_id=f"PHANTOM-{seed}",
         patient_name=f"PHANTOM^{seed}",
         patient_birth_date="",
-        patient_sex="",
-        patient_age="",
-        study_date="",
+        patient_sex=spine.sex,
+        patient_age=f"{int(spine.age):03d}Y",
+        study_date=STUDY_DATE,
         acquisition_number=1,
         temporal_position=None,
         burned_in_annotation="NO",

@@ -52,7 +52,7 @@ def scan_slices(spine: SpineSpec, scan_spec: ScanSpec, group: int, indices: Many
     signals = tissue_signals(scan_spec.contrast)
     slices = [_scan_slice(spine, scan_spec, (group, index), signals) for index in wanted]
     images, parts, tissues = (np.stack(part) for part in zip(*slices, strict=True))
-    headers = tuple(slice_header(spine.seed, scan_spec, group, index) for index in wanted)
+    headers = tuple(slice_header(spine, scan_spec, group, index) for index in wanted)
     return Scanned(Volume(images, _affine(scan_spec, planes, wanted), headers), parts, tissues)
 
 
