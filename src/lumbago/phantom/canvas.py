@@ -40,6 +40,10 @@ class Canvas:
         """A copy of some points."""
         return type(self)(self.tissue[indices], self.part[indices], self.shade[indices])
 
+    def copied(self) -> Self:
+        """A copy of all points."""
+        return type(self)(self.tissue.copy(), self.part.copy(), self.shade.copy())
+
     def put(self, indices: np.ndarray, other: Self) -> None:
         """Writes points back."""
         self.tissue[indices], self.part[indices], self.shade[indices] = other.tissue, other.part, other.shade

@@ -10,7 +10,7 @@ from lumbago.phantom.anatomy_tables import SEGMENTS
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.render_canal import canal_shape, paint_canal
 from lumbago.phantom.render_foramen import paint_foramen, paint_roots
-from lumbago.phantom.render_trunk import TrunkPlace, near_spine, paint_trunk, trunk_place
+from lumbago.phantom.render_trunk import TrunkPlace, paint_trunk, trunk_place
 from lumbago.phantom.spine_frames import Between, Points, between, to_inner, vertebra_frames
 from lumbago.phantom.spine_spec import SpineSpec
 
@@ -33,16 +33,54 @@ def render(spec: SpineSpec, points_lps_mm: Float32[np.ndarray, "*grid 3"]) -> Re
     """Tissue, structure and shade at patient points."""
     grid = points_lps_mm.shape[:-1]
     inner = to_inner(spec, points_lps_mm.reshape(-1, 3))
+    canvas, place = _trunk(spec, inner)
+    _paint_spine(canvas, spec, inner, np.flatnonzero(_near_spine(place)))
+    return _rendered(canvas, grid)
+
+
+def _trunk(spec: SpineSpec, inner: Points) -> tuple[Canvas, TrunkPlace]:
     canvas = Canvas.blank(len(inner))
     place = trunk_place(spec, inner)
     paint_trunk(canvas, spec, place)
-    _paint_spine(canvas, spec, inner, place)
+    return canvas, place
+
+
+def _rendered(canvas: Canvas, grid: tuple[int, ...]) -> Rendered:
     return Rendered(canvas.tissue.reshape(grid), canvas.part.reshape(grid), canvas.shade.reshape(grid))
 
 
-def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, place: TrunkPlace) -> None:
+def _near_spine(place: TrunkPlace) -> np.ndarray:
+    """Which points can lie in bones, discs, canal or roots."""
+    return np.asarray((place.ax < 60) & (place.behind > -58) & (place.behind < 75))
+
+
+class SliceRenderer:
+    """One slice and, at little more cost, sub-slices next to it: these render the spine anew over the soft tissue of the first.
+
+    Args:
+        spec: the person.
+        points_lps_mm: pixel centres of the middle of the slice.
+    """
+
+    def __init__(self, spec: SpineSpec, points_lps_mm: Float32[np.ndarray, "points 3"]) -> None:
+        self._spec = spec
+        inner = to_inner(spec, points_lps_mm)
+        canvas, place = _trunk(spec, inner)
+        near = np.flatnonzero(_near_spine(place))
+        self.thick = np.flatnonzero((place.ax < 46) & (place.behind > -46) & (place.behind < 46))
+        self._soft = canvas.taken(self.thick)
+        _paint_spine(canvas, spec, inner, near)
+        self.middle = _rendered(canvas, (len(inner),))
+
+    def sub_slice(self, points_lps_mm: Float32[np.ndarray, "points 3"]) -> Rendered:
+        """What lies at moved points, given for the pixels `thick` alone."""
+        canvas = self._soft.copied()
+        _paint_spine(canvas, self._spec, to_inner(self._spec, points_lps_mm), np.arange(self.thick.size))
+        return _rendered(canvas, (self.thick.size,))
+
+
+def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, near: np.ndarray) -> None:
     """Sorts the points near the spine by the segment they lie in, and paints each segment over its own."""
-    near = np.flatnonzero(near_spine(place))
     if not near.size:
         return
     index = _segment_index(spec, inner[near])

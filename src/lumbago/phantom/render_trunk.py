@@ -94,11 +94,6 @@ def trunk_place(spec: SpineSpec, inner: Points) -> TrunkPlace:
     return TrunkPlace(x, np.abs(x), y - table.wall[row], table.tips[row] - y, z, table.fat[row], table.level[row])
 
 
-def near_spine(place: TrunkPlace) -> np.ndarray:
-    """Which points can lie in bones, discs, canal or roots."""
-    return np.asarray((place.ax < 60) & (place.behind > -58) & (place.behind < 75))
-
-
 def paint_trunk(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
     """From the outside in."""
     trunk = spec.trunk

@@ -182,7 +182,7 @@ def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
         bias=float(rng.uniform(0.03, 0.18)),
         band=float(rng.uniform(42, 75)) if band else 0.0,
         band_left=float(rng.uniform(0.02, 0.3)),
-        sub_slices=5,
+        sub_slices=3,
         seed=int(rng.integers(2**31)),
     )
 

@@ -14,8 +14,8 @@ from scipy import fft
 from lumbago.dicom.volume import Volume
 from lumbago.phantom.mr_signal import Signals, tissue_signals
 from lumbago.phantom.noise_field import noise
-from lumbago.phantom.render_spine import Rendered, render
-from lumbago.phantom.render_trunk import near_spine, trunk_place
+from lumbago.phantom.render_spine import Rendered, SliceRenderer
+from lumbago.phantom.render_trunk import trunk_place
 from lumbago.phantom.scan_headers import slice_header
 from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
 from lumbago.phantom.spine_frames import to_inner
@@ -25,7 +25,7 @@ from lumbago.phantom.tissues import FIRST_BODY, FIRST_DISC, Tissue
 Image = Float32[np.ndarray, "rows columns"]
 Points = Float32[np.ndarray, "rows columns 3"]
 
-_STAGGER = ((0.0, 0.0), (-0.34, 0.34), (0.34, -0.34), (0.34, 0.34), (-0.34, -0.34))
+_STAGGER = ((-0.34, 0.34), (0.34, -0.34), (-0.34, -0.34), (0.34, 0.34))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,38 +80,21 @@ def _scan_slice(
     shape = _acquired_shape(scan_spec)
     rng = np.random.default_rng([disturbance.seed, *place])
     points = _grid(scan_spec, planes, place[1], shape)
-    middle = render(spine, points)
+    renderer = SliceRenderer(spine, points.reshape(-1, 3))
+    middle = renderer.middle
     image = tissue_image(spine, middle, signals)
-    _average_through_slice(image, spine, (scan_spec, planes), (points, signals), rng)
-    image *= _texture(middle, points, signals, spine.texture)
-    image *= _shading(spine, scan_spec, points)
+    total = image[renderer.thick].copy()
+    for number in range(disturbance.sub_slices):
+        moved = _moved(points.reshape(-1, 3)[renderer.thick], scan_spec, planes, (number, rng))
+        total += tissue_image(spine, renderer.sub_slice(moved), signals)
+    image[renderer.thick] = total / (disturbance.sub_slices + 1)
+    image = image.reshape(shape) * _texture(middle, points, signals, spine.texture) * _shading(spine, scan_spec, points)
     image = _interpolate(image, scan_spec, rng)
     rows, columns = (
         _nearest(size, count) for size, count in zip((scan_spec.rows, scan_spec.columns), shape, strict=True)
     )
     lookup = np.ix_(rows, columns)
-    return image * np.float32(scan_spec.gain), middle.part[lookup], middle.tissue[lookup]
-
-
-def _average_through_slice(
-    image: Image,
-    spine: SpineSpec,
-    where: tuple[ScanSpec, SliceGroup],
-    what: tuple[Points, Signals],
-    rng: np.random.Generator,
-) -> None:
-    """Adds further sub-slices to the middle one, in place, near the spine: the rest of the body is smooth enough."""
-    scan_spec, planes = where
-    points, signals = what
-    flat = points.reshape(-1, 3)
-    rows = np.flatnonzero(near_spine(trunk_place(spine, to_inner(spine, flat))))
-    count = scan_spec.disturbance.sub_slices
-    total = image.reshape(-1)
-    summed = total[rows].copy()
-    for number in range(1, count):
-        shifted = _shifted(flat[rows], scan_spec, planes, (number, rng))
-        summed += tissue_image(spine, render(spine, shifted), signals)
-    total[rows] = summed / count
+    return image * np.float32(scan_spec.gain), middle.part.reshape(shape)[lookup], middle.tissue.reshape(shape)[lookup]
 
 
 def _nearest(size: int, count: int) -> np.ndarray:
@@ -137,7 +120,7 @@ def _grid(scan_spec: ScanSpec, planes: SliceGroup, index: int, shape: tuple[int,
     return center + down + along
 
 
-def _shifted(
+def _moved(
     points: Float32[np.ndarray, "points 3"],
     scan_spec: ScanSpec,
     planes: SliceGroup,
@@ -147,8 +130,9 @@ def _shifted(
     sub-slice."""
     number, rng = place
     count = scan_spec.disturbance.sub_slices
-    middle = (number + 1) // 2 * (1 if number % 2 else -1)
-    depth = (middle + rng.random(len(points), dtype=np.float32) - 0.5) * np.float32(scan_spec.thickness / count)
+    depth = ((number + rng.random(len(points), dtype=np.float32)) / count - np.float32(0.5)) * np.float32(
+        scan_spec.thickness
+    )
     down, along = (part * scan_spec.acquired_mm for part in _STAGGER[number % len(_STAGGER)])
     move = down * np.array(planes.down) + along * np.array(planes.along)
     return points + move.astype(np.float32) + depth[:, None] * np.array(planes.normal, np.float32)
@@ -178,7 +162,8 @@ def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> I
     x, y, z = (np.ascontiguousarray(points[..., axis]) for axis in range(3))
     fine = noise((x, y, z), (0.6, 0.6, 0.6), 1.5, seed + 11)
     coarse = noise((x, y, z), (1.6, 1.6, 1.6), 2.2, seed + 12)
-    return np.maximum(1 + signals.texture[middle.tissue] * (np.float32(0.6) * fine + np.float32(0.7) * coarse), 0.05)
+    depth = signals.texture[middle.tissue].reshape(x.shape)
+    return np.maximum(1 + depth * (np.float32(0.6) * fine + np.float32(0.7) * coarse), np.float32(0.05))
 
 
 def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:

@@ -181,6 +181,10 @@ class SpineSpec:
     texture: int
     handedness: int = 1
 
+    def __hash__(self) -> int:
+        """A few fields tell specs apart well enough, and the hash of all numbers would be taken at every look into a cache."""
+        return hash((self.seed, self.size, self.texture, self.tilt_degrees, self.handedness))
+
     def segment(self, level: str) -> SegmentSpec:
         """The segment of a level, as `L4/L5`."""
         return next(segment for segment in self.segments if segment.name == level)

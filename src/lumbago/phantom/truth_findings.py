@@ -38,7 +38,12 @@ class PhantomSeries:
 def truth_findings(name: str, made: PhantomSeries) -> StudyFindings:
     """All grades, measured on the tissue; those that no slice shows are listed as not assessed, with the reason."""
     truths = {truth.level: truth for truth in measure_truth(made.spine)}
-    sites = [(condition, truths[level], side) for condition in CONDITIONS.values() for level in LEVELS for side in condition.sides]
+    sites = [
+        (condition, truths[level], side)
+        for condition in CONDITIONS.values()
+        for level in LEVELS
+        for side in condition.sides
+    ]
     results = [_finding(made, *site) for site in sites]
     return StudyFindings(
         study=_study(name, made),
@@ -69,7 +74,9 @@ def _finding(made: PhantomSeries, condition: Condition, truth: LevelTruth, side:
         expected_grade=condition.scale.expected_grade(probabilities),
         evidence=evidence,
         details=_details(made.spine, condition, truth.level),
-        measurements={name: Measurement(round(value, 3), 0.0) for name, value in _sizes(condition, truth, side).items()},
+        measurements={
+            name: Measurement(round(value, 3), 0.0) for name, value in _sizes(condition, truth, side).items()
+        },
         trained_on="truth",
     )
 
@@ -96,7 +103,9 @@ def _sizes(condition: Condition, truth: LevelTruth, side: Side | None) -> dict[s
 def _details(spine: SpineSpec, condition: Condition, level: str) -> dict[str, object]:
     segment = spine.segment(level)
     details: dict[str, dict[str, object]] = {
-        "herniation": {"type": "protrusion", "zone": _zone(segment.disc.hernia_x * spine.handedness)} if segment.disc.is_herniated else {},
+        "herniation": {"type": "protrusion", "zone": _zone(segment.disc.hernia_x * spine.handedness)}
+        if segment.disc.is_herniated
+        else {},
         "spondylolisthesis": {"slip_mm": round(segment.slip * spine.size, 2)} if segment.is_slipped else {},
     }
     return details.get(condition.name, {})
@@ -151,4 +160,3 @@ def _series(spine: SpineSpec, scan: ScanSpec) -> SeriesSummary:
         slices=sum(planes.count for planes in scan.groups),
         reason="made as such",
     )
-

@@ -52,7 +52,9 @@ def write_study(folder: Path, seed: int) -> Path:
         (folder / "truth.json").write_text(truth_findings(folder.name, made).to_json(), encoding="utf8")
         (folder / "spine.json").write_text(study.spine.to_json() + "\n", encoding="utf8")
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}", "a folder to write to", "choose another") from error
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", "a folder to write to", "choose another"
+        ) from error
     return folder
 
 
@@ -88,7 +90,9 @@ def _part(block: SliceGroup, first: int, last: int) -> SliceGroup:
 
 def _write_series(folder: Path, spine: SpineSpec, scan_spec: ScanSpec) -> None:
     scanned = [part.volume for part in scan(spine, scan_spec)]
-    window = window_of(np.concatenate([volume.array for volume in scanned])[::2, ::4, ::4].reshape(-1, 1), scan_spec.maker.manufacturer)
+    window = window_of(
+        np.concatenate([volume.array for volume in scanned])[::2, ::4, ::4].reshape(-1, 1), scan_spec.maker.manufacturer
+    )
     rng = np.random.default_rng([scan_spec.disturbance.seed, 5])
     states_thickness = bool(rng.random() >= _SILENT_ABOUT_THICKNESS)
     target = folder / f"{scan_spec.role}-{scan_spec.disturbance.seed % 10_000:04d}"
