@@ -7,19 +7,32 @@ import numpy as np
 from jaxtyping import Float32
 
 from lumbago.phantom.shapes import bump
-from lumbago.phantom.spine_spec import CanalSpec, DiscSpec, SegmentSpec
+from lumbago.phantom.spine_spec import CanalSpec, SegmentSpec
 
 Coordinates = Float32[np.ndarray, "*points"]
 
 _SETTLES_BY = 11.0
+_STEP_OF_SLIP = 0.4
+"""Share of a slip by which one of the two bodies stands out where their curved coordinates are blended."""
 
 
-def disc_front(x: Coordinates, disc: DiscSpec) -> Coordinates:
-    """How far the disc stands out behind the posterior wall: bulge, and herniation at its place."""
+def bulge_of(segment: SegmentSpec) -> float:
+    """How far the disc stands out all along: its bulge, and in a slip the disc that the step uncovers."""
+    return segment.disc.bulge + (_STEP_OF_SLIP * abs(segment.slip) if segment.is_slipped else 0.0)
+
+
+def canal_front(x: Coordinates, segment: SegmentSpec) -> Coordinates:
+    """How far disc and bones stand out behind the posterior wall at the disc: bulge, and herniation at its place."""
+    disc = segment.disc
     hernia = disc.hernia_depth * bump(x, disc.hernia_x, disc.hernia_width)
     settle = np.clip(1 - (np.abs(x) / (2.2 * _SETTLES_BY)) ** 2, 0, 1)
-    front: Coordinates = disc.bulge * settle + hernia
+    front: Coordinates = bulge_of(segment) * settle + hernia
     return front
+
+
+def front_at(x: float, segment: SegmentSpec) -> float:
+    """`canal_front` at one place."""
+    return float(canal_front(np.array([x], np.float32), segment)[0])
 
 
 def ceiling(
@@ -40,22 +53,20 @@ def sac_profile(place: Coordinates, front: Coordinates | float, back: Coordinate
 def sac_apex(segment: SegmentSpec) -> float:
     """How far behind the wall the canal reaches in the middle of the disc."""
     canal = segment.canal
-    front = float(disc_front(np.zeros(1, np.float32), segment.disc)[0])
-    return front + canal.front_gap + canal.sac_depth + canal.dorsal_fat
+    return front_at(0.0, segment) + canal.front_gap + canal.sac_depth + canal.dorsal_fat
 
 
 def recess_corners(segment: SegmentSpec) -> tuple[float, float]:
     """How far behind the wall the ceiling of the left and right recess lies: the disc there, and the depth of the recess."""
-    x = segment.canal.corner_x * np.array([1, -1], np.float32)
-    left, right = disc_front(x, segment.disc)
-    return float(left) + segment.left.recess_depth, float(right) + segment.right.recess_depth
+    x = segment.canal.corner_x
+    return front_at(x, segment) + segment.left.recess_depth, front_at(-x, segment) + segment.right.recess_depth
 
 
 def sac_area(segment: SegmentSpec, step: float = 0.4) -> float:
     """Area of the dural sac in the plane of the disc, in mm2 of an adult of size 1."""
     canal, corners = segment.canal, recess_corners(segment)
     x, behind = np.meshgrid(np.arange(-14, 14, step, dtype=np.float32), np.arange(0, 24, step, dtype=np.float32))
-    front = disc_front(x, segment.disc) + canal.front_gap
+    front = canal_front(x, segment) + canal.front_gap
     corner = np.where(x > 0, *corners).astype(np.float32)
     top = ceiling(np.abs(x), sac_apex(segment), (canal.corner_x, corner), canal.ceiling_power)
     inside = in_sac(x, behind - sac_apex(segment) + canal.dorsal_fat + canal.sac_depth, canal)

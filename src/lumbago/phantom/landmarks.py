@@ -7,7 +7,7 @@ import numpy as np
 
 from lumbago.anatomy.findings import Point
 from lumbago.anatomy.levels import Side
-from lumbago.phantom.canal_section import disc_front
+from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.render_foramen import foramen_shape
 from lumbago.phantom.spine_frames import direction_to_lps, inner_point, to_lps_mm, vertebra_frames
 from lumbago.phantom.spine_spec import SegmentSpec, SideSpec, SpineSpec
@@ -62,7 +62,7 @@ def _disc_place(spec: SpineSpec, index: int) -> DiscPlace:
         frames[1].to_inner(np.array([0, 0, below.height / 2])),
     )
     canal = segment.canal
-    front = float(disc_front(np.zeros(1, np.float32), segment.disc)[0]) + canal.front_gap
+    front = front_at(0.0, segment) + canal.front_gap
     sides = _sides(spec, segment)
     return DiscPlace(
         level=segment.name,
@@ -98,5 +98,5 @@ def _foramen(spec: SpineSpec, index: int, side: tuple[SideSpec, int]) -> Point:
 def _recess(spec: SpineSpec, index: int, side: tuple[SideSpec, int]) -> Point:
     segment = spec.segments[index]
     x = side[1] * segment.canal.corner_x
-    front = float(disc_front(np.array([x], np.float32), segment.disc)[0])
+    front = front_at(x, segment)
     return _at(spec, index, (x, front + side[0].recess_depth / 2, -1.0))

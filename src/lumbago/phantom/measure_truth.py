@@ -28,9 +28,9 @@ from lumbago.phantom.tissues import (
     Tissue,
 )
 
-SAC_RATIO_CUTS: Final = (0.67, 0.36)
-RECESS_CUTS_MM: Final = (3.5, 2.0)
-FAT_SHARE_CUTS: Final = (0.66, 0.19)
+SAC_RATIO_CUTS: Final = (0.665, 0.362)
+RECESS_CUTS_MM: Final = (3.6, 2.1)
+FAT_SHARE_CUTS: Final = (0.645, 0.155)
 """Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age; depth of the recess;
 share of the ganglion's circumference that has fat beside it."""
 
@@ -93,7 +93,7 @@ def _measure_level(spec: SpineSpec, level: str) -> LevelTruth:
     normal = expected_sac_area(SEGMENTS[index], spec.age) * spec.size**2
     ratio = areas[worst] / normal
     sac = sections[worst].part == SAC
-    sides = {side: _measure_side(spec, place, index, side, sections) for side in ("left", "right")}
+    sides = {side: _measure_side(spec, place, index, side) for side in ("left", "right")}
     return LevelTruth(
         level=level,
         sac_area_mm2=areas[worst],
@@ -147,10 +147,9 @@ def _canal_section(spec: SpineSpec, place: DiscPlace, up_mm: float) -> Rendered:
     return render(spec, _plane(center, back, left, (16 * spec.size, 16 * spec.size), _STEP_MM * spec.size))
 
 
-def _measure_side(spec: SpineSpec, place: DiscPlace, index: int, side: Side, sections: list[Rendered]) -> SideTruth:
+def _measure_side(spec: SpineSpec, place: DiscPlace, index: int, side: Side) -> SideTruth:
     sign = 1 if side == "left" else -1
-    corner = spec.segments[index].canal.corner_x
-    depth = min(_recess_depth(section, sign * corner) for section in sections[:2])
+    depth = _recess_depth(spec, index, place, sign)
     share, height = _measure_foramen(spec, place, side)
     return SideTruth(
         recess_depth_mm=depth * spec.size,
@@ -164,23 +163,35 @@ def _measure_side(spec: SpineSpec, place: DiscPlace, index: int, side: Side, sec
 _SOLID_TISSUES: Final = np.array(
     [Tissue.CORTEX, Tissue.MARROW, Tissue.FLAVUM, Tissue.CARTILAGE, Tissue.FACET_FLUID], np.uint8
 )
+_RECESS_STEP_MM: Final = 0.1
+_RECESS_COLUMNS_MM: Final = (-0.6, -0.3, 0.0, 0.3, 0.6)
+_RECESS_UP_MM: Final = (-3.0, 0.0)
 
 
-def _recess_depth(section: Rendered, x: float) -> float:
-    """Room between disc or body in front and flavum or joint behind, the least of a few columns about the recess."""
-    middle = section.part.shape[1] // 2
-    columns = [middle + round((x + shift) / _STEP_MM) for shift in (-0.5, 0.0, 0.5)]
-    return float(np.median([_gap(section.part[:, column], section.tissue[:, column]) for column in columns]))
+def _recess_depth(spec: SpineSpec, index: int, place: DiscPlace, sign: int) -> float:
+    """Room between disc or body in front and flavum or joint behind, in mm of an adult of size 1: the median of a few columns about the recess,
+    the lesser of the plane of the disc and one below it."""
+    up, back = np.array(place.up), np.array(place.back)
+    left = np.cross(back, up)
+    behind = np.arange(-14, 14, _RECESS_STEP_MM)
+    columns = sign * spec.segments[index].canal.corner_x + np.array(_RECESS_COLUMNS_MM)
+    steps = (
+        np.array(_RECESS_UP_MM)[:, None, None, None] * up + columns[None, :, None, None] * left + behind[:, None] * back
+    )
+    rendered = render(spec, (np.array(place.canal_lps_mm) + spec.size * steps).astype(np.float32))
+    gaps = [
+        [_gap(part, tissue) for part, tissue in zip(*plane, strict=True)]
+        for plane in zip(rendered.part, rendered.tissue, strict=True)
+    ]
+    return float(np.median(gaps, axis=1).min())
 
 
 def _gap(part: UInt8[np.ndarray, " rows"], tissue: UInt8[np.ndarray, " rows"]) -> float:
     """Length of the gap between what lies in front (body or disc) and the next solid tissue behind it."""
     front = np.flatnonzero((part > 0) & (part < FIRST_ARCH) | (part >= FIRST_DISC) & (part < SAC))
-    if not front.size:
-        return 12.0
-    start = int(front[-1]) + 1
+    start = int(front[-1]) + 1 if front.size else 0
     solid = np.isin(tissue[start:], _SOLID_TISSUES)
-    return float(np.argmax(solid) if solid.any() else 24) * _STEP_MM
+    return float(np.argmax(solid) if solid.any() else solid.size) * _RECESS_STEP_MM
 
 
 def _measure_foramen(spec: SpineSpec, place: DiscPlace, side: Side) -> tuple[float, float]:
@@ -195,21 +206,21 @@ def _measure_foramen(spec: SpineSpec, place: DiscPlace, side: Side) -> tuple[flo
 
 
 def _fat_share(section: Rendered, root: np.ndarray) -> float:
-    """Casts 36 rays from the root's middle; a direction counts when most of the first millimetre beyond the root is fat."""
+    """Casts 72 rays from the root's middle; a direction counts when most of the first millimetre beyond the root is fat."""
     if not root.any():
         return 0.0
     step = _STEP_MM / 2
     rows, columns = np.nonzero(root)
     middle = np.array([rows.mean(), columns.mean()])
     fat = np.isin(section.tissue, (Tissue.EPIDURAL_FAT, Tissue.VISCERAL_FAT, Tissue.FAT_STREAK))
-    angles = np.arange(36) * np.pi / 18
+    angles = np.arange(72) * np.pi / 36
     reach = np.arange(0, 8, step)[:, None] / step
     ray_rows = np.clip(np.rint(middle[0] + reach * np.sin(angles)).astype(int), 0, root.shape[0] - 1)
     ray_columns = np.clip(np.rint(middle[1] + reach * np.cos(angles)).astype(int), 0, root.shape[1] - 1)
     on_root, on_fat = root[ray_rows, ray_columns], fat[ray_rows, ray_columns]
     last = on_root.shape[0] - 1 - np.argmax(on_root[::-1], axis=0)
     beyond = last + 1 + np.arange(round(_NEAR_FAT_MM / step))[:, None]
-    there = on_fat[np.clip(beyond, 0, on_fat.shape[0] - 1), np.arange(36)]
+    there = on_fat[np.clip(beyond, 0, on_fat.shape[0] - 1), np.arange(72)]
     return float(np.mean(there.mean(axis=0) >= 0.6))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from lumbago.phantom.anatomy_tables import SegmentRow
+from lumbago.phantom.canal_section import bulge_of
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.shapes import bump, capsule, ellipse, smoothstep
@@ -78,7 +79,7 @@ def _damage(plate: EndplateSpec, point: Local, texture: int) -> Coordinates | fl
 def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local, depth: BodyDepth) -> None:
     """Cortex, endplates, marrow, Modic bands and the vein of the body."""
     ends = np.minimum(depth.upper, depth.lower)
-    side = depth.side + _osteophytes(vertebra, depth)
+    side = depth.side + _osteophytes(vertebra, depth, local[1])
     part = FIRST_BODY + index
     canvas.paint((side > 0) & (ends > 0), Tissue.CORTEX, part)
     canvas.paint((side > 0) & (ends > 0) & (ends < _ENDPLATE_MM), Tissue.ENDPLATE, part)
@@ -92,11 +93,11 @@ def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local,
     canvas.paint(vein, Tissue.EPIDURAL_VEIN, part)
 
 
-def _osteophytes(vertebra: VertebraSpec, depth: BodyDepth) -> Coordinates:
-    """Lips at the rims: how far the outline grows near each end."""
+def _osteophytes(vertebra: VertebraSpec, depth: BodyDepth, behind: Coordinates) -> Coordinates:
+    """Lips at the rims: how far the outline grows near each end, less behind than in front."""
     upper = np.float32(vertebra.upper.osteophyte) * np.clip(1 - np.abs(depth.upper) / 5, 0, 1) ** 2
     lower = np.float32(vertebra.lower.osteophyte) * np.clip(1 - np.abs(depth.lower) / 5, 0, 1) ** 2
-    lips: Coordinates = np.maximum(upper, lower)
+    lips: Coordinates = np.maximum(upper, lower) * (1 - np.float32(0.85) * smoothstep(behind, -12, -4))
     return lips
 
 
@@ -141,16 +142,16 @@ def paint_disc(
 
 
 def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
-    """How far the disc stands out beyond the bodies: behind as in `canal_section.disc_front`, and toward the foramina."""
+    """How far the disc stands out beyond the bodies: behind as in `canal_section.canal_front`, and toward the foramina."""
     disc = segment.disc
     x = place.x
     settle = np.clip(1 - (x / np.float32(24.2)) ** 2, 0, 1)
     lateral = np.where(x > 0, *(np.float32(value) for value in disc.foraminal_bulge)) * smoothstep(np.abs(x), 9, 15)
     behind = smoothstep(place.behind, -9, -4)
     fade = 1 - smoothstep(np.abs(place.up), 0.5 * disc.height + 0.5, 0.5 * disc.height + 3.5)
-    out = np.maximum(np.float32(disc.bulge) * settle, lateral) * behind + np.float32(0.4 * max(disc.bulge, 0)) * (
-        1 - behind
-    )
+    out = np.maximum(np.float32(bulge_of(segment)) * settle, lateral) * behind + np.float32(
+        0.4 * max(disc.bulge, 0)
+    ) * (1 - behind)
     hernia = disc.hernia_depth * bump(x, disc.hernia_x, disc.hernia_width) * behind if disc.hernia_depth else 0.0
     stood: Coordinates = out * fade + hernia
     return stood
@@ -159,10 +160,11 @@ def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
 def paint_hernia(canvas: Canvas, segment: SegmentSpec, index: int, place: Between) -> None:
     """Disc tissue that stands out behind the bodies, above and below the disc space too."""
     disc = segment.disc
-    if disc.bulge + disc.hernia_depth < 0.5:
+    bulge = bulge_of(segment)
+    if bulge + disc.hernia_depth < 0.5:
         return
     reach = disc.height / 2 + 1.5
-    out = disc.bulge * np.clip(1 - (place.x / 24.2) ** 2, 0, 1) * bump(place.up, 0, reach + 3)
+    out = bulge * np.clip(1 - (place.x / 24.2) ** 2, 0, 1) * bump(place.up, 0, reach + 3)
     out = out + disc.hernia_depth * bump(place.x, disc.hernia_x, disc.hernia_width) * bump(
         place.up + disc.hernia_down, 0, reach + 4
     )

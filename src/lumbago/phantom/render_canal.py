@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
-from lumbago.phantom.canal_section import ceiling, disc_front, recess_corners, sac_apex, sac_profile
+from lumbago.phantom.canal_section import canal_front, ceiling, front_at, recess_corners, sac_apex, sac_profile
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.shapes import smoothstep
 from lumbago.phantom.spine_frames import Between
@@ -58,7 +58,7 @@ def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
     bony = depth * (1 - np.float32(0.42) * (ax / half) ** 2)
     to_ceiling = bony + nearness * (at_disc - bony) - place.behind
     gaps = _along(place, (_body_gap(spec, index), canal.front_gap, _body_gap(spec, index + 1)))
-    front = gaps + nearness * np.float32(disc_front(np.zeros(1, np.float32), segment.disc)[0])
+    front = gaps + nearness * np.float32(front_at(0.0, segment))
     return CanalShape(
         room=np.minimum(to_ceiling, half - ax),
         to_ceiling=to_ceiling,
@@ -120,7 +120,7 @@ def _paint_sac(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shap
 
 def _disc_edge(segment: SegmentSpec, place: Between, shape: CanalShape) -> Coordinates:
     """The sac keeps off the disc."""
-    return disc_front(place.x, segment.disc) * shape.nearness + np.float32(segment.canal.front_gap) * shape.nearness
+    return canal_front(place.x, segment) * shape.nearness + np.float32(segment.canal.front_gap) * shape.nearness
 
 
 _ROOTLETS: Final = tuple((exit_at, side, kind) for exit_at in range(5, 14) for side in (1.0, -1.0) for kind in (0, 1))

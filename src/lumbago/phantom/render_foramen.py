@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
-from lumbago.phantom.canal_section import disc_front
+from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.render_bones import body_depth
 from lumbago.phantom.shapes import capsule, ellipse, smoothstep
@@ -200,7 +200,7 @@ def _passing(
     middle = segment_length(spec, index) / 2
     ax, behind, up = at
     radius = spec_side.recess_root
-    front = float(disc_front(np.array([sign * segment.canal.corner_x], np.float32), segment.disc)[0])
+    front = front_at(sign * segment.canal.corner_x, segment)
     room = max(spec_side.recess_depth - 0.5, 0.4)
     flat = min(room / (2 * radius), 1.0)
     center = front + spec_side.recess_depth * (0.5 if flat < 1 else 0.4)

@@ -19,6 +19,7 @@ _RATIO = (1.22, 1.0, 0.67, 0.36, 0.15)
 _RECESS_MM = (8.0, 5.4, 3.5, 2.0, 0.5)
 _OPENNESS = (1.2, 0.85, 0.5, 0.2, 0.0)
 _FULL_GAPS = (2.0, 3.2, 2.6, 6.0)
+_MORE_IN_FRONT = {"L1/L2": 2.0, "L2/L3": 1.8, "L3/L4": 1.2, "L4/L5": 0.5}
 _ROOT_SHARE = {"L1/L2": 0.34, "L2/L3": 0.31, "L3/L4": 0.28, "L4/L5": 0.25, "L5/S1": 0.2}
 _CORNER_X = {"L1/L2": 8.7, "L2/L3": 8.5, "L3/L4": 8.3, "L4/L5": 8.4, "L5/S1": 9.6}
 _RECESS_ROOT = {"L1/L2": 1.1, "L2/L3": 1.3, "L3/L4": 1.5, "L4/L5": 1.9, "L5/S1": 2.3}
@@ -80,7 +81,7 @@ def draw_side(
         recess_depth=_driven(*recess, _RECESS_MM),
         recess_root=_RECESS_ROOT.get(row.name, 1.0) * float(rng.uniform(0.85, 1.15)),
         foramen_latent=foramen[0],
-        gaps=_draw_gaps(rng, openness),
+        gaps=_draw_gaps(rng, openness, _MORE_IN_FRONT.get(row.name, 0.0)),
         ganglion=(radius * (0.55 + 0.45 * flat), radius * (0.9 + 0.2 * rng.uniform(0, 1)) * (0.75 + 0.25 * flat)),
         ganglion_x=row.ganglion_x + float(rng.normal(0, 0.5)),
         slit=float(max(4.6 * openness + rng.normal(-0.4, 0.5), 0.0)),
@@ -91,11 +92,12 @@ def draw_side(
     )
 
 
-def _draw_gaps(rng: Generator, openness: float) -> tuple[float, float, float, float]:
+def _draw_gaps(rng: Generator, openness: float, more_in_front: float) -> tuple[float, float, float, float]:
     """Room before, behind, above and below the ganglion; two opposite sides are lost first, as in Lee's grade 1."""
     early, late = rng.uniform(0.42, 0.6, 2), rng.uniform(0.15, 0.34, 2)
     gone = (early[0], early[1], late[0], late[1]) if rng.random() < 0.5 else (late[0], late[1], early[0], early[1])
-    room = [full * np.clip((openness - lost) / (1 - lost), 0, 1.3) for full, lost in zip(_FULL_GAPS, gone, strict=True)]
+    full_gaps = (_FULL_GAPS[0] + more_in_front, *_FULL_GAPS[1:])
+    room = [full * np.clip((openness - lost) / (1 - lost), 0, 1.3) for full, lost in zip(full_gaps, gone, strict=True)]
     jittered = [float(value * rng.uniform(0.85, 1.15)) for value in room]
     return jittered[0], jittered[1], jittered[2], jittered[3]
 

@@ -47,7 +47,7 @@ def sample_spine(seed: int) -> SpineSpec:
         trunk=draw_trunk(rng, age, sex),
         offset_lps_mm=(float(rng.normal(0, 7)), float(rng.normal(0, 10)), float(rng.normal(0, 10))),
         tilt_degrees=(float(rng.normal(0, 2.5)), float(rng.normal(0, 2.5)), float(rng.normal(0, 3))),
-        middle_tilt=float(rng.normal(2.0, 4.0)),
+        middle_tilt=float(rng.normal(-5.0, 4.5)),
         conus=float(np.clip(rng.normal(5.2, 0.45), 4.0, 6.6)),
         texture=int(rng.integers(2**31)),
     )

@@ -205,10 +205,7 @@ def _sagittal_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view:
     count = int(rng.choice((13, 15, 17, 19), p=(0.3, 0.4, 0.2, 0.1)))
     count = max(count, int(np.ceil(54 * spine.size / sequence.spacing)) | 1)
     center = (
-        middle
-        + (-0.03 + rng.normal(0, 0.03)) * view * back
-        + (rng.normal(0.03, 0.03)) * view * up
-        + rng.normal(0, 1.5) * left
+        middle + rng.normal(-0.05, 0.04) * view * back + rng.normal(0.035, 0.04) * view * up + rng.normal(0, 1.5) * left
     )
     first = center - left * sequence.spacing * (count - 1) / 2
     return (SliceGroup(_point(first), _point(back), _point(-up), _point(left), count, sequence.spacing),)
@@ -246,7 +243,7 @@ def _disc_group(rng: Generator, place: DiscPlace, sequence: Sequence, view: floa
 
 
 def _axial_center(rng: Generator, canal: np.ndarray, back: np.ndarray, left: np.ndarray, view: float) -> np.ndarray:
-    return np.asarray(canal + back * rng.normal(-0.015, 0.035) * view + left * rng.normal(0, 0.02) * view)
+    return np.asarray(canal + back * rng.normal(-0.05, 0.035) * view + left * rng.normal(0, 0.02) * view)
 
 
 def _block(rng: Generator, places: list[DiscPlace], sequence: Sequence, view: float) -> SliceGroup:
