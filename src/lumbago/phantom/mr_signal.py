@@ -33,7 +33,7 @@ _RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
     Tissue.OUTER_ANNULUS: (0.50, 700, 850, 20, 18),
     Tissue.HIGH_INTENSITY_ZONE: (0.90, 1900, 2200, 230, 210),
     Tissue.VACUUM: (0.03, 800, 950, 8, 6),
-    Tissue.LIGAMENT: (0.50, 700, 850, 30, 28),
+    Tissue.LIGAMENT: (0.62, 700, 850, 42, 38),
     Tissue.FLAVUM: (0.55, 900, 1100, 28, 26),
     Tissue.EPIDURAL_FAT: (0.97, 300, 375, 120, 108),
     Tissue.CSF: (1.00, 4200, 4300, 1800, 1600),

@@ -10,7 +10,7 @@ from lumbago.phantom.canal_section import bulge_of
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.shapes import bump, capsule, ellipse, smoothstep
-from lumbago.phantom.spine_frames import Between, wall
+from lumbago.phantom.spine_frames import Between, half_depth
 from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SideSpec, VertebraSpec
 from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
 
@@ -33,7 +33,7 @@ class BodyDepth:
 def body_depth(vertebra: VertebraSpec, local: Local, texture: int) -> BodyDepth:
     """How deep points lie inside a body; `ring` is 0 in the middle of the outline and 1 on it."""
     x, behind, z = local
-    back = wall(vertebra, z)
+    back = half_depth(vertebra, z)
     y = behind + back
     share = np.clip(z / np.float32(vertebra.height) + np.float32(0.5), 0, 1)
     waist = 1 - 4 * np.float32(1 - vertebra.waist) * share * (1 - share)
@@ -129,7 +129,7 @@ def paint_disc(
     ring = 1 - np.clip(side / 16, 0, 1)
     height = -above.lower - below.upper
     middle = np.clip(1 - np.abs(above.lower - below.upper) / np.maximum(height, 0.5), 0, 1)
-    round_ = np.sqrt((ring / np.float32(disc.nucleus_size)) ** 2 + np.clip(1 - middle, 0, 1) ** 3 * 0.8)
+    round_ = np.sqrt((ring / np.float32(disc.nucleus_size)) ** 2 + np.clip(1 - middle, 0, 1) ** 4 * 0.5)
     shade = 1 - smoothstep(round_, 1 - disc.nucleus_blur, 1 + disc.nucleus_blur)
     shade *= 1 - np.float32(disc.cleft) * bump(middle, 1.0, 0.28) * bump(ring, 0.3, 0.6)
     canvas.paint(inside, Tissue.DISC, FIRST_DISC + index, shade)

@@ -72,8 +72,9 @@ def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
 
 def _body_gap(spec: SpineSpec, vertebra: int) -> float:
     """Room before the sac behind the middle of a body, between those at the discs next to it."""
-    around = spec.segments[max(vertebra - 1, 0) : vertebra + 1]
-    return 0.3 + 0.6 * sum(segment.canal.front_gap for segment in around) / len(around)
+    gaps = [segment.canal.front_gap for segment in spec.segments[max(vertebra - 1, 0) : vertebra + 1]]
+    sacral = spec.vertebrae[vertebra].name.startswith("S")
+    return 0.85 * max(gaps) if sacral else 0.3 + 0.6 * sum(gaps) / len(gaps)
 
 
 def paint_canal(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shape: CanalShape) -> None:

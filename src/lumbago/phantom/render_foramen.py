@@ -11,7 +11,7 @@ from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.render_bones import body_depth
 from lumbago.phantom.shapes import capsule, ellipse, smoothstep
-from lumbago.phantom.spine_frames import Between, between, segment_length, vertebra_frames, wall
+from lumbago.phantom.spine_frames import Between, between, segment_length, vertebra_frames, wall_at
 from lumbago.phantom.spine_spec import SideSpec, SpineSpec, VertebraSpec
 from lumbago.phantom.tissues import (
     CANAL,
@@ -85,7 +85,7 @@ def _wall_beside(vertebra: VertebraSpec, place: tuple[float, float]) -> float:
 def _blended_up(spec: SpineSpec, index: int, vertebra: int, local: tuple[float, float, float]) -> float:
     """The blended height about disc `index` of a point (left, behind the wall, up) given in the frame of a vertebra."""
     x, behind, up = local
-    back = behind + float(wall(spec.vertebrae[vertebra], np.array([up], np.float32))[0])
+    back = behind + wall_at(spec.vertebrae[vertebra], up)
     inner = vertebra_frames(spec)[vertebra].to_inner(np.array([[x, back, up]]))
     return float(between(spec, index, inner.astype(np.float32)).up[0])
 
@@ -114,9 +114,10 @@ def _paint_keyhole(canvas: Canvas, spec: SpineSpec, index: int, sign: int, at: R
     closed = (
         (beside > 1) & (room <= 0) & ~np.isin(canvas.part[rows], (SAC, CANAL)) & (up > shape.floor) & (ax < outer - 3.5)
     )
-    low = (up < shape.neck + 1) & (behind < 6.5) & (side.slit < _OPEN_SLIT)
-    high = (up >= shape.neck - 1) & (up < shape.roof + 1) & (behind < shape.reach + 5) & (side.gaps[1] < _OPEN_BEHIND)
-    _paint_closure(canvas, rows, closed & (low | high), behind - back, index)
+    low = (up < shape.neck + 1) & (behind < 9.5) & (side.slit < _OPEN_SLIT)
+    high = (up >= shape.neck - 1) & (up < shape.roof + 1) & (behind < shape.reach + 7) & (side.gaps[1] < _OPEN_BEHIND)
+    lateral = np.float32(0.7) * np.clip(ax - np.float32(shape.ax + 1), 0, 8)
+    _paint_closure(canvas, rows, closed & (low | high), behind - back - lateral, index)
     free = (room > 0) & (canvas.part[rows] != SAC)
     scar = free & (up > shape.neck) & (beside > 2) & _pressed(shape, side, behind, up)
     canvas.tissue[rows[scar]], canvas.part[rows[scar]] = Tissue.FLAVUM, FLAVUM_PART

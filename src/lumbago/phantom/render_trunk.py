@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.shapes import ellipse, smoothstep
-from lumbago.phantom.spine_frames import Points, vertebra_frames
+from lumbago.phantom.spine_frames import Points, vertebra_frames, wall_at
 from lumbago.phantom.spine_spec import SpineSpec, TrunkSpec
 from lumbago.phantom.tissues import Tissue
 
@@ -40,11 +40,11 @@ def trunk_table(spec: SpineSpec) -> TrunkTable:
     frames = vertebra_frames(spec)
     up = np.arange(_LOWEST, _HIGHEST, dtype=np.float64)
     walls = np.array(
-        [f.to_inner(np.array([0, sum(v.depth) / 4, 0])) for f, v in zip(frames, spec.vertebrae, strict=True)]
+        [f.to_inner(np.array([0, wall_at(v, 0.0), 0])) for f, v in zip(frames, spec.vertebrae, strict=True)]
     )
     tips = np.array(
         [
-            f.to_inner(np.array([0, sum(v.depth) / 4 + v.spinous_tip[0], v.spinous_tip[1]]))
+            f.to_inner(np.array([0, wall_at(v, 0.0) + v.spinous_tip[0], v.spinous_tip[1]]))
             for f, v in zip(frames, spec.vertebrae, strict=True)
         ]
     )
@@ -100,7 +100,7 @@ def paint_trunk(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
     skin = _skin_depth(trunk, place)
     canvas.paint(skin > 0, Tissue.SKIN)
     canvas.paint(skin > 1.6, Tissue.SUBCUTANEOUS_FAT)
-    layer = np.abs(skin - place.fat * np.float32(0.55) - 2 * np.sin(place.x / 19 + place.up / 31)) < 0.35
+    layer = np.abs(skin - place.fat * np.float32(0.55) - 2 * np.sin(place.x / 19 + place.up / 31)) < 0.5
     canvas.paint(layer & (place.deep < -3) & (place.fat > 9), Tissue.FASCIA)
     cavity = ellipse(
         (place.x, trunk.half_width - 22), (place.behind + np.float32(trunk.front * 0.42), trunk.front * 0.62)
@@ -195,7 +195,7 @@ def _paint_streaks(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, inside: n
     low = np.clip(place.level[rows] - 6, 0, 5) * np.float32(0.03)
     near = np.float32(0.10) * np.clip(1 - place.ax[rows] / 40, 0, 1) * np.clip(place.deep[rows] / 25, 0, 1)
     fat = np.float32(spec.trunk.muscle_fat) + low + near - np.float32(0.05)
-    sheets = np.abs(noise(at, (0.4, 1.5, 4.0), 5.0, spec.texture + 1)) < fat * np.float32(0.22)
+    sheets = np.abs(noise(at, (0.65, 2.2, 5.0), 5.0, spec.texture + 1)) < fat * np.float32(0.4)
     patches = noise(at, (0.6, 1.2, 5.0), 3.0, spec.texture + 2) > np.float32(2.5) - 4.2 * fat
     canvas.tissue[rows[sheets | patches]] = Tissue.FAT_STREAK
 

@@ -23,6 +23,8 @@ _MORE_IN_FRONT = {"L1/L2": 2.0, "L2/L3": 1.8, "L3/L4": 1.2, "L4/L5": 0.5}
 _ROOT_SHARE = {"L1/L2": 0.34, "L2/L3": 0.31, "L3/L4": 0.28, "L4/L5": 0.25, "L5/S1": 0.2}
 _CORNER_X = {"L1/L2": 8.7, "L2/L3": 8.5, "L3/L4": 8.3, "L4/L5": 8.4, "L5/S1": 9.6}
 _RECESS_ROOT = {"L1/L2": 1.1, "L2/L3": 1.3, "L3/L4": 1.5, "L4/L5": 1.9, "L5/S1": 2.3}
+_REACH_MM = 18.5
+"""How far behind the wall the canal reaches at most in the middle of a disc: where the laminae begin."""
 _CEILING_POWER = {"L1/L2": 3.0, "L2/L3": 2.8, "L3/L4": 2.4, "L4/L5": 2.0, "L5/S1": 2.0}
 _DORSAL_FAT = {"L1/L2": 2.0, "L2/L3": 2.8, "L3/L4": 3.6, "L4/L5": 4.2, "L5/S1": 4.5}
 
@@ -49,11 +51,14 @@ def draw_canal(
     fat = _DORSAL_FAT.get(row.name, 1.5) * rng.uniform(0.5, 1.5) * min(ratio, 1.1) ** 1.2
     if ratio < 0.4 and rng.random() < 0.5:
         fat = 0.3
+    gap = rng.uniform(0.5, 1.2) * ratio**0.5 + (rng.uniform(1, 5) * ratio if row.name == "L5/S1" else 0)
+    room = max(_REACH_MM - bulge - row.sac_depth * min(ratio, 1.0) ** 0.6, 1.0)
+    gap, fat = min(gap, 0.5 * room), max(min(fat, room - min(gap, 0.5 * room)), 0.3)
     triangle = {"L3/L4": 0.1, "L4/L5": 0.22, "L5/S1": 0.15}.get(row.name, 0.0) * rng.uniform(0, 1.6)
     canal = CanalSpec(
         latent=latent[0],
         area_ratio=ratio,
-        front_gap=float(rng.uniform(0.5, 1.2) * ratio**0.5 + (rng.uniform(1, 5) * ratio if row.name == "L5/S1" else 0)),
+        front_gap=float(gap),
         sac_depth=row.sac_depth,
         sac_half_width=row.sac_area / row.sac_depth / 1.57,
         sac_front=0.5 - 0.5 * triangle,
@@ -111,7 +116,7 @@ def fit_sac(segment: SegmentSpec, area: float) -> SegmentSpec:
     return _scaled(segment, (low * high) ** 0.5)
 
 
-_SHRINK, _GROW = 0.6, 0.4
+_SHRINK, _GROW = 0.6, 0.2
 
 
 def _scaled(segment: SegmentSpec, factor: float) -> SegmentSpec:

@@ -63,7 +63,7 @@ def draw_disc(rng: Generator, row: SegmentRow, grade: int, sides: tuple[float, f
         foraminal_bulge=(float(max(bulge, 0) * rng.uniform(0.3, 1)), float(max(bulge, 0) * rng.uniform(0.3, 1))),
         **_draw_hernia(rng, herniated, sides),
         nucleus_size=float(rng.uniform(0.6, 0.76)),
-        nucleus_blur=(0.09, 0.13, 0.25, 0.4, 0.5)[grade - 1] * float(rng.uniform(0.7, 1.3)),
+        nucleus_blur=(0.14, 0.18, 0.28, 0.4, 0.5)[grade - 1] * float(rng.uniform(0.7, 1.3)),
         cleft=float(rng.uniform(0.3, 0.9)) if grade in (2, 3) and rng.random() < 0.6 else 0.0,
         vacuum=bool(grade == 5 and rng.random() < 0.3),
         high_intensity_zone=bool(zone),

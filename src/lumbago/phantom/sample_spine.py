@@ -22,7 +22,7 @@ from lumbago.phantom.sample_discs import (
 from lumbago.phantom.sample_trunk import draw_trunk
 from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SpineSpec, VertebraSpec
 
-_NORMAL: Final[tuple[float, Thresholds]] = (-0.8, (1.7, 2.4))
+_NORMAL: Final[tuple[float, Thresholds]] = (0.2, (1.7, 2.4))
 
 Latents = Float64[np.ndarray, "5 5"]
 

@@ -72,7 +72,7 @@ def _next(frame: Frame, spec: SpineSpec, index: int, down: bool) -> Frame:
 
 def _setback(segment: SegmentSpec, upper: VertebraSpec, lower: VertebraSpec) -> float:
     """How far the centre below is set back so that the posterior walls meet, but for the slip."""
-    return (upper.depth[1] - lower.depth[0]) / 2 + segment.slip
+    return wall_at(upper, -upper.height / 2) - wall_at(lower, lower.height / 2) + segment.slip
 
 
 def to_inner(spec: SpineSpec, points_lps_mm: Points) -> Points:
@@ -94,10 +94,25 @@ def direction_to_lps(spec: SpineSpec, vector: Float64[np.ndarray, "*points 3"]) 
     return turned * np.array([spec.handedness, 1, 1])
 
 
-def wall(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
-    """How far behind the axis of a body its posterior wall lies, at heights above its middle."""
+def half_depth(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
+    """Half the depth of a body at heights above its middle."""
     share = np.clip(up / np.float32(vertebra.height) + np.float32(0.5), 0, 1)
-    return np.float32(vertebra.depth[1] / 2) + share * np.float32((vertebra.depth[0] - vertebra.depth[1]) / 2)
+    half: np.ndarray = np.float32(vertebra.depth[1] / 2) + share * np.float32(
+        (vertebra.depth[0] - vertebra.depth[1]) / 2
+    )
+    return half
+
+
+def wall(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
+    """How far behind the axis of a body its posterior wall lies, at heights above its middle. The sacrum tapers in front alone."""
+    if vertebra.name.startswith("S"):
+        return np.full_like(up, vertebra.depth[0] / 2)
+    return half_depth(vertebra, up)
+
+
+def wall_at(vertebra: VertebraSpec, up: float) -> float:
+    """`wall` at one height."""
+    return float(wall(vertebra, np.array([up], np.float32))[0])
 
 
 @dataclass(frozen=True, eq=False)
