@@ -1,4 +1,5 @@
-"""The cross-section of the canal at a disc, shared by drawing (which fits the dural sac to a wanted area) and rendering.
+"""The cross-section of the canal at a disc, shared by drawing (which fits the dural sac to a wanted area) and
+rendering.
 
 Coordinates: `x` to the left, `behind` backward from the posterior wall, both in mm of an adult of size 1.
 """
@@ -38,7 +39,7 @@ def front_at(x: float, segment: SegmentSpec) -> float:
 def ceiling(
     ax: Coordinates, apex: Coordinates | float, corner: tuple[float, Coordinates | float], power: float
 ) -> Coordinates:
-    """Where flavum and facets begin behind the canal: `apex` in the middle, falling to `corner` (to the side, behind)."""
+    """Where flavum and facets begin behind the canal: `apex` in the middle, down to `corner` (to the side, behind)."""
     return apex - (apex - corner[1]) * (ax / corner[0]) ** power
 
 
@@ -47,7 +48,7 @@ def sac_profile(place: Coordinates, front: Coordinates | float, back: Coordinate
     inside = np.clip(place, 1e-4, 1 - 1e-4)
     peak = front / (front + back)
     logarithm = front * np.log(inside / peak) + back * np.log((1 - inside) / (1 - peak))
-    return np.exp(logarithm)
+    return np.asarray(np.exp(logarithm))
 
 
 def sac_apex(segment: SegmentSpec) -> float:
@@ -57,12 +58,13 @@ def sac_apex(segment: SegmentSpec) -> float:
 
 
 def recess_corners(segment: SegmentSpec) -> tuple[float, float]:
-    """How far behind the wall the ceiling of the left and right recess lies: the disc there, and the depth of the recess."""
+    """How far behind the wall the ceiling of the left and right recess lies: the disc there, and the depth of the
+    recess."""
     x = segment.canal.corner_x
     return front_at(x, segment) + segment.left.recess_depth, front_at(-x, segment) + segment.right.recess_depth
 
 
-def sac_area(segment: SegmentSpec, step: float = 0.4) -> float:
+def sac_area(segment: SegmentSpec, step: float = 0.5) -> float:
     """Area of the dural sac in the plane of the disc, in mm2 of an adult of size 1."""
     canal, corners = segment.canal, recess_corners(segment)
     x, behind = np.meshgrid(np.arange(-14, 14, step, dtype=np.float32), np.arange(0, 24, step, dtype=np.float32))

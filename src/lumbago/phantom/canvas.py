@@ -1,7 +1,6 @@
 """The arrays that shapes are painted into, one after the other; later paint covers earlier."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -11,14 +10,15 @@ from lumbago.phantom.tissues import Tissue
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """Tissue, structure code, and `shade`: a weight from 0 to 1 whose meaning is the tissue's (nucleus in a disc, fat in marrow or muscle)."""
+    """Tissue, structure code, and `shade`: a weight from 0 to 1 whose meaning is the tissue's (nucleus in a disc, fat
+    in marrow or muscle)."""
 
     tissue: UInt8[np.ndarray, " points"]
     part: UInt8[np.ndarray, " points"]
     shade: Float32[np.ndarray, " points"]
 
     @classmethod
-    def blank(cls, count: int) -> Self:
+    def blank(cls, count: int) -> "Canvas":
         """Air."""
         return cls(np.zeros(count, np.uint8), np.zeros(count, np.uint8), np.zeros(count, np.float32))
 
@@ -27,23 +27,23 @@ class Canvas:
         mask: Bool[np.ndarray, " points"],
         tissue: Tissue,
         part: int | None = None,
-        shade: Float32[np.ndarray, " points"] | None = None,
+        shade: Float32[np.ndarray, " points"] | float | None = None,
     ) -> None:
-        """Covers the points of the mask; what is not given stays. A shade of one value is spread."""
+        """Covers the points of the mask; what is not given stays."""
         np.putmask(self.tissue, mask, tissue)
         if part is not None:
             np.putmask(self.part, mask, part)
         if shade is not None:
             np.copyto(self.shade, shade, where=mask)
 
-    def taken(self, indices: np.ndarray) -> Self:
+    def taken(self, indices: np.ndarray) -> "Canvas":
         """A copy of some points."""
-        return type(self)(self.tissue[indices], self.part[indices], self.shade[indices])
+        return Canvas(self.tissue[indices], self.part[indices], self.shade[indices])
 
-    def copied(self) -> Self:
+    def copied(self) -> "Canvas":
         """A copy of all points."""
-        return type(self)(self.tissue.copy(), self.part.copy(), self.shade.copy())
+        return Canvas(self.tissue.copy(), self.part.copy(), self.shade.copy())
 
-    def put(self, indices: np.ndarray, other: Self) -> None:
+    def put(self, indices: np.ndarray, other: "Canvas") -> None:
         """Writes points back."""
         self.tissue[indices], self.part[indices], self.shade[indices] = other.tissue, other.part, other.shade

@@ -1,6 +1,8 @@
-"""How often discs degenerate, level by level: statistics of the SPIDER gradings (van der Graaf et al., Sci Data 2024;11:264, CC BY 4.0).
+"""How often discs degenerate, level by level: statistics of the SPIDER gradings (van der Graaf et al., Sci Data
+2024;11:264, CC BY 4.0).
 
-218 back-pain patients, one reader. Pfirrmann grades come from a joint normal latent; what else a disc shows depends on its grade.
+218 back-pain patients, one reader. Pfirrmann grades come from a joint normal latent; what else a disc shows depends on
+its grade.
 """
 
 from typing import Final

@@ -15,7 +15,8 @@ from lumbago.phantom.spine_spec import SegmentSpec, SideSpec, SpineSpec
 
 @dataclass(frozen=True, slots=True)
 class DiscPlace:
-    """A disc: its centre, the middle of the dural sac behind it, foramina (the root under the pedicle) and recesses, and the normal of its plane.
+    """A disc: its centre, the middle of the dural sac behind it, foramina (the root under the pedicle) and recesses,
+    and the normal of its plane.
 
     Sides are the patient's. `up` points to the head, `back` backward in the plane of the disc, both unit vectors.
     """

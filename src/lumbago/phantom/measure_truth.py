@@ -1,7 +1,8 @@
-"""The truth of a phantom, measured on its rendered tissue: sizes first, then grades from the sizes, so that no label contradicts the picture.
+"""The truth of a phantom, measured on its rendered tissue: sizes first, then grades from the sizes, so that no label
+contradicts the picture.
 
-Around every disc the tissue is rendered on fine planes: three across the canal, and one through each foramen. Sizes are given in millimetres of the
-person; they are compared with cut values in millimetres of an adult of size 1.
+Around every disc the tissue is rendered on fine planes: three across the canal, and one through each foramen. Sizes
+are given in millimetres of the person; they are compared with cut values in millimetres of an adult of size 1.
 """
 
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ from lumbago.phantom.tissues import (
 SAC_RATIO_CUTS: Final = (0.665, 0.362)
 RECESS_CUTS_MM: Final = (3.6, 2.1)
 FAT_SHARE_CUTS: Final = (0.645, 0.155)
-"""Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age; depth of the recess;
-share of the ganglion's circumference that has fat beside it."""
+"""Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age;
+depth of the recess; share of the ganglion's circumference that has fat beside it."""
 
 _STEP_MM: Final = 0.5
 _PLANES_UP_MM: Final = (-3.0, 0.0, 3.0)
@@ -41,7 +42,8 @@ _NEAR_FAT_MM: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SideTruth:
-    """One side of a level: depth of the recess (mm), share of the ganglion with fat beside it (0 to 1), height of the foramen (mm)."""
+    """One side of a level: depth of the recess (mm), share of the ganglion with fat beside it (0 to 1), height of the
+    foramen (mm)."""
 
     recess_depth_mm: float
     fat_share: float
@@ -54,7 +56,8 @@ class SideTruth:
 class LevelTruth:
     """One disc: sizes and grades by the names of `anatomy.conditions`.
 
-    `sac_ratio` is the area of the dural sac, at its narrowest of three planes, against the normal area; `fluid_share` the part of it that is not root.
+    `sac_ratio` is the area of the dural sac, at its narrowest of three planes, against the normal area; `fluid_share`
+    the part of it that is not root.
     """
 
     level: str
@@ -136,11 +139,12 @@ def _plane(
 ) -> Float32[np.ndarray, "rows columns 3"]:
     rows, columns = (np.arange(-half, half + step / 2, step) for half in half_mm)
     grid = center + rows[:, None, None] * down + columns[None, :, None] * along
-    return grid.astype(np.float32)
+    return np.asarray(grid.astype(np.float32))
 
 
 def _canal_section(spec: SpineSpec, place: DiscPlace, up_mm: float) -> Rendered:
-    """Tissue across the canal, parallel to the disc: rows run backward, columns to the patient's left; mm of an adult of size 1."""
+    """Tissue across the canal, parallel to the disc: rows run backward, columns to the patient's left; mm of an adult
+    of size 1."""
     up, back = np.array(place.up), np.array(place.back)
     left = np.cross(back, up)
     center = np.array(place.canal_lps_mm) + spec.size * up_mm * up
@@ -169,8 +173,8 @@ _RECESS_UP_MM: Final = (-3.0, 0.0)
 
 
 def _recess_depth(spec: SpineSpec, index: int, place: DiscPlace, sign: int) -> float:
-    """Room between disc or body in front and flavum or joint behind, in mm of an adult of size 1: the median of a few columns about the recess,
-    the lesser of the plane of the disc and one below it."""
+    """Room between disc or body in front and flavum or joint behind, in mm of an adult of size 1: the median of a few
+    columns about the recess, the lesser of the plane of the disc and one below it."""
     up, back = np.array(place.up), np.array(place.back)
     left = np.cross(back, up)
     behind = np.arange(-14, 14, _RECESS_STEP_MM)
@@ -206,7 +210,8 @@ def _measure_foramen(spec: SpineSpec, place: DiscPlace, side: Side) -> tuple[flo
 
 
 def _fat_share(section: Rendered, root: np.ndarray) -> float:
-    """Casts 72 rays from the root's middle; a direction counts when most of the first millimetre beyond the root is fat."""
+    """Casts 72 rays from the root's middle; a direction counts when most of the first millimetre beyond the root is
+    fat."""
     if not root.any():
         return 0.0
     step = _STEP_MM / 2

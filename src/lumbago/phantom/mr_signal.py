@@ -1,7 +1,8 @@
 """Spin-echo signal of every tissue: relaxation times and signal equations.
 
-Times in ms, proton density relative to cerebrospinal fluid. Nucleus and annulus after 479 mapped discs (T2) and synthetic MR of the spine
-(Drake-Perez, AJNR 2018;39:788), marrow and fat after de Bazelaire, Radiology 2004, muscle between published values; the rest is textbook.
+Times in ms, proton density relative to cerebrospinal fluid. Nucleus and annulus after 479 mapped discs (T2) and
+synthetic MR of the spine (Drake-Perez, AJNR 2018;39:788), marrow and fat after de Bazelaire, Radiology 2004, muscle
+between published values; the rest is textbook.
 """
 
 from dataclasses import dataclass
@@ -63,9 +64,12 @@ _RED_MARROW: Final = (0.72, 800, 1000, 44, 42)
 _YELLOW_MARROW: Final = (0.93, 300, 375, 110, 100)
 
 _TEXTURE: Final[dict[Tissue, float]] = {
-    Tissue.MARROW: 0.09, Tissue.MUSCLE: 0.09, Tissue.SUBCUTANEOUS_FAT: 0.05, Tissue.VISCERAL_FAT: 0.06, Tissue.DISC: 0.06,
-    Tissue.ORGAN: 0.10, Tissue.BOWEL: 0.25, Tissue.KIDNEY: 0.10, Tissue.CSF: 0.04, Tissue.FAT_STREAK: 0.12, Tissue.FLAVUM: 0.12,
-    Tissue.CORD: 0.05, Tissue.ROOT: 0.08, Tissue.EPIDURAL_FAT: 0.06, Tissue.LIGAMENT: 0.15, Tissue.MODIC_1: 0.1, Tissue.MODIC_2: 0.1,
+    Tissue.MARROW: 0.09, Tissue.MUSCLE: 0.09, Tissue.SUBCUTANEOUS_FAT: 0.05, Tissue.VISCERAL_FAT: 0.06,
+        Tissue.DISC: 0.06,
+    Tissue.ORGAN: 0.10, Tissue.BOWEL: 0.25, Tissue.KIDNEY: 0.10, Tissue.CSF: 0.04, Tissue.FAT_STREAK: 0.12,
+        Tissue.FLAVUM: 0.12,
+    Tissue.CORD: 0.05, Tissue.ROOT: 0.08, Tissue.EPIDURAL_FAT: 0.06, Tissue.LIGAMENT: 0.15,
+        Tissue.MODIC_1: 0.1, Tissue.MODIC_2: 0.1,
     Tissue.VEIN: 0.3, Tissue.EPIDURAL_VEIN: 0.12, Tissue.CORTEX: 0.1, Tissue.ENDPLATE: 0.1, Tissue.OUTER_ANNULUS: 0.1,
 }  # fmt: skip
 """Relative deviation of the signal within a tissue."""
@@ -73,10 +77,11 @@ _TEXTURE: Final[dict[Tissue, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """How a sequence weights tissue: field in tesla, times in ms, echo train, driven equilibrium ("RESTORE", FRFSE, DRIVE).
+    """How a sequence weights tissue: field in tesla, times in ms, echo train, driven equilibrium ("RESTORE", FRFSE,
+    DRIVE).
 
-    `variation_seed` draws this person's relaxation times about the means; `free` (0 to 1) draws signals freely instead, for training:
-    0 is physics, 1 keeps only what a weighting needs to be read (its bright and its dark tissues).
+    `variation_seed` draws this person's relaxation times about the means; `free` (0 to 1) draws signals freely instead,
+    for training: 0 is physics, 1 keeps only what a weighting needs to be read (its bright and its dark tissues).
     """
 
     weighting: Weighting
@@ -92,7 +97,8 @@ class Contrast:
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """Signal by tissue; of the nucleus by Pfirrmann grade; of the annulus, of red and of yellow marrow; texture by tissue."""
+    """Signal by tissue; of the nucleus by Pfirrmann grade; of the annulus, of red and of yellow marrow; texture by
+    tissue."""
 
     by_tissue: Float32[np.ndarray, "tissues"]
     nucleus: Float32[np.ndarray, "5"]
@@ -122,7 +128,7 @@ def tissue_signals(contrast: Contrast) -> Signals:
 
 def _falling(nucleus: Float64[np.ndarray, "5"]) -> Float64[np.ndarray, "5"]:
     """A higher grade is never the brighter one: that is what the grade means."""
-    falling: Float64[np.ndarray, "5"] = np.minimum.accumulate(nucleus)
+    falling: Float64[np.ndarray, 5] = np.minimum.accumulate(nucleus)
     return falling
 
 
@@ -139,7 +145,7 @@ def _at_field(table: Float64[np.ndarray, "rows 5"], tesla: float) -> Float64[np.
 
 
 def spin_echo(contrast: Contrast, tissue: Float64[np.ndarray, "rows 3"]) -> Float64[np.ndarray, "rows"]:
-    """Signal of fast spin echo from (density, T1, T2): plain, with driven equilibrium, or with inversion (magnitude)."""
+    """Fast spin echo signal from (density, T1, T2): plain, with driven equilibrium, or with inversion (magnitude)."""
     density, t1, t2 = tissue.T
     train = contrast.echo_train * 9.0
     decay = np.exp(-contrast.echo_time / t2)

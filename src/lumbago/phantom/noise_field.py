@@ -27,7 +27,7 @@ def noise_cube(scale: float) -> Cube:
 
 def noise(
     points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: float, seed: int
-) -> Float32[np.ndarray, " points"]:
+) -> Float32[np.ndarray, "*points"]:
     """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
     shifts = np.random.default_rng(seed).integers(0, _EDGE, 3)
     axes = [
@@ -35,5 +35,5 @@ def noise(
         for coordinate, step, shift in zip(points, step_mm, shifts, strict=True)
     ]
     flat = (axes[0] * _EDGE + axes[1]) * _EDGE + axes[2]
-    values: Float32[np.ndarray, " points"] = noise_cube(scale).ravel()[flat]
+    values: Float32[np.ndarray, "*points"] = noise_cube(scale).ravel()[flat]
     return values

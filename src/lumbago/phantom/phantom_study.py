@@ -31,7 +31,7 @@ class PhantomStudy:
         return scan(self.spine, self.scans[role])
 
     def scan_near(self, role: Role, point_lps_mm: Point, reach: int = 0) -> Scanned:
-        """The slice of a role next to a point, and `reach` neighbours on both sides (fewer at the ends of the group)."""
+        """The slice of a role next to a point, and `reach` neighbours on both sides (fewer at a group's ends)."""
         group, index = self.nearest_slice(role, point_lps_mm)
         planes = self.scans[role].groups[group]
         wanted = range(max(index - reach, 0), min(index + reach + 1, planes.count))

@@ -22,7 +22,8 @@ _WALL_MM, _ENDPLATE_MM = 0.75, 0.9
 
 @dataclass(frozen=True, eq=False)
 class BodyDepth:
-    """Millimetres inside a body: from its side wall (its outline goes on beyond the ends), from its upper and lower end."""
+    """Millimetres inside a body: from its side wall (its outline goes on beyond the ends), from its upper and lower
+    end."""
 
     side: Coordinates
     upper: Coordinates
@@ -69,7 +70,7 @@ def _damage(plate: EndplateSpec, point: Local, texture: int) -> Coordinates | fl
         return 0.0
     x, y, _ = point
     level = np.zeros_like(x)
-    rough = plate.roughness * np.clip(noise((x, y, level), (0.8, 0.8, 1), 4.5, texture), -0.5, 2.0)
+    rough = plate.roughness * np.clip(noise((x, y, level), (0.8, 0.8, 1.0), 4.5, texture), -0.5, 2.0)
     left, back, radius, depth = plate.schmorl
     pit = depth * np.clip(1 - ((x - left) ** 2 + (y - back) ** 2) / max(radius, 1) ** 2, 0, 1) ** 0.5 if depth else 0.0
     hurt: Coordinates = rough + pit
@@ -97,7 +98,7 @@ def _osteophytes(vertebra: VertebraSpec, depth: BodyDepth, behind: Coordinates) 
     """Lips at the rims: how far the outline grows near each end, less behind than in front."""
     upper = np.float32(vertebra.upper.osteophyte) * np.clip(1 - np.abs(depth.upper) / 5, 0, 1) ** 2
     lower = np.float32(vertebra.lower.osteophyte) * np.clip(1 - np.abs(depth.lower) / 5, 0, 1) ** 2
-    lips: Coordinates = np.maximum(upper, lower) * (1 - np.float32(0.85) * smoothstep(behind, -12, -4))
+    lips: Coordinates = np.maximum(upper, lower) * (1 - np.float32(0.85) * smoothstep(behind, -12.0, -4.0))
     return lips
 
 
@@ -142,12 +143,13 @@ def paint_disc(
 
 
 def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
-    """How far the disc stands out beyond the bodies: behind as in `canal_section.canal_front`, and toward the foramina."""
+    """How far the disc stands out beyond the bodies: behind as in `canal_section.canal_front`, and toward the
+    foramina."""
     disc = segment.disc
     x = place.x
     settle = np.clip(1 - (x / np.float32(24.2)) ** 2, 0, 1)
-    lateral = np.where(x > 0, *(np.float32(value) for value in disc.foraminal_bulge)) * smoothstep(np.abs(x), 9, 15)
-    behind = smoothstep(place.behind, -9, -4)
+    lateral = np.where(x > 0, *(np.float32(value) for value in disc.foraminal_bulge)) * smoothstep(np.abs(x), 9.0, 15.0)
+    behind = smoothstep(place.behind, -9.0, -4.0)
     fade = 1 - smoothstep(np.abs(place.up), 0.5 * disc.height + 0.5, 0.5 * disc.height + 3.5)
     out = np.maximum(np.float32(bulge_of(segment)) * settle, lateral) * behind + np.float32(
         0.4 * max(disc.bulge, 0)
@@ -164,12 +166,12 @@ def paint_hernia(canvas: Canvas, segment: SegmentSpec, index: int, place: Betwee
     if bulge + disc.hernia_depth < 0.5:
         return
     reach = disc.height / 2 + 1.5
-    out = bulge * np.clip(1 - (place.x / 24.2) ** 2, 0, 1) * bump(place.up, 0, reach + 3)
+    out = bulge * np.clip(1 - (place.x / 24.2) ** 2, 0, 1) * bump(place.up, 0.0, reach + 3)
     out = out + disc.hernia_depth * bump(place.x, disc.hernia_x, disc.hernia_width) * bump(
-        place.up + disc.hernia_down, 0, reach + 4
+        place.up + disc.hernia_down, 0.0, reach + 4
     )
     beyond = (place.behind > 0) & (place.behind < out)
-    canvas.paint(beyond, Tissue.DISC, FIRST_DISC + index, np.zeros(1, np.float32))
+    canvas.paint(beyond, Tissue.DISC, FIRST_DISC + index, 0.0)
     canvas.paint(beyond & (place.behind > out - 0.9), Tissue.OUTER_ANNULUS)
 
 
@@ -189,7 +191,7 @@ def arch_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
     tip = vertebra.transverse_tip
     pillar = capsule((ax, behind, z), (side + 2.0, deep - 4.5, 3.0), (side + 1.0, deep - 3.0, 13.0), (4.6, 4.0))
     transverse = capsule((ax, behind, z), (side + 3, 8.0, 4.5), (tip[0], 11.0, tip[1]), (4.4, 3.4))
-    return np.maximum.reduce([lamina, pars, pillar, transverse, _spinous(vertebra, local)])
+    return np.asarray(np.maximum.reduce([lamina, pars, pillar, transverse, _spinous(vertebra, local)]))
 
 
 def _spinous(vertebra: VertebraSpec, local: Local) -> Coordinates:
@@ -226,7 +228,7 @@ def _sacral_arch(vertebra: VertebraSpec, local: Local) -> Coordinates:
     top = 10.0 - 0.10 * ax if vertebra.name == "S1" else half
     wing = np.minimum(wing, np.minimum(top - z, z + half))
     foramen = np.hypot(ax - vertebra.canal_width / 2 - 5, z + vertebra.height / 2 - 2) - 4.5
-    return np.maximum(np.minimum(wing, foramen), np.maximum(np.minimum(roof, half - np.abs(z)), crest))
+    return np.asarray(np.maximum(np.minimum(wing, foramen), np.maximum(np.minimum(roof, half - np.abs(z)), crest)))
 
 
 def pedicle_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
@@ -247,7 +249,8 @@ def paint_bone(canvas: Canvas, depth: Coordinates, index: int, wall_mm: float = 
 
 
 def paint_facets(canvas: Canvas, segment: SegmentSpec, row: SegmentRow, index: int, place: Between) -> None:
-    """Both joints of a segment: the process of the vertebra below in front and outside, that of the one above behind and inside."""
+    """Both joints of a segment: the process of the vertebra below in front and outside, that of the one above behind
+    and inside."""
     for spec, mask in ((segment.left, place.x > 0), (segment.right, place.x <= 0)):
         rows = np.flatnonzero(mask & (np.abs(place.x) < 38) & (place.behind > 0) & (place.behind < 36))
         if rows.size:
@@ -257,7 +260,8 @@ def paint_facets(canvas: Canvas, segment: SegmentSpec, row: SegmentRow, index: i
 
 
 def _paint_facet(canvas: Canvas, spec: SideSpec, row: SegmentRow, index: int, at: Local) -> None:
-    """One joint: `along` runs in the joint from its inner front to its outer back, `outward` across it; the joint is an arc."""
+    """One joint: `along` runs in the joint from its inner front to its outer back, `outward` across it; the joint is
+    an arc."""
     center, angle = row.facet_center, np.radians(spec.facet_angle)
     across, back, height = (c - np.float32(m) for c, m in zip(at, center, strict=True))
     along = across * np.float32(np.sin(angle)) + back * np.float32(np.cos(angle))

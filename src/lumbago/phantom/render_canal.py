@@ -26,7 +26,8 @@ _PEDICLE_DOWN = 2.6
 
 @dataclass(frozen=True, eq=False)
 class CanalShape:
-    """At each point: room inside the canal (mm to its ceiling and side), and the sac's front, depth, half width and exponents."""
+    """At each point: room inside the canal (mm to its ceiling and side), and the sac's front, depth, half width and
+    exponents."""
 
     room: Coordinates
     to_ceiling: Coordinates
@@ -54,7 +55,7 @@ def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
     corner = np.where(place.x > 0, *(np.float32(value) for value in recess_corners(segment)))
     at_disc = ceiling(ax, sac_apex(segment), (canal.corner_x, corner), canal.ceiling_power)
     depth = _along(place, (above.canal_depth, above.canal_depth, below.canal_depth))
-    half = _along(place, (above.canal_width / 2, 0, below.canal_width / 2)) + nearness * np.float32(13.0)
+    half = _along(place, (above.canal_width / 2, 0.0, below.canal_width / 2)) + nearness * np.float32(13.0)
     bony = depth * (1 - np.float32(0.42) * (ax / half) ** 2)
     to_ceiling = bony + nearness * (at_disc - bony) - place.behind
     gaps = _along(place, (_body_gap(spec, index), canal.front_gap, _body_gap(spec, index + 1)))
@@ -121,7 +122,9 @@ def _paint_sac(canvas: Canvas, spec: SpineSpec, index: int, place: Between, shap
 
 def _disc_edge(segment: SegmentSpec, place: Between, shape: CanalShape) -> Coordinates:
     """The sac keeps off the disc."""
-    return canal_front(place.x, segment) * shape.nearness + np.float32(segment.canal.front_gap) * shape.nearness
+    return np.asarray(
+        canal_front(place.x, segment) * shape.nearness + np.float32(segment.canal.front_gap) * shape.nearness
+    )
 
 
 _ROOTLETS: Final = tuple((exit_at, side, kind) for exit_at in range(5, 14) for side in (1.0, -1.0) for kind in (0, 1))

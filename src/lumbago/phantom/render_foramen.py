@@ -38,8 +38,8 @@ _SOLID: Final = np.array([Tissue.MARROW, Tissue.CORTEX], np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class ForamenShape:
-    """One foramen: the middle of its ganglion (to the side, behind the wall, above the middle of the disc), its roof and floor, the neck below
-    which it is a slit, and how far behind the wall it reaches above the neck."""
+    """One foramen: the middle of its ganglion (to the side, behind the wall, above the middle of the disc), its roof
+    and floor, the neck below which it is a slit, and how far behind the wall it reaches above the neck."""
 
     ax: float
     behind: float
@@ -52,8 +52,8 @@ class ForamenShape:
 
 @lru_cache(maxsize=512)
 def foramen_shape(spec: SpineSpec, index: int, sign: int) -> ForamenShape:
-    """The foramen of segment `index` on the left (sign 1) or right (-1) of the inner frame: the ganglion lies under the pedicle of the body
-    above, close behind its wall, as far off both as the gaps say."""
+    """The foramen of segment `index` on the left (sign 1) or right (-1) of the inner frame: the ganglion lies under
+    the pedicle of the body above, close behind its wall, as far off both as the gaps say."""
     side = spec.segments[index].left if sign == 1 else spec.segments[index].right
     front, back, above, below = side.gaps
     half_depth, half_height = side.ganglion
@@ -184,7 +184,7 @@ def _leaving(
         capsule(at, here, out, (thin, 1.9)),
         capsule(at, out, far, (1.9, 1.8)),
     ]
-    return np.maximum.reduce([ganglion, *pieces])
+    return np.asarray(np.maximum.reduce([ganglion, *pieces]))
 
 
 def _shoulder(vertebra: VertebraSpec) -> float:

@@ -55,7 +55,8 @@ def _near_spine(place: TrunkPlace) -> np.ndarray:
 
 
 class SliceRenderer:
-    """One slice and, at little more cost, sub-slices next to it: these render the spine anew over the soft tissue of the first.
+    """One slice and, at little more cost, sub-slices next to it: these render the spine anew over the soft tissue of
+    the first.
 
     Args:
         spec: the person.

@@ -1,7 +1,7 @@
 """Everything around the spine: skin, fat, muscles, vessels, pelvis bones and organs, as tissue.
 
-Soft tissue follows the spine by height alone: at every height it is placed against the posterior wall of the bodies and the tips of the
-spinous processes there.
+Soft tissue follows the spine by height alone: at every height it is placed against the posterior wall of the bodies
+and the tips of the spinous processes there.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ _LOWEST, _HIGHEST = -320, 320
 
 @dataclass(frozen=True, eq=False)
 class TrunkTable:
-    """By height in whole millimetres from `_LOWEST`: x and y of the posterior wall, y of the spinous tips, thickness of the fat, and the
-    level (0 at T8's middle, one per vertebra)."""
+    """By height in whole millimetres from `_LOWEST`: x and y of the posterior wall, y of the spinous tips, thickness
+    of the fat, and the level (0 at T8's middle, one per vertebra)."""
 
     x: Coordinates
     wall: Coordinates
@@ -74,7 +74,8 @@ def trunk_table(spec: SpineSpec) -> TrunkTable:
 
 @dataclass(frozen=True, eq=False)
 class TrunkPlace:
-    """Where points lie in the trunk: x (and its size) from the middle, `behind` the posterior wall, `deep` in front of the spinous tips."""
+    """Where points lie in the trunk: x (and its size) from the middle, `behind` the posterior wall, `deep` in front of
+    the spinous tips."""
 
     x: Coordinates
     ax: Coordinates
@@ -125,7 +126,7 @@ def _skin_depth(trunk: TrunkSpec, place: TrunkPlace) -> Coordinates:
         + 5 * np.exp(-((place.x / 14) ** 2)) * -0.6
     )
     front = place.behind + np.float32(trunk.front + 16) * np.sqrt(np.clip(1 - round_ * round_, 0, 1))
-    return np.minimum(np.minimum(back, front), np.float32(trunk.half_width) - place.ax)
+    return np.asarray(np.minimum(np.minimum(back, front), np.float32(trunk.half_width) - place.ax))
 
 
 def _paint_blobs(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, cavity: Coordinates) -> None:
@@ -141,7 +142,7 @@ def _paint_blobs(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, cavity: Coo
             (place.behind[rows] - np.float32(behind), radii[1]),
             (place.up[rows] - np.float32(up), radii[2]),
         )
-        depth += noise((place.x[rows], place.behind[rows], place.up[rows]), (3, 3, 3), 4.0, int(1e3 * abs(x))) * 2
+        depth += noise((place.x[rows], place.behind[rows], place.up[rows]), (3.0, 3.0, 3.0), 4.0, int(1e3 * abs(x))) * 2
         canvas.tissue[rows[depth > 0]] = kind
         if kind in (Tissue.BOWEL, Tissue.GAS):
             canvas.tissue[rows[(depth > 0) & (depth < 2.0)]] = Tissue.ORGAN
@@ -161,7 +162,7 @@ def _paint_back_muscles(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> N
         place.behind
         + rise
         - np.interp(place.level, (0, 8, 11), (11, 11, 4)).astype(np.float32)
-        + np.float32(9) * smoothstep(place.ax, 42, 60)
+        + np.float32(9) * smoothstep(place.ax, 42.0, 60.0)
     )
     inside = np.minimum(np.minimum(behind_limit, front_limit), half - place.ax)
     canvas.paint((inside > -1.2) & (inside <= 0) & (place.behind > 22), Tissue.FASCIA)
@@ -186,7 +187,8 @@ def _paint_back_muscles(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> N
 
 
 def _paint_streaks(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, inside: np.ndarray) -> None:
-    """Fat between the bundles: thin sheets along the muscle, and patches where there is much fat, more of it low and near the spine."""
+    """Fat between the bundles: thin sheets along the muscle, and patches where there is much fat, more of it low and
+    near the spine."""
     rows = np.flatnonzero(inside)
     if not rows.size:
         return

@@ -1,9 +1,9 @@
 """The label statistics of RSNA 2024 as 25 joint normal latents: one per condition, side and level.
 
-Aggregate statistics of the published training labels of the RSNA 2024 lumbar spine challenge (LumbarDISC, arXiv 2506.09162):
-prevalence per condition and level as probit thresholds, and polychoric correlations averaged over sides and level lag.
-A grade is `(z > moderate_from) + (z > severe_from)`. 200,000 draws give 12.9 % studies without any finding (real 12.9 %)
-and 49.8 % with any severe one (real 49.6 %).
+Aggregate statistics of the published training labels of the RSNA 2024 lumbar spine challenge (LumbarDISC, arXiv
+2506.09162): prevalence per condition and level as probit thresholds, and polychoric correlations averaged over sides
+and level lag. A grade is `(z > moderate_from) + (z > severe_from)`. 200,000 draws give 12.9 % studies without any
+finding (real 12.9 %) and 49.8 % with any severe one (real 49.6 %).
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ ROWS: Final[tuple[LatentRow, ...]] = (
 
 _CANAL, _FORAMEN, _RECESS = (name for name in dict.fromkeys(row.condition for row in ROWS))
 _BY_LAG: Final[dict[tuple[str, str, bool], tuple[float, ...]]] = {
-    (_CANAL, _CANAL, True): (1, 0.60, 0.41, 0.21, 0.22),
+    (_CANAL, _CANAL, True): (1.0, 0.60, 0.41, 0.21, 0.22),
     (_CANAL, _FORAMEN, False): (0.48, 0.37, 0.29, 0.26, 0.16),
     (_CANAL, _RECESS, False): (0.75, 0.49, 0.38, 0.25, 0.14),
-    (_FORAMEN, _FORAMEN, True): (1, 0.61, 0.42, 0.28, 0.25),
+    (_FORAMEN, _FORAMEN, True): (1.0, 0.61, 0.42, 0.28, 0.25),
     (_FORAMEN, _FORAMEN, False): (0.52, 0.39, 0.35, 0.30, 0.25),
     (_FORAMEN, _RECESS, True): (0.57, 0.40, 0.30, 0.26, 0.24),
     (_FORAMEN, _RECESS, False): (0.47, 0.37, 0.34, 0.32, 0.26),
-    (_RECESS, _RECESS, True): (1, 0.62, 0.46, 0.38, 0.28),
+    (_RECESS, _RECESS, True): (1.0, 0.62, 0.46, 0.38, 0.28),
     (_RECESS, _RECESS, False): (0.67, 0.48, 0.38, 0.32, 0.24),
 }
 """Correlation by level lag of (condition, condition, same side)."""

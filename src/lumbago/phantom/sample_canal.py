@@ -1,7 +1,8 @@
 """Drawing canal, recesses and foramina from the latents: each latent moves its geometry monotonically.
 
-The map from latent to geometry follows the published scales (Lurie 2008 for the canal, Bartynski for the recess, Lee 2010
-for the foramen); its anchors are the thresholds of the latent. What fills the lost room (disc, flavum, fat, facet) is drawn apart.
+The map from latent to geometry follows the published scales (Lurie 2008 for the canal, Bartynski for the recess, Lee
+2010 for the foramen); its anchors are the thresholds of the latent. What fills the lost room (disc, flavum, fat,
+facet) is drawn apart.
 """
 
 from dataclasses import replace
@@ -37,7 +38,8 @@ def _driven(latent: float, thresholds: Thresholds, values: tuple[float, ...]) ->
 
 
 def expected_sac_area(row: SegmentRow, age: float) -> float:
-    """Normal area of the sac at a disc in mm2 of an adult of size 1, shrinking from 30 to 75 years (Spine, 629 healthy persons)."""
+    """Normal area of the sac at a disc in mm2 of an adult of size 1, shrinking from 30 to 75 years (Spine, 629 healthy
+    persons)."""
     return row.sac_area * float(np.interp(age, (30, 75), (1.0, row.sac_at_75)))
 
 
@@ -110,7 +112,7 @@ def _draw_gaps(rng: Generator, openness: float, more_in_front: float) -> tuple[f
 def fit_sac(segment: SegmentSpec, area: float) -> SegmentSpec:
     """The segment with its sac scaled to an area, within the canal that it has; depth shrinks more than width."""
     low, high = 0.03, 2.5
-    for _ in range(14):
+    for _ in range(12):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if sac_area(_scaled(segment, middle)) < area else (low, middle)
     return _scaled(segment, (low * high) ** 0.5)

@@ -1,4 +1,5 @@
-"""Drawing discs and their endplates: Pfirrmann grades from a joint latent that leans on the stenoses, the rest given the grade."""
+"""Drawing discs and their endplates: Pfirrmann grades from a joint latent that leans on the stenoses, the rest given
+the grade."""
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -17,7 +18,8 @@ FiveLatents = Float64[np.ndarray, "5"]
 
 
 def draw_disc_latents(rng: Generator, stenosis: Float64[np.ndarray, "5 5"]) -> FiveLatents:
-    """One latent per level, correlated as SPIDER's grades and, by `_SHARED`, with the mean stenosis latent of the level."""
+    """One latent per level, correlated as SPIDER's grades and, by `_SHARED`, with the mean stenosis latent of the
+    level."""
     own = np.linalg.cholesky(tables.PFIRRMANN_CORRELATION) @ rng.standard_normal(len(LEVELS))
     weights = np.array([1, 0.5, 0.5, 0.5, 0.5])
     spread = np.sqrt(weights @ np.array(_WITHIN_LEVEL) @ weights)
@@ -38,7 +40,7 @@ _WITHIN_LEVEL = (
 def pfirrmann_grades(latents: FiveLatents) -> Int64[np.ndarray, "5"]:
     """Grades 1 to 5 from L1/L2 down."""
     thresholds = np.array([tables.PFIRRMANN_FROM[level] for level in LEVELS])
-    return 1 + (latents[:, None] > thresholds).sum(axis=1)
+    return np.asarray(1 + (latents[:, None] > thresholds).sum(axis=1))
 
 
 def draw_thoracic_grade(rng: Generator, upper_lumbar: float) -> int:
@@ -76,7 +78,7 @@ def draw_disc(rng: Generator, row: SegmentRow, grade: int, sides: tuple[float, f
 
 
 def _draw_hernia(rng: Generator, herniated: bool, sides: tuple[float, float]) -> dict[str, float]:
-    """Protrusions: 17 % central, else paracentral on the side whose recess is to be the narrower one (Daghighi 2014)."""
+    """Protrusions: 20 % central, else paracentral on the side whose recess is to be narrower (Daghighi 2014)."""
     depth, width, down = rng.uniform(3.0, 6.5), rng.uniform(5.0, 9.0), rng.normal(1.0, 1.5)
     central = rng.random() < 0.2
     side = 1.0 if sides[0] > sides[1] else -1.0
@@ -86,7 +88,7 @@ def _draw_hernia(rng: Generator, herniated: bool, sides: tuple[float, float]) ->
 
 
 def draw_endplates(rng: Generator, row: SegmentRow, disc: DiscSpec) -> tuple[EndplateSpec, EndplateSpec]:
-    """The lower end of the body above a disc and the upper end of the body below it; concavity is set by the vertebra."""
+    """The lower end of the body above a disc and the upper end of the one below; concavity is set by the vertebra."""
     grade = disc.pfirrmann
     modic = 1 + int(rng.choice(3, p=tables.MODIC_TYPES)) if rng.random() < tables.MODIC[grade - 1] else 0
     front = bool(rng.random() < (0.35 if row.name in ("L4/L5", "L5/S1") else 0.7))

@@ -94,7 +94,8 @@ def _draw_segment(
 
 
 def _latents_at(level: str, latents: Latents) -> list[tuple[float, Thresholds]]:
-    """(latent, thresholds) of canal, left and right foramen, left and right recess; harmless ones away from the lumbar discs."""
+    """(latent, thresholds) of canal, left and right foramen, left and right recess; harmless ones away from the lumbar
+    discs."""
     if level not in LEVELS:
         return [_NORMAL] * len(ROWS)
     index = LEVELS.index(level)
@@ -119,20 +120,19 @@ def _draw_vertebrae(rng: Generator, ends: Ends, segments: list[SegmentSpec], age
     for index, row in enumerate(VERTEBRAE):
         plates = ends.get((row.name, "upper"), smallest), ends.get((row.name, "lower"), smallest)
         around = segments[max(index - 1, 0)], segments[min(index, len(segments) - 1)]
-        scales = depth, width, height * np.exp(rng.normal(0, 0.02))
-        vertebrae.append(_draw_vertebra(rng, row, scales, plates, around, fat + 0.01 * (index - 7)))
+        person = depth, width, height * np.exp(rng.normal(0, 0.02)), fat + 0.01 * (index - 7)
+        vertebrae.append(_draw_vertebra(rng, row, person, plates, around))
     return tuple(vertebrae)
 
 
 def _draw_vertebra(
     rng: Generator,
     row: VertebraRow,
-    scales: tuple[float, float, float],
+    person: tuple[float, float, float, float],
     plates: tuple[EndplateSpec, EndplateSpec],
     around: tuple[SegmentSpec, SegmentSpec],
-    fat: float,
 ) -> VertebraSpec:
-    depth, width, height = scales
+    depth, width, height, fat = person
     upper, lower = (
         replace(plate, concavity=max(float(c * rng.uniform(0.5, 1.8)), 0.0))
         for plate, c in zip(plates, row.concavity, strict=True)
@@ -162,13 +162,13 @@ def _draw_vertebra(
 
 
 def _sac_at_body(row: VertebraRow, around: tuple[SegmentSpec, SegmentSpec]) -> tuple[float, float]:
-    """Depth and half width of the sac behind the middle of a body: wider than at a narrow disc, within the bony canal."""
+    """Depth and half width of the sac behind a body's middle: wider than at a narrow disc, within the bony canal."""
     relief = [
         max(segment.canal.area_ratio, 0.05) ** -0.3 if segment.canal.area_ratio < 1 else 1.0 for segment in around
     ]
     depth = np.mean([segment.canal.sac_depth * wide for segment, wide in zip(around, relief, strict=True)])
     half = np.mean([segment.canal.sac_half_width * wide for segment, wide in zip(around, relief, strict=True)])
-    return float(min(depth, 0.9 * row.canal_depth)), float(min(half, 0.42 * row.canal_width))
+    return min(float(depth), 0.9 * row.canal_depth), min(float(half), 0.42 * row.canal_width)
 
 
 def _set_alignment(

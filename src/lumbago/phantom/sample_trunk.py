@@ -1,4 +1,5 @@
-"""Drawing the soft tissue around the spine: fat, muscles, vessels, and blobs that stand for kidneys, bowel and pelvic organs."""
+"""Drawing the soft tissue around the spine: fat, muscles, vessels, and blobs that stand for kidneys, bowel and pelvic
+organs."""
 
 from collections.abc import Iterator
 
@@ -34,16 +35,16 @@ def draw_trunk(rng: Generator, age: float, sex: str) -> TrunkSpec:
     )
 
 
+def _blob(place: tuple[float, float, float], radii: tuple[float, float, float], kind: int) -> Blob:
+    x, behind, up = (float(value) for value in place)
+    first, second, third = (float(value) for value in radii)
+    return x, behind, up, first, second, third, kind
+
+
 def _kidneys(rng: Generator) -> Iterator[Blob]:
     for side, up in ((1, 58), (-1, 45)):
         place = (side * rng.uniform(62, 78), rng.uniform(-28, -12), up + rng.normal(0, 9))
-        yield (
-            *map(float, place),
-            float(rng.uniform(24, 30)),
-            float(rng.uniform(22, 28)),
-            float(rng.uniform(48, 58)),
-            int(Tissue.KIDNEY),
-        )
+        yield _blob(place, (rng.uniform(24, 30), rng.uniform(22, 28), rng.uniform(48, 58)), Tissue.KIDNEY)
 
 
 def _bowel(rng: Generator) -> Iterator[Blob]:
@@ -52,16 +53,16 @@ def _bowel(rng: Generator) -> Iterator[Blob]:
         x, up = rng.uniform(-120, 120), rng.uniform(-110, 140)
         reach = 62 + 0.25 * abs(up) if abs(x) < 45 else rng.uniform(25, 60)
         behind = -rng.uniform(reach, reach + 70)
-        radii = rng.uniform(8, 26, 3) * (1, 1, rng.uniform(1, 1.8))
-        kind = rng.choice((Tissue.BOWEL, Tissue.ORGAN, Tissue.GAS), p=(0.5, 0.4, 0.1))
-        yield (float(x), float(behind), float(up), float(radii[0]), float(radii[1]), float(radii[2]), int(kind))
+        radii = rng.uniform(8, 26), rng.uniform(8, 26), rng.uniform(8, 26) * rng.uniform(1, 1.8)
+        kind = int(rng.choice((Tissue.BOWEL, Tissue.ORGAN, Tissue.GAS), p=(0.5, 0.4, 0.1)))
+        yield _blob((x, behind, up), radii, kind)
 
 
 def _pelvis(rng: Generator) -> Iterator[Blob]:
     """Rectum, bladder and neighbours in front of the sacrum; the liver high on the right."""
     for _ in range(5):
         place = rng.normal(0, 12), rng.uniform(-70, 0), rng.uniform(-175, -115)
-        radii = rng.uniform(7, 22, 3)
-        kind = rng.choice((Tissue.BOWEL, Tissue.ORGAN, Tissue.GAS, Tissue.MUSCLE), p=(0.3, 0.3, 0.1, 0.3))
-        yield (*map(float, place), *map(float, radii), int(kind))
-    yield (-85.0, -60.0, 125.0, 60.0, 45.0, float(rng.uniform(50, 75)), int(Tissue.ORGAN))
+        radii = rng.uniform(7, 22), rng.uniform(7, 22), rng.uniform(7, 22)
+        kind = int(rng.choice((Tissue.BOWEL, Tissue.ORGAN, Tissue.GAS, Tissue.MUSCLE), p=(0.3, 0.3, 0.1, 0.3)))
+        yield _blob(place, radii, kind)
+    yield _blob((-85.0, -60.0, 125.0), (60.0, 45.0, rng.uniform(50, 75)), Tissue.ORGAN)

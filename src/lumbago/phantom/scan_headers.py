@@ -1,6 +1,7 @@
 """Headers of scanned slices, as a reader would have found them in files."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -38,23 +39,13 @@ def instance_number(scan_spec: ScanSpec, group: int, index: int) -> int:
 
 def slice_header(spine: SpineSpec, scan_spec: ScanSpec, group: int, index: int) -> SliceHeader:
     """The header of one slice of a phantom."""
-    seed = spine.seed
-    planes, contrast, maker = scan_spec.groups[group], scan_spec.contrast, scan_spec.maker
+    planes = scan_spec.groups[group]
     down, along = np.array(planes.down), np.array(planes.along)
     corner = np.array(planes.center_lps_mm) + index * planes.spacing * np.array(planes.normal)
     corner = corner - ((scan_spec.rows - 1) / 2 * down + (scan_spec.columns - 1) / 2 * along) * scan_spec.pixel_mm
-    series = series_uid(seed, scan_spec)
-    number = instance_number(scan_spec, group, index)
     return SliceHeader(
-        source=SourceFile("", None, f"phantom-{seed}"),
-        frame=None,
-        sop_instance_uid=instance_uid(series, number),
-        sop_class_uid=MR_IMAGE_STORAGE,
-        series_instance_uid=series,
-        study_instance_uid=made_uid("study", seed),
-        frame_of_reference_uid=made_uid("frame", seed),
-        transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN,
-        modality="MR",
+        **_identity(spine, scan_spec, instance_number(scan_spec, group, index)),
+        **_sequence(scan_spec),
         rows=scan_spec.rows,
         columns=scan_spec.columns,
         image_orientation=(*planes.along, *planes.down),
@@ -62,38 +53,59 @@ def slice_header(spine: SpineSpec, scan_spec: ScanSpec, group: int, index: int) 
         pixel_spacing=(scan_spec.pixel_mm, scan_spec.pixel_mm),
         slice_thickness=scan_spec.thickness,
         spacing_between_slices=planes.spacing,
-        instance_number=number,
-        series_number=("sagittal_t2", "sagittal_t1", "axial_t2").index(scan_spec.role) + 2,
         image_type=("ORIGINAL", "PRIMARY", "M", "ND"),
         photometric_interpretation="MONOCHROME2",
-        series_description=scan_spec.sequence.description[
-            scan_spec.disturbance.seed % len(scan_spec.sequence.description)
-        ],
-        protocol_name="",
-        study_description="PHANTOM lumbar spine, synthetic",
-        body_part_examined="LSPINE",
-        scanning_sequence="SE\\IR" if contrast.weighting == "STIR" else "SE",
-        sequence_variant="SK",
-        sequence_name=scan_spec.sequence.name,
-        scan_options="",
-        contrast_agent="",
-        repetition_time=contrast.repetition_time,
-        echo_time=contrast.echo_time,
-        inversion_time=contrast.inversion_time or None,
-        echo_train_length=contrast.echo_train,
-        flip_angle=scan_spec.sequence.flip_angle,
-        magnetic_field_strength=maker.tesla,
-        manufacturer=maker.manufacturer,
-        model_name=scan_spec.model,
-        laterality="",
         patient_position="HFS",
-        patient_id=f"PHANTOM-{seed}",
-        patient_name=f"PHANTOM^{seed}",
-        patient_birth_date="",
-        patient_sex=spine.sex,
-        patient_age=f"{int(spine.age):03d}Y",
-        study_date=STUDY_DATE,
-        acquisition_number=1,
+        laterality="",
         temporal_position=None,
         burned_in_annotation="NO",
     )
+
+
+def _identity(spine: SpineSpec, scan_spec: ScanSpec, number: int) -> dict[str, Any]:
+    """Whose image it is, and which one: plainly a phantom's."""
+    series = series_uid(spine.seed, scan_spec)
+    return {
+        "source": SourceFile("", None, f"phantom-{spine.seed}"),
+        "frame": None,
+        "sop_instance_uid": instance_uid(series, number),
+        "sop_class_uid": MR_IMAGE_STORAGE,
+        "series_instance_uid": series,
+        "study_instance_uid": made_uid("study", spine.seed),
+        "frame_of_reference_uid": made_uid("frame", spine.seed),
+        "transfer_syntax_uid": EXPLICIT_LITTLE_ENDIAN,
+        "instance_number": number,
+        "acquisition_number": 1,
+        "series_number": ("sagittal_t2", "sagittal_t1", "axial_t2").index(scan_spec.role) + 2,
+        "study_description": "PHANTOM lumbar spine, synthetic",
+        "patient_id": f"PHANTOM-{spine.seed}",
+        "patient_name": f"PHANTOM^{spine.seed}",
+        "patient_birth_date": "",
+        "patient_sex": spine.sex,
+        "patient_age": f"{int(spine.age):03d}Y",
+        "study_date": STUDY_DATE,
+    }
+
+
+def _sequence(scan_spec: ScanSpec) -> dict[str, Any]:
+    """How it was taken, in the vendor's words."""
+    contrast, sequence, maker = scan_spec.contrast, scan_spec.sequence, scan_spec.maker
+    return {
+        "modality": "MR",
+        "series_description": sequence.description[scan_spec.disturbance.seed % len(sequence.description)],
+        "protocol_name": "",
+        "body_part_examined": "LSPINE",
+        "scanning_sequence": "SE\\IR" if contrast.weighting == "STIR" else "SE",
+        "sequence_variant": "SK",
+        "sequence_name": sequence.name,
+        "scan_options": "",
+        "contrast_agent": "",
+        "repetition_time": contrast.repetition_time,
+        "echo_time": contrast.echo_time,
+        "inversion_time": contrast.inversion_time or None,
+        "echo_train_length": contrast.echo_train,
+        "flip_angle": sequence.flip_angle,
+        "magnetic_field_strength": maker.tesla,
+        "manufacturer": maker.manufacturer,
+        "model_name": scan_spec.model,
+    }

@@ -20,7 +20,8 @@ Vector = Float64[np.ndarray, "3"]
 
 @dataclass(frozen=True, slots=True)
 class SliceGroup:
-    """Parallel slices: the middle of the first image, unit vectors along its columns, down its rows and from slice to slice."""
+    """Parallel slices: the middle of the first image, unit vectors along its columns, down its rows and from slice to
+    slice."""
 
     center_lps_mm: Point
     along: Point
@@ -44,9 +45,9 @@ class SliceGroup:
 class Disturbance:
     """What the scanner adds. Lengths in mm; signals relative to the reference tissue (fluid on T2, fat on T1).
 
-    `coil_reach` is the depth at which a surface coil's signal has fallen to 1/e, and `coil_left` how much of that fall is left after
-    normalising; `roll_off` the length over which the ends of the field of view darken; `band` how far in front of the posterior wall a saturation band starts
-    (0: none) and `band_left` the signal left in it.
+    `coil_reach` is the depth at which a surface coil's signal has fallen to 1/e, and `coil_left` how much of that fall
+    is left after normalising; `roll_off` the length over which the ends of the field of view darken; `band` how far in
+    front of the posterior wall a saturation band starts (0: none) and `band_left` the signal left in it.
     """
 
     noise: float
@@ -65,7 +66,8 @@ class Disturbance:
 class ScanSpec:
     """One series as it is to be scanned.
 
-    `groups` hold one set of parallel slices each; `instance_order` is 1 when instance numbers count along the slices, -1 against.
+    `groups` hold one set of parallel slices each; `instance_order` is 1 when instance numbers count along the slices,
+    -1 against.
     """
 
     role: Role
@@ -91,7 +93,8 @@ class ScanSpec:
 
 @dataclass(frozen=True, slots=True)
 class ScanChoice:
-    """What is the same for all series of a study: scanner, and whether contrast is drawn freely (for training) and how much."""
+    """What is the same for all series of a study: scanner, and whether contrast is drawn freely (for training) and how
+    much."""
 
     scanner: int
     model: str
@@ -150,7 +153,8 @@ def sample_scan(seed: int, spine: SpineSpec, role: Role, choice: ScanChoice) -> 
 
 
 def _draw_order(rng: Generator, role: Role) -> int:
-    """Share of series that count along their slices: 64 % of sagittal ones toward the left, 88 % of axial ones toward the feet."""
+    """Share of series that count along their slices: 64 % of sagittal ones toward the left, 88 % of axial ones toward
+    the feet."""
     return 1 if rng.random() < (0.88 if role == "axial_t2" else 0.64) else -1
 
 

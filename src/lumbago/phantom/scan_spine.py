@@ -1,7 +1,8 @@
 """From tissue to image: signal, slice profile, coil shading, limited resolution, noise.
 
-Every slice is rendered on the acquired grid, on a few sub-slices that are shifted against each other within the pixel (so that both slice
-thickness and pixel size are averaged over), then interpolated to the image's matrix by zero-filling k-space, as scanners do.
+Every slice is rendered on the acquired grid, on a few sub-slices that are shifted against each other within the pixel
+(so that both slice thickness and pixel size are averaged over), then interpolated to the image's matrix by zero-
+filling k-space, as scanners do.
 """
 
 from collections.abc import Sequence as Many
@@ -30,7 +31,8 @@ _STAGGER = ((-0.34, 0.34), (0.34, -0.34), (-0.34, -0.34), (0.34, 0.34))
 
 @dataclass(frozen=True, eq=False)
 class Scanned:
-    """A scanned group of slices: the images, and of every pixel the structure that lies in its middle (codes of `tissues`)."""
+    """A scanned group of slices: the images, and of every pixel the structure that lies in its middle (codes of
+    `tissues`)."""
 
     volume: Volume
     part: UInt8[np.ndarray, "slices rows columns"]
@@ -99,7 +101,7 @@ def _scan_slice(
 
 def _nearest(size: int, count: int) -> np.ndarray:
     """For each of `size` pixels the acquired one at its middle."""
-    return np.clip(np.rint((np.arange(size) + 0.5) * count / size - 0.5).astype(int), 0, count - 1)
+    return np.asarray(np.clip(np.rint((np.arange(size) + 0.5) * count / size - 0.5).astype(int), 0, count - 1))
 
 
 def _acquired_shape(scan_spec: ScanSpec) -> tuple[int, int]:
@@ -126,8 +128,8 @@ def _moved(
     planes: SliceGroup,
     place: tuple[int, np.random.Generator],
 ) -> Float32[np.ndarray, "points 3"]:
-    """The same points on another sub-slice, each at its own depth within it, so that slanted surfaces blur instead of showing once per
-    sub-slice."""
+    """The same points on another sub-slice, each at its own depth within it, so that slanted surfaces blur instead of
+    showing once per sub-slice."""
     number, rng = place
     count = scan_spec.disturbance.sub_slices
     depth = ((number + rng.random(len(points), dtype=np.float32)) / count - np.float32(0.5)) * np.float32(
@@ -155,7 +157,7 @@ def tissue_image(spine: SpineSpec, rendered: Rendered, signals: Signals) -> Floa
     flat[marrow] = np.float32(signals.red_marrow) + fat[part[marrow]] * np.float32(
         signals.yellow_marrow - signals.red_marrow
     )
-    return image
+    return np.asarray(image)
 
 
 def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> Image:
@@ -163,11 +165,12 @@ def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> I
     fine = noise((x, y, z), (0.6, 0.6, 0.6), 1.5, seed + 11)
     coarse = noise((x, y, z), (1.6, 1.6, 1.6), 2.2, seed + 12)
     depth = signals.texture[middle.tissue].reshape(x.shape)
-    return np.maximum(1 + depth * (np.float32(0.6) * fine + np.float32(0.7) * coarse), np.float32(0.05))
+    return np.asarray(np.maximum(1 + depth * (np.float32(0.6) * fine + np.float32(0.7) * coarse), np.float32(0.05)))
 
 
 def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:
-    """Surface coil behind the back, ends of the coil, saturation band in front, and a smooth rest; on a coarse grid, interpolated."""
+    """Surface coil behind the back, ends of the coil, saturation band in front, and a smooth rest; on a coarse grid,
+    interpolated."""
     step = 8
     coarse = np.ascontiguousarray(points[::step, ::step])
     place = trunk_place(spine, to_inner(spine, coarse.reshape(-1, 3)))
@@ -196,7 +199,7 @@ def _stretch(grid: Image, size: int, step: int) -> Image:
     low = np.minimum(place.astype(int), grid.shape[0] - 1)
     high = np.minimum(low + 1, grid.shape[0] - 1)
     part = (place - low).astype(np.float32)[:, None]
-    return grid[low] * (1 - part) + grid[high] * part
+    return np.asarray(grid[low] * (1 - part) + grid[high] * part)
 
 
 def _interpolate(image: Image, scan_spec: ScanSpec, rng: np.random.Generator) -> Image:

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32
 
-Coordinates = Float32[np.ndarray, " points"]
+Coordinates = Float32[np.ndarray, "*points"]
 
 
 def smoothstep(value: Coordinates, start: float | Coordinates, end: float | Coordinates) -> Coordinates:

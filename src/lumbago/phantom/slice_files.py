@@ -1,6 +1,7 @@
 """A scanned slice as a DICOM file: MR Image Storage with a vendor's habits, and plainly a phantom.
 
-Attributes after DICOM PS3.3, section A.4 (MR Image IOD). Nothing in the file depends on time or machine: the same slice gives the same bytes.
+Attributes after DICOM PS3.3, section A.4 (MR Image IOD). Nothing in the file depends on time or machine: the same
+slice gives the same bytes.
 """
 
 from io import BytesIO

@@ -1,8 +1,9 @@
 """Where the bones of a drawn spine lie: one rigid frame per vertebra, and curved coordinates between neighbours.
 
 The inner frame is that of an adult of size 1, upright, its middle body at the origin: +x left, +y backward, +z up.
-Around a disc, points get blended coordinates of both neighbours: `x` to the left, `behind` backward from the posterior wall, `part`
-from 0 (middle of the body above) to 1 (middle of the body below), `up` in millimetres above the middle of the disc.
+Around a disc, points get blended coordinates of both neighbours: `x` to the left, `behind` backward from the posterior
+wall, `part` from 0 (middle of the body above) to 1 (middle of the body below), `up` in millimetres above the middle of
+the disc.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def rotation(left: float, back: float, up: float) -> Matrix:
 @lru_cache(maxsize=16)
 def vertebra_frames(spec: SpineSpec) -> tuple[Frame, ...]:
     """Frames of `spec.vertebrae` in the inner frame."""
-    start = Frame(np.zeros(3), rotation(spec.middle_tilt, 0, 0))
+    start = Frame(np.zeros(3), rotation(spec.middle_tilt, 0.0, 0.0))
     below, above = [start], [start]
     for index in range(ALONG_MIDDLE, len(spec.segments)):
         below.append(_next(below[-1], spec, index, down=True))
@@ -59,11 +60,11 @@ def vertebra_frames(spec: SpineSpec) -> tuple[Frame, ...]:
 
 
 def _next(frame: Frame, spec: SpineSpec, index: int, down: bool) -> Frame:
-    """The frame below (or above) across segment `index`: half a body, the disc along the mean direction, half a body."""
+    """The frame below (or above) across segment `index`: half a body, the disc along the mean axis, half a body."""
     segment, upper, lower = spec.segments[index], spec.vertebrae[index], spec.vertebrae[index + 1]
     sign = 1.0 if down else -1.0
     near, far = (upper, lower) if down else (lower, upper)
-    half, whole = (rotation(sign * s * segment.lordosis, sign * s * segment.lateral_tilt, 0) for s in (0.5, 1.0))
+    half, whole = (rotation(sign * s * segment.lordosis, sign * s * segment.lateral_tilt, 0.0) for s in (0.5, 1.0))
     middle, end = frame.axes @ half, frame.axes @ whole
     center = frame.center - sign * frame.axes[:, 2] * near.height / 2
     center = center - sign * middle[:, 2] * segment.disc.height + sign * middle[:, 1] * _setback(segment, upper, lower)
@@ -85,13 +86,13 @@ def to_inner(spec: SpineSpec, points_lps_mm: Points) -> Points:
 
 def to_lps_mm(spec: SpineSpec, inner: Float64[np.ndarray, "*points 3"]) -> Float64[np.ndarray, "*points 3"]:
     """The inner frame to patient millimetres."""
-    return direction_to_lps(spec, inner) * spec.size + np.array(spec.offset_lps_mm)
+    return np.asarray(direction_to_lps(spec, inner) * spec.size + np.array(spec.offset_lps_mm))
 
 
 def direction_to_lps(spec: SpineSpec, vector: Float64[np.ndarray, "*points 3"]) -> Float64[np.ndarray, "*points 3"]:
     """A direction of the inner frame in patient axes."""
     turned: Float64[np.ndarray, "*points 3"] = vector @ rotation(*spec.tilt_degrees).T
-    return turned * np.array([spec.handedness, 1, 1])
+    return np.asarray(turned * np.array([spec.handedness, 1, 1]))
 
 
 def half_depth(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
@@ -104,7 +105,8 @@ def half_depth(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
 
 
 def wall(vertebra: VertebraSpec, up: np.ndarray) -> np.ndarray:
-    """How far behind the axis of a body its posterior wall lies, at heights above its middle. The sacrum tapers in front alone."""
+    """How far behind the axis of a body its posterior wall lies, at heights above its middle. The sacrum tapers in
+    front alone."""
     if vertebra.name.startswith("S"):
         return np.full_like(up, vertebra.depth[0] / 2)
     return half_depth(vertebra, up)
@@ -157,11 +159,12 @@ def _behind_wall(vertebra: VertebraSpec, local: Points) -> tuple[np.ndarray, np.
 
 
 def inner_point(spec: SpineSpec, index: int, place: tuple[float, float, float]) -> Float64[np.ndarray, "3"]:
-    """The inner point whose blended coordinates (left, behind, up) about disc `index` are given, by a few Newton steps."""
+    """The inner point whose blended coordinates (left, behind, up) about disc `index` are given, by a few Newton
+    steps."""
     frames = vertebra_frames(spec)
     target = np.array(place)
     point = (frames[index].center + frames[index + 1].center) / 2 + frames[index].axes @ (
-        target + (0, spec.vertebrae[index].depth[1] / 2, 0)
+        target + np.array([0, spec.vertebrae[index].depth[1] / 2, 0])
     )
     for _ in range(6):
         probes = np.vstack([point, point + 0.5 * np.eye(3)]).astype(np.float32)

@@ -1,17 +1,18 @@
 """The drawn truth of one phantom: frozen, made of numbers alone, and written as JSON.
 
-Lengths are millimetres of an adult of size 1; `SpineSpec.size` scales them all. Lateral coordinates count to the patient's left,
-`behind` counts backward from the posterior wall of the bodies.
+Lengths are millimetres of an adult of size 1; `SpineSpec.size` scales them all. Lateral coordinates count to the
+patient's left, `behind` counts backward from the posterior wall of the bodies.
 """
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class EndplateSpec:
-    """One end of a vertebral body: roughness and osteophyte in mm, Schmorl node (left, behind the middle, radius, depth), Modic change."""
+    """One end of a vertebral body: roughness and osteophyte in mm, Schmorl node (left, behind the middle, radius,
+    depth), Modic change."""
 
     concavity: float
     roughness: float = 0.0
@@ -51,8 +52,8 @@ class VertebraSpec:
 class DiscSpec:
     """A disc. `height` is the mean of its corners; `bulge` and herniation are how far it stands out behind the wall.
 
-    The herniation lies `hernia_x` to the left with half width `hernia_width`, `hernia_down` below the middle of the disc.
-    `nucleus_blur` is the softness of the border of the nucleus, `cleft` its dark horizontal cleft (0 to 1).
+    The herniation lies `hernia_x` to the left with half width `hernia_width`, `hernia_down` below the middle of the
+    disc. `nucleus_blur` is the softness of the border of the nucleus, `cleft` its dark horizontal cleft (0 to 1).
     """
 
     height: float
@@ -77,9 +78,11 @@ class DiscSpec:
 
 @dataclass(frozen=True, slots=True)
 class CanalSpec:
-    """The canal at a disc: the dural sac (its front gap, depth, half width, shape exponents), the fat behind it, flavum and roots.
+    """The canal at a disc: the dural sac (its front gap, depth, half width, shape exponents), the fat behind it,
+    flavum and roots.
 
-    `root_share` is the part of the sac that roots fill; `waviness` is how far they are thrown aside above a narrow place, in half widths.
+    `root_share` is the part of the sac that roots fill; `waviness` is how far they are thrown aside above a narrow
+    place, in half widths.
     """
 
     latent: float
@@ -121,7 +124,8 @@ class SideSpec:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """What lies between two vertebrae; angles in degrees, `slip` is how far the upper body stands in front of the lower one."""
+    """What lies between two vertebrae; angles in degrees, `slip` is how far the upper body stands in front of the
+    lower one."""
 
     name: str
     lordosis: float
@@ -136,7 +140,7 @@ class SegmentSpec:
 
 @dataclass(frozen=True, slots=True)
 class TrunkSpec:
-    """Soft tissue around the spine. Blobs are (left, behind, up, radii three times, tissue) about the middle vertebra."""
+    """Soft tissue around the spine. Blobs are (left, behind, up, three radii, tissue) about the middle vertebra."""
 
     half_width: float
     front: float
@@ -182,14 +186,15 @@ class SpineSpec:
     handedness: int = 1
 
     def __hash__(self) -> int:
-        """A few fields tell specs apart well enough, and the hash of all numbers would be taken at every look into a cache."""
+        """A few fields tell specs apart well enough, and the hash of all numbers would be taken at every look into a
+        cache."""
         return hash((self.seed, self.size, self.texture, self.tilt_degrees, self.handedness))
 
     def segment(self, level: str) -> SegmentSpec:
         """The segment of a level, as `L4/L5`."""
         return next(segment for segment in self.segments if segment.name == level)
 
-    def mirrored(self) -> Self:
+    def mirrored(self) -> "SpineSpec":
         """The mirror image of the person; what was left is right."""
         return replace(self, handedness=-self.handedness)
 
@@ -198,7 +203,7 @@ class SpineSpec:
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "SpineSpec":
         """Reads what `to_json` wrote.
 
         Raises:

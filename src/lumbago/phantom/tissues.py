@@ -55,7 +55,8 @@ FORAMEN: Final = 102
 EXITING_LEFT, EXITING_RIGHT = 103, 104
 TRAVERSING_LEFT, TRAVERSING_RIGHT = 105, 106
 FLAVUM_PART: Final = 107
-"""Codes of structures: bodies, arches and discs count down from the topmost; sides are those of the spec's own frame."""
+"""Codes of structures: bodies, arches and discs count down from the topmost; sides are those of the spec's own frame.
+"""
 
 LABELS: Final[tuple[str, ...]] = (
     "background", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "sacrum", "other vertebra",

@@ -24,8 +24,8 @@ _SILENT_ABOUT_THICKNESS = 0.04
 def write_studies(out: Path, count: int, seed: int, progress: Progress | None = None) -> tuple[Path, ...]:
     """Writes `count` studies, of the phantoms `seed`, `seed + 1`, ..., to `out/phantom-<seed>-NNN`.
 
-    Each folder holds `dicom/<series>/NNN.dcm`, `truth.json` (findings of the truth) and `spine.json` (the drawn spec). The same seed
-    gives the same bytes. `progress` is called with (done, of how many).
+    Each folder holds `dicom/<series>/NNN.dcm`, `truth.json` (findings of the truth) and `spine.json` (the drawn spec).
+    The same seed gives the same bytes. `progress` is called with (done, of how many).
 
     Raises:
         UsageError: `out` cannot be written to.
