@@ -35,6 +35,7 @@ class GradedPatch:
     frame: PatchFrame
     reference: SignalReference | None
     grades: Mapping[str, int]
+    scale: float = 1.0
 
 
 def picture_volume(row: LabelledSlice) -> Volume:
@@ -69,9 +70,10 @@ def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatc
                 row.name,
                 disc.level,
                 location.volume,
-                disc_frame(disc),
+                disc_frame(disc, location.scale),
                 references[disc.level],
                 grades,
+                location.scale,
             )
 
 
@@ -87,4 +89,4 @@ def _lies_elsewhere(location: SpineLocation, disc: LocatedDisc, truth: TrueDisc 
     if truth is None:
         return False
     place = location.volume.to_lps_mm(np.array([0.0, *truth.center]))
-    return float(np.linalg.norm(disc.center_lps_mm - place)) > _ELSEWHERE_MM
+    return location.scale * float(np.linalg.norm(disc.center_lps_mm - place)) > _ELSEWHERE_MM

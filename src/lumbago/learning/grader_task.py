@@ -105,7 +105,7 @@ def shaken_patch(
     """The patch as another locator and another scanner would have given it."""
     shift = rng.normal(0, experiment.shift_mm, 2)
     frame = sample.frame.shaken((float(shift[0]), float(shift[1])), float(rng.normal(0, experiment.turn_degrees)), 0)
-    scaled = recipe.scaled(float(np.exp(rng.normal(0, _SCALE_SPREAD))))
+    scaled = recipe.scaled(float(np.exp(rng.normal(0, _SCALE_SPREAD))) / sample.scale)
     spec = draw_scanner(rng, 0.5 * experiment.augmentation, wild=0.0)
     patch = crop_patch(sample.volume, frame, scaled)
     if rng.random() < _LONE_SLICE:

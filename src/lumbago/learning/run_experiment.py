@@ -17,6 +17,7 @@ from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.label_tables import LabelledSlice, fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.metrics import Score
+from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.score_grader import score_grader
 from lumbago.learning.score_locator import score_locator
 from lumbago.learning.train import Progress, Task, train
@@ -110,7 +111,8 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
         for row in _graded_rows(experiment.sources, places)
         if fold_of(row.patient, experiment.folds) != experiment.fold
     ]
-    return GraderTask(experiment, list(graded_patches(model_of(places.locators, experiment.folds), rows)))
+    real = graded_patches(model_of(places.locators, experiment.folds), rows) if rows else ()
+    return GraderTask(experiment, [*real, *phantom_patches(experiment)])
 
 
 def _graded_rows(sources: tuple[str, ...], places: Places) -> Iterable[LabelledSlice]:

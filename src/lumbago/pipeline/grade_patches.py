@@ -103,8 +103,9 @@ def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequen
 
 def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:
     """The patch about its middle slice and, where the card asks for it, about the slices beside it."""
-    reach = recipe.votes // 2
-    return [crop_patch(patch.volume, patch.frame.shaken((0.0, 0.0), 0.0, n), recipe) for n in range(-reach, reach + 1)]
+    reach, believed = recipe.votes // 2, recipe.scaled(1 / patch.scale)
+    frames = [patch.frame.shaken((0.0, 0.0), 0.0, n) for n in range(-reach, reach + 1)]
+    return [crop_patch(patch.volume, frame, believed) for frame in frames]
 
 
 def _averaged(values: Float32[np.ndarray, "all ..."], votes: int) -> Float32[np.ndarray, "patches ..."]:
@@ -157,7 +158,8 @@ def _finding(
 
 
 def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
-    return measure_disc(patch.disc, not patch.volume.geometry_is_assumed) if patch.side is None else {}
+    is_metric = patch.scale == 1.0 and not patch.volume.geometry_is_assumed
+    return measure_disc(patch.disc, is_metric) if patch.side is None else {}
 
 
 def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
@@ -168,7 +170,9 @@ def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> 
         frame=header.frame,
         role=condition.source,
         point_lps_mm=_rounded(patch.point_lps_mm),
-        box_lps_mm=tuple(_rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe)),  # type: ignore[arg-type]
+        box_lps_mm=tuple(
+            _rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe.scaled(1 / patch.scale))
+        ),  # type: ignore[arg-type]
         outline=tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm) if patch.side is None else (),
     )
 

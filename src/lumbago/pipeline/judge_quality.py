@@ -55,7 +55,8 @@ def doubt_of(location: SpineLocation) -> str:
         return f"{len(seen)} discs in a row were seen clearly, expected at least {_LEAST_DISCS}"
     centers = np.array([disc.center_lps_mm for disc in location.discs])
     steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
-    step, depth = float(np.median(steps)), float(np.median([disc.frame.depth_mm for disc in seen]))
+    steps = steps * min(1.0, location.scale)
+    step, depth = float(np.median(steps)), min(1.0, location.scale) * float(np.median([d.frame.depth_mm for d in seen]))
     if (step < _SMALL_STEP_MM and depth < _SMALL_DEPTH_MM) or not _STEP_MM[0] <= step <= _STEP_MM[1]:
         return f"its discs are {step:.0f} mm apart and {depth:.0f} mm deep, lumbar ones about 35 and 34"
     if not location.name_is_sure and float(np.median(steps[:2])) < _THORACIC_STEP_MM:
@@ -75,7 +76,7 @@ def seen_weighting(location: SpineLocation) -> str:
 
 
 def _canal_to_body(location: SpineLocation, index: int) -> float | None:
-    maps, image = location.maps[index], slice_on_grid(location.volume, index)
+    maps, image = location.maps[index], slice_on_grid(location, index)
     canal, body = channel(maps, "canal") > 0.5, channel(maps, "vertebra") > 0.5
     if canal.sum() < 100 or body.sum() < 300:
         return None
@@ -93,6 +94,9 @@ def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     if volume.array.shape[0] < _FEW_SLICES:
         count = volume.array.shape[0]
         remarks.append(QualityRemark("limit", f"{title}: only {count} slice{'s' if count > 1 else ''}."))
+    if location.scale != 1.0:
+        text = f"{title}: a spine is seen only at {location.scale:g} times the stated pixel size; sizes are not given."
+        remarks.append(QualityRemark("limit", text))
     coarse = float(volume.spacing_mm[1:].max())
     if coarse > _COARSE_MM:
         remarks.append(QualityRemark("warning", f"{title}: coarse pixels ({coarse:.1f} mm)."))

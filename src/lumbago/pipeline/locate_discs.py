@@ -27,6 +27,9 @@ PIXEL_MM: Final = 1.0
 _STRIDE: Final = 32
 _SEARCH_STEP_MM, _SEARCH_REACH_MM = 8.0, 18.0
 _SURE: Final = 0.5
+_CLEAR, _BETTER = 3.5, 1.3
+_OTHER_SCALES: Final = (0.5, 0.7, 1.3)
+"""Never far above 1: a cervical spine is half as large as a lumbar one, and must not be taken for one."""
 
 
 Maps = Float32[np.ndarray, "channels rows columns"]
@@ -40,7 +43,7 @@ class DiscFrame:
     Attributes:
         back: along the disc from front to back.
         down: across the disc from head to feet.
-        depth_mm: front to back; height_mm: between the endplates, over the middle half.
+        depth_mm: front to back; height_mm: between the endplates, over the middle half; both by the stated pixel size.
     """
 
     back: Vector
@@ -74,12 +77,17 @@ class LocatedDisc:
 
 @dataclass(frozen=True, eq=False)
 class SpineLocation:
-    """All discs found on one sagittal volume, from the bottom up, and the maps they were read from by slice index."""
+    """All discs found on one sagittal volume, from the bottom up, and the maps they were read from by slice index.
+
+    `scale` is 1, or the factor by which the stated pixel size had to be changed before a spine was seen: then the
+    stated sizes are not believed.
+    """
 
     volume: Volume
     discs: tuple[LocatedDisc, ...]
     name_is_sure: bool
     maps: dict[int, Maps] = field(repr=False)
+    scale: float = 1.0
 
     def disc(self, level: str) -> LocatedDisc | None:
         """The disc of a level, if found."""
@@ -87,10 +95,10 @@ class SpineLocation:
 
 
 class SliceReader:
-    """The locator applied to slices of one canonical volume, each slice once."""
+    """The locator applied to slices of one canonical volume, each once; `scale` multiplies the stated pixel size."""
 
-    def __init__(self, model: Model, volume: Volume) -> None:
-        self.model, self.volume = model, volume
+    def __init__(self, model: Model, volume: Volume, scale: float = 1.0) -> None:
+        self.model, self.volume, self.scale = model, volume, scale
         self.maps: dict[int, Maps] = {}
 
     def read(self, indices: Sequence[int]) -> dict[int, Maps]:
@@ -101,8 +109,7 @@ class SliceReader:
         return {index: self.maps[index] for index in indices}
 
     def _spacing(self) -> tuple[float, float]:
-        _, row_mm, column_mm = self.volume.spacing_mm
-        return float(row_mm), float(column_mm)
+        return grid_spacing(self.volume, self.scale)
 
     def _shrinking(self) -> tuple[float, float]:
         """Rows and columns of the volume per pixel of the maps."""
@@ -133,10 +140,15 @@ def read_slice(model: Model, image: Float32[np.ndarray, "rows columns"], spacing
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
-def slice_on_grid(volume: Volume, index: int) -> Float32[np.ndarray, "rows columns"]:
-    """A slice's grey values on the grid of its maps."""
+def grid_spacing(volume: Volume, scale: float) -> tuple[float, float]:
+    """Distance between rows and between columns as the locator is to believe it."""
     _, row_mm, column_mm = volume.spacing_mm
-    return resample_image(volume.array[index], (float(row_mm), float(column_mm)), PIXEL_MM)
+    return scale * float(row_mm), scale * float(column_mm)
+
+
+def slice_on_grid(location: SpineLocation, index: int) -> Float32[np.ndarray, "rows columns"]:
+    """A slice's grey values on the grid of its maps."""
+    return resample_image(location.volume.array[index], grid_spacing(location.volume, location.scale), PIXEL_MM)
 
 
 def channel(maps: Maps, name: str) -> Float32[np.ndarray, "rows columns"]:
@@ -147,9 +159,25 @@ def channel(maps: Maps, name: str) -> Float32[np.ndarray, "rows columns"]:
 def locate_discs(model: Model, volume: Volume) -> SpineLocation:
     """Finds and names the discs on a canonical sagittal volume (rows head to feet, columns front to back).
 
-    The result has no discs when nothing in the volume looks like a row of discs.
+    Where too little is seen at the stated pixel size, others are tried: the files of some viewers and converters state
+    a size that is not the picture's. The result has no discs when nothing looks like a row of discs.
     """
-    reader = SliceReader(model, volume)
+    location = _locate_at(model, volume, 1.0)
+    if _clearness(location) >= _CLEAR:
+        return location
+    others = [_locate_at(model, volume, scale) for scale in _OTHER_SCALES]
+    best = max(others, key=_clearness)
+    return best if _clearness(best) > max(_CLEAR, _BETTER * _clearness(location)) else location
+
+
+def _clearness(location: SpineLocation) -> float:
+    """Sum of the confidences of the discs that are clearly seen, and one more for names that are sure."""
+    seen = sum(disc.confidence for disc in location.discs if disc.confidence > _SURE)
+    return seen + float(location.name_is_sure)
+
+
+def _locate_at(model: Model, volume: Volume, scale: float) -> SpineLocation:
+    reader = SliceReader(model, volume, scale)
     found = reader.read(_search_slices(volume))
     weights = {
         index: float(channel(maps, "canal").sum() + channel(maps, "disc").sum()) + 1.0 for index, maps in found.items()
@@ -160,7 +188,7 @@ def locate_discs(model: Model, volume: Volume) -> SpineLocation:
         _place(reader, level, point, direction)
         for level, point, direction in zip(chain.levels, chain.points, _directions(chain), strict=True)
     )
-    return SpineLocation(volume, discs, chain.name_is_sure, reader.maps)
+    return SpineLocation(volume, discs, chain.name_is_sure, reader.maps, scale)
 
 
 def _search_slices(volume: Volume) -> list[int]:
@@ -202,9 +230,11 @@ def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float,
         return reader.to_lps_mm(index, float(place[0]), float(place[1]))
 
     origin = lps(center)
-    frame = DiscFrame(_unit(lps(center + back) - origin), _unit(lps(center + _turned(back)) - origin), depth, height)
+    directions = _unit(lps(center + back) - origin), _unit(lps(center + _turned(back)) - origin)
+    frame = DiscFrame(*directions, depth / reader.scale, height / reader.scale)
     polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline))
-    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), canal_mm)
+    width = None if canal_mm is None else canal_mm / reader.scale
+    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width)
 
 
 def _unit(vector: Vector) -> Vector:

@@ -52,7 +52,7 @@ def locate_foramina(model: Model, location: SpineLocation | None) -> dict[tuple[
     """
     if location is None:
         return {}
-    reader = SliceReader(model, location.volume)
+    reader = SliceReader(model, location.volume, location.scale)
     reader.maps.update(location.maps)
     points = {(disc.level, side): _foramen(reader, disc, side) for disc in location.discs for side in SIDES}
     return {place: point for place, point in points.items() if point is not None}
@@ -65,8 +65,8 @@ def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint
         return None
     expected = (
         disc.center_lps_mm
-        + (disc.frame.depth_mm / 2 + _FORAMEN_BACK_MM) * disc.frame.back
-        - _FORAMEN_UP_MM * disc.frame.down
+        + (disc.frame.depth_mm / 2 + _FORAMEN_BACK_MM / reader.scale) * disc.frame.back
+        - _FORAMEN_UP_MM / reader.scale * disc.frame.down
     )
     prior = {i: float(np.exp(-(((offsets[i] - _FORAMEN_OUT_MM) / _FORAMEN_SPREAD_MM) ** 2) / 2)) for i in indices}
     return _best_point(reader, expected, prior, "foramen")

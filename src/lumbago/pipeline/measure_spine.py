@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from lumbago.anatomy.findings import Measurement
-from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SpineLocation, channel, slice_on_grid
+from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SpineLocation, channel, grid_spacing, slice_on_grid
 
 _INSIDE: Final = 0.5
 _LEAST_PIXELS: Final = 30
@@ -64,7 +64,7 @@ def fat_references(location: SpineLocation) -> dict[str, SignalReference]:
 
 def _reference(location: SpineLocation, disc: LocatedDisc) -> SignalReference:
     maps = location.maps[disc.slice_index]
-    image = slice_on_grid(location.volume, disc.slice_index)
+    image = slice_on_grid(location, disc.slice_index)
     near = _near_rows(location, disc, image.shape[0])
     canal, body = channel(maps, "canal") > _INSIDE, channel(maps, "vertebra") > _INSIDE
     whole = _percentile(image, canal, 90, float(np.percentile(image, 99)))
@@ -74,7 +74,7 @@ def _reference(location: SpineLocation, disc: LocatedDisc) -> SignalReference:
 
 
 def _near_rows(location: SpineLocation, disc: LocatedDisc, rows: int) -> np.ndarray:
-    row_mm = float(location.volume.spacing_mm[1])
+    row_mm, _ = grid_spacing(location.volume, location.scale)
     row = float(location.volume.to_ijk(disc.center_lps_mm)[1]) * row_mm / PIXEL_MM
     return np.asarray(np.abs(np.arange(rows) - row)[:, None] < _NEAR_MM / PIXEL_MM)
 

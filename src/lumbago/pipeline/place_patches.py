@@ -45,7 +45,8 @@ class PlacedPatch:
     """A patch to be graded: its place, the volume it is cut from, the disc it belongs to, and how bright things are
     there.
 
-    `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch.
+    `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch; `scale` is that of the
+    location: where the stated pixel size is not believed, a patch covers as much of the body all the same.
     """
 
     level: str
@@ -55,11 +56,12 @@ class PlacedPatch:
     point_lps_mm: Vector
     disc: LocatedDisc
     reference: SignalReference | None
+    scale: float = 1.0
 
 
-def disc_frame(disc: LocatedDisc) -> PatchFrame:
+def disc_frame(disc: LocatedDisc, scale: float) -> PatchFrame:
     """Levelled with the disc, a little behind its middle so that the canal is in view."""
-    center = disc.center_lps_mm + BEHIND_DISC_MM * disc.frame.back
+    center = disc.center_lps_mm + BEHIND_DISC_MM / scale * disc.frame.back
     return PatchFrame(disc.slice_index, center, disc.frame.back, disc.frame.down)
 
 
@@ -82,15 +84,15 @@ def recess_frame(side: Side, point: LocatedPoint) -> PatchFrame:
 
 
 def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
-    return _along_the_middle(spine, lambda disc: (disc_frame(disc), disc.center_lps_mm))
+    return _along_the_middle(spine, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm))
 
 
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
-    return _along_the_middle(spine, lambda disc: (canal_frame(disc), disc.canal_lps_mm))
+    return _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
 
 
 def _along_the_middle(
-    spine: LocatedSpine, place: Callable[[LocatedDisc], tuple[PatchFrame, Vector]]
+    spine: LocatedSpine, place: Callable[[LocatedDisc, float], tuple[PatchFrame, Vector]]
 ) -> list[PlacedPatch]:
     location = spine.sagittal.get("sagittal_t2")
     if location is None:
@@ -98,7 +100,16 @@ def _along_the_middle(
     references = signal_references(location)
     discs = [disc for level in LEVELS if (disc := location.disc(level)) is not None]
     return [
-        PlacedPatch(disc.level, None, location.volume, *place(disc), disc, references[disc.level]) for disc in discs
+        PlacedPatch(
+            disc.level,
+            None,
+            location.volume,
+            *place(disc, location.scale),
+            disc,
+            references[disc.level],
+            location.scale,
+        )
+        for disc in discs
     ]
 
 
@@ -108,7 +119,16 @@ def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:
         return []
     references = fat_references(location)
     return [
-        PlacedPatch(level, side, point.volume, foramen_frame(disc, point), point.point_lps_mm, disc, references[level])
+        PlacedPatch(
+            level,
+            side,
+            point.volume,
+            foramen_frame(disc, point),
+            point.point_lps_mm,
+            disc,
+            references[level],
+            location.scale,
+        )
         for (level, side), point in spine.foramina.items()
         if (disc := location.disc(level)) is not None and level in LEVELS
     ]
