@@ -24,7 +24,8 @@ class Experiment:
         conditions: conditions that a grader learns.
         anchor, patch, pixel_mm, slices, votes: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
-        steps: optimisation steps.
+        members: networks that are trained from different seeds and averaged into one model.
+        steps: optimisation steps of each.
         batch: samples per step.
         learning_rate: its highest value; it warms up, then falls as a cosine.
         weight_decay: of AdamW.
@@ -49,6 +50,7 @@ class Experiment:
     votes: int = 1
     shift_mm: float = 1.5
     turn_degrees: float = 4.0
+    members: int = 1
     steps: int = 2000
     batch: int = 8
     learning_rate: float = 1e-3

@@ -73,12 +73,12 @@ class GraderTask:
                 losses.append(ordinal_loss(logits[known], grades[known, column], softness).mean())
         return torch.stack(losses).mean()
 
-    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
-        """The grader as ONNX; its golden input is two training patches."""
-        assert isinstance(network, PatchGrader)
+    def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
+        """The graders, averaged, as ONNX; the golden input is two training patches."""
+        graders = [network for network in networks if isinstance(network, PatchGrader)]
         example, _ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
-        sha256 = export_onnx(PatchGraderForExport(network), example[:2], [*outputs, "maps"], {0: 1}, folder)
+        sha256 = export_onnx(PatchGraderForExport(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
         return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256)
 
     def sample_counts(self) -> dict[str, int]:

@@ -74,8 +74,9 @@ class LocatorTask:
         images, targets, known = batch
         return map_loss(network(images), targets, known)
 
-    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
+    def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
         """The locator as ONNX; its golden input is a window of noise."""
+        (network,) = networks
         example = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
         sha256 = export_onnx(network, example, ["maps"], {2: 32, 3: 32}, folder)
         return ModelFacts("locator", {"maps": CHANNELS}, {"pixel_mm": PIXEL_MM}, {}, sha256)

@@ -43,8 +43,8 @@ class Task(Protocol):
         """Scalar loss of a batch."""
         ...
 
-    def export(self, network: nn.Module, folder: Path) -> ModelFacts:
-        """Writes the trained network as ONNX with its golden pair."""
+    def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
+        """Writes the trained networks, averaged, as ONNX with its golden pair."""
         ...
 
     def sample_counts(self) -> dict[str, int]:

@@ -5,6 +5,8 @@ condition has a linear head on globally averaged features, so that the class act
 grade comes from the same pass: the logit is the mean of its map plus a bias.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -54,15 +56,19 @@ class PatchGrader(nn.Module):
 
 
 class PatchGraderForExport(nn.Module):
-    """What is exported: one logit output per condition and the activation maps of all grades."""
+    """What is exported: one logit output per condition and the activation maps of all grades, averaged over graders."""
 
-    def __init__(self, grader: PatchGrader) -> None:
+    def __init__(self, graders: Sequence[PatchGrader]) -> None:
         super().__init__()
-        self.grader = grader
+        self.graders = nn.ModuleList(graders)
 
     def forward(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> tuple[Tensor, ...]:
         """Logits of each condition in order, then maps of shape (batch, logits, h, w)."""
-        features = self.grader.features(patches)
-        maps = torch.einsum("bchw,kc->bkhw", features, self.grader.grade.weight)
-        logits = maps.mean((2, 3)) + self.grader.grade.bias
-        return (*self.grader.split(logits).values(), maps)
+        maps, biases = [], []
+        for grader in self.graders:
+            maps.append(torch.einsum("bchw,kc->bkhw", grader.features(patches), grader.grade.weight))
+            biases.append(grader.grade.bias)
+        mean_maps = torch.stack(maps).mean(0)
+        logits = mean_maps.mean((2, 3)) + torch.stack(biases).mean(0)
+        sizes = list(self.graders[0].heads.values())
+        return (*torch.split(logits, sizes, dim=1), mean_maps)
