@@ -22,12 +22,17 @@ SEED = 21
 
 
 def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
-    """The study of a seed on few pixels, so that a test takes seconds."""
+    """The study of a seed on few pixels and half of the slices, so that a test takes seconds."""
     made = phantom_study(seed, randomised)
     scans = {}
     for role in ROLES:
         spec = made.scans[role]
-        scans[role] = replace(spec, rows=96, columns=96, pixel_mm=spec.pixel_mm * spec.rows / 96, acquired_mm=4.0)
+        groups = tuple(replace(group, count=(group.count + 1) // 2, spacing=2 * group.spacing) for group in spec.groups)
+        pixel = spec.pixel_mm * spec.rows / 96
+        once = replace(spec.disturbance, sub_slices=0)
+        scans[role] = replace(
+            spec, groups=groups, rows=96, columns=96, pixel_mm=pixel, acquired_mm=4.0, disturbance=once
+        )
     return replace(made, scans=scans)
 
 
@@ -64,7 +69,7 @@ def test_same_seed_same_bytes(folder: Path, tmp_path: Path, monkeypatch: pytest.
     again = writer.write_study(tmp_path / folder.name, SEED)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert len(files) > 30
+    assert len(files) > 15
     assert all((folder / name).read_bytes() == (again / name).read_bytes() for name in files)
 
 
@@ -143,10 +148,10 @@ def test_slices_are_ordered_by_instance_number_along_their_normal(images: dict[s
 
 
 def test_series_come_as_in_hospitals() -> None:
-    plans = [writer.planned_series(phantom_study(seed)) for seed in range(80)]
+    plans = [writer.planned_series(phantom_study(seed)) for seed in range(30)]
     counts = [sum(scan.role == "axial_t2" for scan in plan) for plan in plans]
     assert set(counts) == {1, 2}
-    assert 0.05 < np.mean(np.array(counts) == 2) < 0.35
+    assert 0.03 < np.mean(np.array(counts) == 2) < 0.4
     assert all([scan.role for scan in plan[:2]] == ["sagittal_t2", "sagittal_t1"] for plan in plans)
 
 

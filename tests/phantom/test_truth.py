@@ -22,7 +22,7 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import SAC
 
-SEEDS = range(100, 112)
+SEEDS = range(100, 106)
 STEP = 0.4
 
 
@@ -44,7 +44,7 @@ def counted_sac_area(spec: SpineSpec, level: str, up: float) -> float:
 
 
 def test_sac_area_can_be_counted_again(spines: list[tuple[SpineSpec, tuple[LevelTruth, ...]]]) -> None:
-    for spec, truths in spines[:4]:
+    for spec, truths in spines[:2]:
         for truth in truths:
             areas = [counted_sac_area(spec, truth.level, up) for up in (-3.0, 0.0, 3.0)]
             assert min(areas) == pytest.approx(truth.sac_area_mm2, rel=0.06, abs=3)
@@ -96,7 +96,7 @@ def test_severe_means_little_room(spines: list[tuple[SpineSpec, tuple[LevelTruth
 
 
 def test_mirror_image_swaps_side_labels() -> None:
-    for seed in (100, 103):
+    for seed in (100,):
         spec = sample_spine(seed)
         for here, there in zip(measure_truth(spec), measure_truth(spec.mirrored()), strict=True):
             assert here.grades == there.grades

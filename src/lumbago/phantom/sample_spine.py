@@ -90,7 +90,9 @@ def _draw_segment(
     right = draw_side(rng, row, recess=sides_z[3], foramen=sides_z[1])
     slip = _draw_slip(rng, row, grade, canal_z)
     segment = SegmentSpec(row.name, row.lordosis, 0.0, slip, abs(slip) >= 2.5, disc, canal, left, right)
-    return fit_sac(segment, canal.area_ratio * expected_sac_area(row, age)), draw_endplates(rng, row, disc)
+    if not row.name.startswith("S"):
+        segment = fit_sac(segment, canal.area_ratio * expected_sac_area(row, age))
+    return segment, draw_endplates(rng, row, disc)
 
 
 def _latents_at(level: str, latents: Latents) -> list[tuple[float, Thresholds]]:

@@ -193,7 +193,7 @@ def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:
     return _stretch(_stretch(grid, points.shape[0], step).T, points.shape[1], step).T
 
 
-def _stretch(grid: Image, size: int, step: int) -> Image:
+def _stretch(grid: Image, size: int, step: int) -> Float32[np.ndarray, "size columns"]:
     """Linear interpolation of rows that lie `step` apart."""
     place = np.arange(size) / step
     low = np.minimum(place.astype(int), grid.shape[0] - 1)
@@ -202,7 +202,7 @@ def _stretch(grid: Image, size: int, step: int) -> Image:
     return np.asarray(grid[low] * (1 - part) + grid[high] * part)
 
 
-def _interpolate(image: Image, scan_spec: ScanSpec, rng: np.random.Generator) -> Image:
+def _interpolate(image: Image, scan_spec: ScanSpec, rng: np.random.Generator) -> Float32[np.ndarray, "pixels across"]:
     """Noise and limited resolution in k-space, then zero-filling to the image's matrix, then magnitude."""
     d = scan_spec.disturbance
     rows, columns = image.shape

@@ -27,7 +27,7 @@ def window_of(image: Image, manufacturer: str) -> tuple[float, float]:
     bright = float(np.percentile(image, 99.0))
     factor = 1.74 if manufacturer.startswith("Philips") else 2.3
     center = max(bright / (0.5 + factor / 4), 1.0)
-    return round(center), round(center * factor)
+    return float(round(center)), float(round(center * factor))
 
 
 def slice_bytes(header: SliceHeader, image: Image, window: tuple[float, float], states_thickness: bool) -> bytes:

@@ -44,9 +44,10 @@ def write_study(folder: Path, seed: int) -> Path:
     Raises:
         UsageError: the folder cannot be written to.
     """
-    study = phantom_study(seed)
-    made = PhantomSeries(study.spine, planned_series(study))
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        study = phantom_study(seed)
+        made = PhantomSeries(study.spine, planned_series(study))
         for scan_spec in made.scans:
             _write_series(folder / "dicom", study.spine, scan_spec)
         (folder / "truth.json").write_text(truth_findings(folder.name, made).to_json(), encoding="utf8")
