@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -55,9 +55,15 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
     experiment = Experiment.read(path, fold=fold)
     torch.set_num_threads(places.threads)
     task = _row(experiment)[0](experiment, places)
-    state = train(experiment, task, places.run, progress, resume)
-    facts = task.export(state.mean, places.run / "model")
-    write_card(places.run / "model", facts, Training(experiment, places.command, state.seconds, task.sample_counts()))
+    states = [
+        train(
+            replace(experiment, seed=experiment.seed + member), task, places.run / f"member-{member}", progress, resume
+        )
+        for member in range(experiment.members)
+    ]
+    facts = task.export([state.mean for state in states], places.run / "model")
+    seconds = sum(state.seconds for state in states)
+    write_card(places.run / "model", facts, Training(experiment, places.command, seconds, task.sample_counts()))
     return places.run / "model"
 
 

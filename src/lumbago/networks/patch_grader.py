@@ -60,15 +60,12 @@ class PatchGraderForExport(nn.Module):
 
     def __init__(self, graders: Sequence[PatchGrader]) -> None:
         super().__init__()
-        self.graders = nn.ModuleList(graders)
+        self.graders = list(graders)
+        self.members = nn.ModuleList(graders)
 
     def forward(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> tuple[Tensor, ...]:
         """Logits of each condition in order, then maps of shape (batch, logits, h, w)."""
-        maps, biases = [], []
-        for grader in self.graders:
-            maps.append(torch.einsum("bchw,kc->bkhw", grader.features(patches), grader.grade.weight))
-            biases.append(grader.grade.bias)
+        maps = [torch.einsum("bchw,kc->bkhw", one.features(patches), one.grade.weight) for one in self.graders]
         mean_maps = torch.stack(maps).mean(0)
-        logits = mean_maps.mean((2, 3)) + torch.stack(biases).mean(0)
-        sizes = list(self.graders[0].heads.values())
-        return (*torch.split(logits, sizes, dim=1), mean_maps)
+        logits = mean_maps.mean((2, 3)) + torch.stack([one.grade.bias for one in self.graders]).mean(0)
+        return (*torch.split(logits, list(self.graders[0].heads.values()), dim=1), mean_maps)
