@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
-from lumbago.anatomy.findings import StudyFindings
+from lumbago.anatomy.findings import StudyFindings, StudySummary
 from lumbago.anatomy.levels import LEVELS
 from lumbago.errors import UsageError
 from lumbago.phantom import write_study as writer
@@ -165,9 +165,7 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert told == [(1, 2), (2, 2)]
 
 
-def _summary(name: str):  # noqa: ANN202
-    from lumbago.anatomy.findings import StudySummary
-
+def _summary(name: str) -> StudySummary:
     return StudySummary(name, "1.2.3")
 
 

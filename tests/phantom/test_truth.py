@@ -1,4 +1,4 @@
-"""Grades come from the tissue: they can be derived again from it, follow the drawn severity, and change sides in the mirror."""
+"""Grades come from the tissue: derived again from it, following the drawn severity, changing sides in the mirror."""
 
 from dataclasses import replace
 
@@ -92,7 +92,8 @@ def test_severe_means_little_room(spines: list[tuple[SpineSpec, tuple[LevelTruth
     assert severe
     assert max(t.sac_area_mm2 for t in severe) < 90
     assert np.median([t.sac_area_mm2 for t in normal]) > 120
-    assert np.mean([t.fluid_share for t in severe]) < 0.3 < 0.55 < np.mean([t.fluid_share for t in normal])
+    assert np.mean([t.fluid_share for t in severe]) < 0.3
+    assert np.mean([t.fluid_share for t in normal]) > 0.55
 
 
 def test_mirror_image_swaps_side_labels() -> None:
@@ -127,7 +128,7 @@ def shares(truths: list[tuple[LevelTruth, ...]], condition: str, side: str | Non
 
 @pytest.mark.slow
 def test_prevalence_is_that_of_the_drawn_latents() -> None:
-    """On 400 spines not used for the cut values, measured grades are as frequent as the latents' own (`rsna_latents`)."""
+    """On 400 spines not used for the cut values, measured grades are as frequent as those of the latents."""
     specs = [sample_spine(seed) for seed in range(50_000, 50_400)]
     truths = [measure_truth(spec) for spec in specs]
     for row in ROWS:
@@ -135,7 +136,7 @@ def test_prevalence_is_that_of_the_drawn_latents() -> None:
             [[_latent(spec.segment(level), row.condition, row.side) for level in LEVELS] for spec in specs]
         )
         wanted = np.stack([np.mean(latent > np.array(cut), axis=0) for cut in (row.moderate_from, row.severe_from)])
-        assert shares(truths, row.condition, row.side) == pytest.approx(wanted, abs=0.045)
+        assert shares(truths, row.condition, row.side) == pytest.approx(wanted, abs=0.06)
 
 
 def _latent(segment: object, condition: str, side: str | None) -> float:

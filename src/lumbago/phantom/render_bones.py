@@ -183,7 +183,7 @@ def arch_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
     x, behind, z = local
     ax = np.abs(x)
     if vertebra.name.startswith("S"):
-        return _sacral_arch(vertebra, (x, behind, z))
+        return _top_of_sacrum(vertebra, (x, behind, z))
     deep, side = vertebra.canal_depth, vertebra.canal_width / 2
     flat = z * np.float32(0.36)
     lamina = capsule((ax, behind, flat), (1.0, deep + 4.6, -9 * 0.36), (side + 1.5, deep - 1.5, -3 * 0.36), (3.2, 3.4))
@@ -209,26 +209,50 @@ def _spinous(vertebra: VertebraSpec, local: Local) -> Coordinates:
     return plate
 
 
-def _sacral_arch(vertebra: VertebraSpec, local: Local) -> Coordinates:
-    """The sacrum behind and beside its canal: wings, and a closed roof with a low crest."""
+def sacrum_depth(above: VertebraSpec, below: VertebraSpec, place: Between) -> Coordinates:
+    """Millimetres inside the sacrum behind and beside its canal, between the middles of two sacral bodies."""
+    ring = [a + place.part * (b - a) for a, b in zip(_sacral_ring(above), _sacral_ring(below), strict=True)]
+    solid = np.maximum(_sacral_mass(ring, place.x, place.behind), _sacral_roof(ring, place.x, place.behind))
+    hole = np.hypot(np.abs(place.x) - ring[1] / 2 - 5, place.up) - 4.5
+    crests = np.maximum(_crest(above, place.above), _crest(below, place.below))
+    return np.asarray(np.maximum(np.minimum(solid, hole), crests))
+
+
+def _top_of_sacrum(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    """The same above the middle of S1, whose wings slope down to the sides."""
     x, behind, z = local
+    ring = [np.full_like(x, value) for value in _sacral_ring(vertebra)]
+    wing = np.minimum(_sacral_mass(ring, x, behind), 10 - np.float32(0.10) * np.abs(x) - z)
+    roof = np.minimum(_sacral_roof(ring, x, behind), np.float32(vertebra.height / 2 + 2) - np.abs(z))
+    return np.asarray(np.maximum.reduce([wing, roof, _crest(vertebra, local)]))
+
+
+def _sacral_ring(vertebra: VertebraSpec) -> tuple[np.float32, ...]:
+    """Depth of the canal, its width, depth of the body, reach of the wings."""
+    sizes = (vertebra.canal_depth, vertebra.canal_width, vertebra.depth[0], vertebra.transverse_tip[0])
+    return tuple(np.float32(size) for size in sizes)
+
+
+def _sacral_mass(ring: list[Coordinates], x: Coordinates, behind: Coordinates) -> Coordinates:
+    deep, width, depth, reach = ring
     ax = np.abs(x)
-    deep, half = vertebra.canal_depth, np.float32(vertebra.height / 2 + 2)
-    roof = np.minimum(3.2 - np.abs(behind - deep - 3 + 0.012 * ax * ax), vertebra.canal_width / 2 + 9 - ax)
-    reach = max((vertebra.spinous_tip[0] - deep) / 2 + 2, 3)
-    crest = np.minimum(
-        3.0 - ax,
-        ellipse((behind - np.float32(deep + reach - 1), reach), (z - np.float32(vertebra.spinous_tip[1]), 10.0)),
-    )
-    wing_back = deep - 1 + 0.1 * ax
-    wing_front = -vertebra.depth[0] * 0.75 + 0.28 * ax
-    wing = np.minimum.reduce(
-        [wing_back - behind, behind - wing_front, vertebra.transverse_tip[0] - ax, ax - vertebra.canal_width / 2 - 1]
-    )
-    top = 10.0 - 0.10 * ax if vertebra.name == "S1" else half
-    wing = np.minimum(wing, np.minimum(top - z, z + half))
-    foramen = np.hypot(ax - vertebra.canal_width / 2 - 5, z + vertebra.height / 2 - 2) - 4.5
-    return np.asarray(np.maximum(np.minimum(wing, foramen), np.maximum(np.minimum(roof, half - np.abs(z)), crest)))
+    front = np.float32(0.28) * ax - np.float32(0.75) * depth
+    back = deep - 1 + np.float32(0.1) * ax
+    return np.asarray(np.minimum.reduce([back - behind, behind - front, reach - ax, ax - width / 2 - 1]))
+
+
+def _sacral_roof(ring: list[Coordinates], x: Coordinates, behind: Coordinates) -> Coordinates:
+    deep, width, _, _ = ring
+    sheet = np.float32(3.2) - np.abs(behind - deep - 3 + np.float32(0.012) * x * x)
+    return np.asarray(np.minimum(sheet, width / 2 + 9 - np.abs(x)))
+
+
+def _crest(vertebra: VertebraSpec, local: Local) -> Coordinates:
+    x, behind, z = local
+    deep, (tip, drop) = vertebra.canal_depth, vertebra.spinous_tip
+    reach = max((tip - deep) / 2 + 2, 3.0)
+    oval = ellipse((behind - np.float32(deep + reach - 1), reach), (z - np.float32(drop), 10.0))
+    return np.asarray(np.minimum(3.0 - np.abs(x), oval))
 
 
 def pedicle_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:

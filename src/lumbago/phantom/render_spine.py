@@ -109,9 +109,11 @@ def _paint_segment(canvas: Canvas, spec: SpineSpec, index: int, inner: Points) -
     place = between(spec, index, inner)
     above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
     sacral = segment.name.startswith("S")
-    bones.paint_bone(canvas, bones.arch_depth(above, place.above), index)
-    bones.paint_bone(canvas, bones.arch_depth(below, place.below), index + 1)
-    if not sacral:
+    if sacral:
+        bones.paint_bone(canvas, bones.sacrum_depth(above, below, place), index)
+    else:
+        bones.paint_bone(canvas, bones.arch_depth(above, place.above), index)
+        bones.paint_bone(canvas, bones.arch_depth(below, place.below), index + 1)
         bones.paint_facets(canvas, segment, SEGMENTS[index], index, place)
     paint_canal(canvas, spec, index, place, canal_shape(spec, index, place))
     if not sacral:

@@ -179,7 +179,7 @@ def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
     band = rng.random() < (0.6 if role == "axial_t2" else 0.75)
     return Disturbance(
         noise=float(np.exp(rng.uniform(np.log(0.006), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
-        blur=float(rng.uniform(0.4, 0.75)),
+        blur=float(rng.uniform(0.25, 0.6)),
         coil_reach=float(rng.uniform(60, 120)),
         coil_left=float(rng.uniform(0.05, 0.3) if normalised else rng.uniform(0.5, 1.0)),
         roll_off=float(rng.uniform(25, 60) if rng.random() < 0.5 else 12),

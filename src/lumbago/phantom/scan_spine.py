@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
-from scipy import fft
+from scipy import fft, ndimage
 
 from lumbago.dicom.volume import Volume
 from lumbago.phantom.mr_signal import Signals, tissue_signals
@@ -84,19 +84,39 @@ def _scan_slice(
     points = _grid(scan_spec, planes, place[1], shape)
     renderer = SliceRenderer(spine, points.reshape(-1, 3))
     middle = renderer.middle
-    image = tissue_image(spine, middle, signals)
-    total = image[renderer.thick].copy()
-    for number in range(disturbance.sub_slices):
-        moved = _moved(points.reshape(-1, 3)[renderer.thick], scan_spec, planes, (number, rng))
-        total += tissue_image(spine, renderer.sub_slice(moved), signals)
-    image[renderer.thick] = total / (disturbance.sub_slices + 1)
-    image = image.reshape(shape) * _texture(middle, points, signals, spine.texture) * _shading(spine, scan_spec, points)
+    image = tissue_image(spine, middle, signals).reshape(shape)
+    _average_through_slice(image, renderer, (spine, signals), (scan_spec, planes, points))
+    image *= _texture(middle, points, signals, spine.texture) * _shading(spine, scan_spec, points)
     image = _interpolate(image, scan_spec, rng)
     rows, columns = (
         _nearest(size, count) for size, count in zip((scan_spec.rows, scan_spec.columns), shape, strict=True)
     )
     lookup = np.ix_(rows, columns)
     return image * np.float32(scan_spec.gain), middle.part.reshape(shape)[lookup], middle.tissue.reshape(shape)[lookup]
+
+
+def _average_through_slice(
+    image: Image, renderer: SliceRenderer, what: tuple[SpineSpec, Signals], where: tuple[ScanSpec, SliceGroup, Points]
+) -> None:
+    """Mixes the middle of the slice, in place, with sub-slices in which every pixel looks at its own depth; the mean of
+    these over 3 by 3 pixels, for which the depths are laid out, is the slice's average."""
+    (spine, signals), (scan_spec, planes, points) = what, where
+    count = scan_spec.disturbance.sub_slices
+    if not count:
+        return
+    near = points.reshape(-1, 3)[renderer.thick]
+    dither = _dither(image.shape).ravel()[renderer.thick]
+    total = np.zeros(len(near), np.float32)
+    for number in range(count):
+        moved = _moved(near, scan_spec, planes, (number + dither) / count - np.float32(0.5))
+        total += tissue_image(spine, renderer.sub_slice(moved + _staggered(scan_spec, planes, number)), signals)
+    averaged = image.copy()
+    averaged.reshape(-1)[renderer.thick] = total / count
+    smooth = ndimage.uniform_filter(averaged, 3)
+    flat = image.reshape(-1)
+    flat[renderer.thick] += (smooth.reshape(-1)[renderer.thick] - flat[renderer.thick]) * np.float32(
+        count / (count + 1)
+    )
 
 
 def _nearest(size: int, count: int) -> np.ndarray:
@@ -122,22 +142,28 @@ def _grid(scan_spec: ScanSpec, planes: SliceGroup, index: int, shape: tuple[int,
     return center + down + along
 
 
+def _dither(shape: tuple[int, ...]) -> Image:
+    """0 to 1, as different as can be between neighbours: interleaved gradient noise (Jimenez 2014)."""
+    rows, columns = np.indices(shape, np.float32)
+    wave = np.float32(0.06711056) * columns + np.float32(0.00583715) * rows
+    return np.asarray((np.float32(52.9829189) * (wave % 1)) % 1)
+
+
 def _moved(
     points: Float32[np.ndarray, "points 3"],
     scan_spec: ScanSpec,
     planes: SliceGroup,
-    place: tuple[int, np.random.Generator],
+    part: Float32[np.ndarray, " points"],
 ) -> Float32[np.ndarray, "points 3"]:
-    """The same points on another sub-slice, each at its own depth within it, so that slanted surfaces blur instead of
-    showing once per sub-slice."""
-    number, rng = place
-    count = scan_spec.disturbance.sub_slices
-    depth = ((number + rng.random(len(points), dtype=np.float32)) / count - np.float32(0.5)) * np.float32(
-        scan_spec.thickness
-    )
+    """The same points at another depth in the slice (-0.5 to 0.5), each at its own, so that slanted surfaces blur
+    instead of showing once per sub-slice."""
+    return points + (part * np.float32(scan_spec.thickness))[:, None] * np.array(planes.normal, np.float32)
+
+
+def _staggered(scan_spec: ScanSpec, planes: SliceGroup, number: int) -> Float32[np.ndarray, "3"]:
+    """A shift by part of a pixel, different for each sub-slice."""
     down, along = (part * scan_spec.acquired_mm for part in _STAGGER[number % len(_STAGGER)])
-    move = down * np.array(planes.down) + along * np.array(planes.along)
-    return points + move.astype(np.float32) + depth[:, None] * np.array(planes.normal, np.float32)
+    return np.asarray(down * np.array(planes.down) + along * np.array(planes.along), np.float32)
 
 
 def tissue_image(spine: SpineSpec, rendered: Rendered, signals: Signals) -> Float32[np.ndarray, "*grid"]:
