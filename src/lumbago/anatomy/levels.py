@@ -12,6 +12,8 @@ SIDES: Final[tuple[Side, ...]] = ("left", "right")
 """Sides are the patient's, always."""
 
 _BODIES_FROM_SACRUM: Final = ("S1", *(f"L{n}" for n in range(5, 0, -1)), *(f"T{n}" for n in range(12, 0, -1)))
+MOST_DISCS: Final = len(_BODIES_FROM_SACRUM) - 1
+"""How many discs have a name: L5/S1 to T1/T2."""
 
 
 def level_from_bottom(count: int) -> str:
@@ -19,8 +21,8 @@ def level_from_bottom(count: int) -> str:
 
     Counted in a spine of five lumbar bodies; a transitional spine needs a person's look.
     """
-    if not 1 <= count < len(_BODIES_FROM_SACRUM):
-        raise ValueError(f"disc {count} from the bottom: expected 1 to {len(_BODIES_FROM_SACRUM) - 1}")
+    if not 1 <= count <= MOST_DISCS:
+        raise ValueError(f"disc {count} from the bottom: expected 1 to {MOST_DISCS}")
     return f"{_BODIES_FROM_SACRUM[count]}/{_BODIES_FROM_SACRUM[count - 1]}"
 
 

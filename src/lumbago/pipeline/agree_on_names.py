@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from lumbago.anatomy.conditions import Role
-from lumbago.anatomy.levels import bottom_count, level_from_bottom
+from lumbago.anatomy.levels import MOST_DISCS, bottom_count, level_from_bottom
 from lumbago.pipeline.locate_discs import SpineLocation
 
 _SAME_DISC_MM = 14.0
@@ -54,7 +54,8 @@ def _offset(t2: SpineLocation, t1: SpineLocation) -> int | None:
 
 
 def _renamed(location: SpineLocation, offset: int, *, is_sure: bool) -> SpineLocation:
-    """Every disc counted `offset` further up; discs that would fall below L5/S1 are sacral and go."""
+    """Every disc counted `offset` further up; discs that would fall below L5/S1 are sacral and go, as do cervical
+    ones."""
     counted = [(disc, bottom_count(disc.level) + offset) for disc in location.discs]
-    discs = tuple(replace(disc, level=level_from_bottom(count)) for disc, count in counted if count >= 1)
+    discs = tuple(replace(disc, level=level_from_bottom(count)) for disc, count in counted if 1 <= count <= MOST_DISCS)
     return replace(location, discs=discs, name_is_sure=is_sure)

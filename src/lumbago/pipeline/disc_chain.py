@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
 
-from lumbago.anatomy.levels import level_from_bottom
+from lumbago.anatomy.levels import MOST_DISCS, level_from_bottom
 
 Map = Float32[np.ndarray, "rows columns"]
 
 _LEAST_BUMP: Final = 0.08
 _SURE_BUMP: Final = 0.3
+_MOST_BUMPS: Final = 64
+"""More than twice the discs of a whole spine: noise must not cost minutes."""
 _NEIGHBOUR_MM: Final = 9
 _STEP_MM: Final = (13.0, 78.0)
 _STEEPEST_DEGREES: Final = 68.0
@@ -61,11 +63,12 @@ def find_chain(disc: Map, lumbosacral: Map) -> DiscChain:
 
 
 def find_bumps(disc: Map, lumbosacral: Map) -> list[DiscPoint]:
-    """Local maxima of the disc map, with sub-pixel places."""
-    peaks = (disc == ndimage.maximum_filter(disc, _NEIGHBOUR_MM)) & (disc > _LEAST_BUMP)
+    """The highest local maxima of the disc map, from the top down, with sub-pixel places."""
+    peaks = np.argwhere((disc == ndimage.maximum_filter(disc, _NEIGHBOUR_MM)) & (disc > _LEAST_BUMP))
+    highest = np.argsort(-disc[tuple(peaks.T)], kind="stable")[:_MOST_BUMPS]
     around = ndimage.maximum_filter(lumbosacral, 11)
     points = []
-    for r, c in np.argwhere(peaks):
+    for r, c in peaks[np.sort(highest)]:
         row, column = _centroid(disc, int(r), int(c))
         points.append(DiscPoint(row, column, float(disc[r, c]), float(around[r, c])))
     return sorted(points, key=lambda point: point.row)
@@ -144,7 +147,7 @@ def _name(row: list[DiscPoint]) -> DiscChain:
     """Names from the bottom: the lowest disc that looks like L5/S1 is it, and what lies below is sacrum."""
     looks = [point.lumbosacral for point in row]
     bottom = int(np.argmax(looks)) if looks and max(looks) >= _LUMBOSACRAL else len(row) - 1
-    kept = row[: bottom + 1][::-1]
+    kept = row[: bottom + 1][::-1][:MOST_DISCS]
     is_sure = bool(looks) and looks[bottom] >= _SURE_LUMBOSACRAL
     levels = tuple(level_from_bottom(count) for count in range(1, len(kept) + 1))
     return DiscChain(tuple(kept), levels, is_sure)

@@ -13,7 +13,9 @@ Picture = Float32[np.ndarray, "rows columns"]
 _NEAR_MM, _FAR_MM = 12.0, 40.0
 
 
-def resample_image(image: Picture, spacing_mm: tuple[float, float], target_mm: float) -> Picture:
+def resample_image(
+    image: Picture, spacing_mm: tuple[float, float], target_mm: float
+) -> Float32[np.ndarray, "new_rows new_columns"]:
     """The image on square pixels of `target_mm`, anti-aliased when that is coarser.
 
     The outer edges of the first and last pixels stay where they were: pixel (r, c) of the result has its centre at
