@@ -117,7 +117,7 @@ class SliceReader:
         row_mm, column_mm = self._spacing()
         return rows / max(1, round(rows * row_mm / PIXEL_MM)), columns / max(1, round(columns * column_mm / PIXEL_MM))
 
-    def to_lps_mm(self, slice_index: float, row: float, column: float) -> Vector:
+    def to_lps_mm(self, slice_index: int, row: float, column: float) -> Vector:
         """Patient point of a (row, column) of the maps; undoes the resampling of `resample_image`."""
         by_row, by_column = self._shrinking()
         at = (slice_index, (row + 0.5) * by_row - 0.5, (column + 0.5) * by_column - 0.5)
