@@ -130,7 +130,9 @@ class SliceReader:
         return (float(row) + 0.5) / by_row - 0.5, (float(column) + 0.5) / by_column - 0.5
 
 
-def read_slice(model: Model, image: Float32[np.ndarray, "rows columns"], spacing_mm: tuple[float, float]) -> Maps:
+def read_slice(
+    model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
+) -> Maps:
     """Probability maps of one canonical slice."""
     grid = resample_image(image, spacing_mm, PIXEL_MM)
     views = three_views(grid, PIXEL_MM)
