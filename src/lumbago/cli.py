@@ -52,7 +52,8 @@ def main() -> NoReturn:
 
 
 def _complain(sentence: str) -> None:
-    print(f"lumbago: {' '.join(sentence.split())}", file=sys.stderr)
+    line = " ".join(sentence.split())
+    print(f"lumbago: {line}" if line.endswith(".") else f"lumbago: {line}.", file=sys.stderr)
 
 
 def _console() -> "Console":

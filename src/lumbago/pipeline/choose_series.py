@@ -103,9 +103,14 @@ def _why_not(text: SeriesDescription) -> str:
 
 
 def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotALumbarStudy:
-    if described and all(text.is_localizer for _, text in described):
+    images = [(series, text) for series, text in described if text.is_mr]
+    if not images:
+        found = (
+            f"the study holds no MR images ({', '.join(sorted({series.first.modality for series, _ in described}))})"
+        )
+    elif all(text.is_localizer for _, text in images):
         found = "the study holds localizers only"
     else:
-        kinds = sorted({f"{text.plane} {text.weighting}" for _, text in described})
+        kinds = sorted({f"{text.plane} {text.weighting}" for _, text in images})
         found = f"the study holds no sagittal series ({', '.join(kinds)})"
     return NotALumbarStudy(found, "a sagittal T1 or T2 series of the lumbar spine", "check that the export is complete")

@@ -25,8 +25,9 @@ PIXEL_MM: Final = 1.0
 """Pixel size of the locator's input and maps."""
 
 _STRIDE: Final = 32
-_SEARCH_STEP_MM, _SEARCH_REACH_MM = 8.0, 18.0
+_SEARCH_STEP_MM, _SEARCH_REACH_MM = 4.0, 16.0
 _SURE: Final = 0.5
+_MUCH: Final = 0.4
 _CLEAR, _BETTER = 3.5, 1.3
 _OTHER_SCALES: Final = (0.5, 0.7, 1.3)
 """Never far above 1: a cervical spine is half as large as a lumbar one, and must not be taken for one."""
@@ -180,7 +181,7 @@ def _clearness(location: SpineLocation) -> float:
 
 def _locate_at(model: Model, volume: Volume, scale: float) -> SpineLocation:
     reader = SliceReader(model, volume, scale)
-    found = reader.read(_search_slices(volume))
+    found = _search(reader)
     weights = {
         index: float(channel(maps, "canal").sum() + channel(maps, "disc").sum()) + 1.0 for index, maps in found.items()
     }
@@ -193,8 +194,22 @@ def _locate_at(model: Model, volume: Volume, scale: float) -> SpineLocation:
     return SpineLocation(volume, discs, chain.name_is_sure, reader.maps, scale)
 
 
-def _search_slices(volume: Volume) -> list[int]:
-    """A few slices across the middle of the volume, one every 8 mm or so."""
+def _search(reader: SliceReader) -> dict[int, Maps]:
+    """Slices across the middle of the volume, one every 4 mm, and farther to a side that still shows much canal."""
+    indices = _middle_slices(reader.volume)
+    step = max(1, indices[1] - indices[0]) if len(indices) > 1 else 1
+    found = reader.read(indices)
+    canal = {index: float(channel(maps, "canal").sum()) for index, maps in found.items()}
+    for edge, direction in ((indices[0], -step), (indices[-1], step)):
+        index = edge
+        while canal[index] > _MUCH * max(canal.values()) and 0 <= index + direction < reader.volume.array.shape[0]:
+            index += direction
+            found |= reader.read([index])
+            canal[index] = float(channel(found[index], "canal").sum())
+    return found
+
+
+def _middle_slices(volume: Volume) -> list[int]:
     count = volume.array.shape[0]
     step = max(1, round(_SEARCH_STEP_MM / float(volume.spacing_mm[0])))
     reach = max(1, round(_SEARCH_REACH_MM / float(volume.spacing_mm[0]) / step))

@@ -26,6 +26,7 @@ _RECESS_OUT_MM, _RECESS_FORWARD_MM = 8.5, 1.0
 _REACH_MM, _SPREAD_MM = 14.0, 7.0
 _SEEN: Final = 0.2
 _AXIAL_TOLERANCE_MM: Final = 5.0
+_CANAL_REACH_MM, _LEAST_CANAL_MM2 = 18.0, 40.0
 _STEEPEST_AXIAL_DEGREES: Final = 40.0
 
 
@@ -144,5 +145,17 @@ def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, in
 def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:
     forward = -reader.volume.affine[:3, 1] / reader.volume.spacing_mm[1]
     sideways = reader.volume.affine[:3, 2] / reader.volume.spacing_mm[2]
-    expected = disc.canal_lps_mm + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
+    canal = _canal_on_axial(reader, index, disc)
+    expected = canal + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
     return _best_point(reader, expected, {index: 1.0}, "recess")
+
+
+def _canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector:
+    """Middle of the canal as seen on the axial slice; where little of it is seen, the point carried from sagittal."""
+    seen = channel(reader.read([index])[index], "canal")
+    row, column = reader.to_grid(disc.canal_lps_mm)
+    rows, columns = np.nonzero(seen > 0.5)
+    near = np.hypot(rows - row, columns - column) < _CANAL_REACH_MM / PIXEL_MM
+    if near.sum() * PIXEL_MM**2 < _LEAST_CANAL_MM2:
+        return disc.canal_lps_mm
+    return reader.to_lps_mm(index, float(rows[near].mean()), float(columns[near].mean()))
