@@ -103,7 +103,8 @@ def _peak_near(
     """Centroid and height of the strongest bump near a place, far ones counting less."""
     reach = round(_REACH_MM / PIXEL_MM)
     top, left = max(0, round(row) - reach), max(0, round(column) - reach)
-    window = heat[top : round(row) + reach + 1, left : round(column) + reach + 1]
+    bottom, right = max(0, round(row) + reach + 1), max(0, round(column) + reach + 1)
+    window = heat[top:bottom, left:right]
     if window.size == 0:
         return (row, column), 0.0
     rows, columns = np.indices(window.shape)
