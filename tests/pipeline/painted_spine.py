@@ -79,7 +79,7 @@ class Spine:
         return np.array(disc.center) + (side * outward, 0, 0) + back * disc.back + down * disc.down
 
     def recess(self, disc: Disc, side: float) -> np.ndarray:
-        return self.canal(disc) + (side * self.recess_mm[0], -self.recess_mm[1], 0.0)
+        return self.canal(disc) + np.array([side * self.recess_mm[0], -self.recess_mm[1], 0.0])
 
     def label(self, points: np.ndarray) -> np.ndarray:
         """Tissue at patient points, but for foramina and recesses."""
