@@ -42,8 +42,12 @@ ENDPLATE_LOWER: Final = (0.20, 0.18, 0.39, 0.60, 0.86)
 """Share of discs with the finding, by Pfirrmann grade 1 to 5."""
 
 HERNIATION_BY_LEVEL: Final[dict[str, float]] = {"L1/L2": 0.08, "L2/L3": 0.25, "L3/L4": 0.6, "L4/L5": 1.9, "L5/S1": 1.1}
-SLIP_BY_LEVEL: Final[dict[str, float]] = {"L1/L2": 0.5, "L2/L3": 0.4, "L3/L4": 0.45, "L4/L5": 1.1, "L5/S1": 1.6}
-"""Factors on the share by grade, so that the shares by level agree as well (INF)."""
+SLIP_BY_LEVEL: Final[dict[str, float]] = {"L1/L2": 0.5, "L2/L3": 0.4, "L3/L4": 0.45, "L4/L5": 0.65, "L5/S1": 1.6}
+"""Factors on the share by grade, fitted so that the shares by level agree with SPIDER's as well."""
+NARROWING_ODDS: Final[dict[str, float]] = {"L1/L2": 0.42, "L2/L3": 0.85, "L3/L4": 0.92, "L4/L5": 1.4, "L5/S1": 1.3}
+BULGE_ODDS: Final[dict[str, float]] = {"L1/L2": 0.45, "L2/L3": 1.05, "L3/L4": 1.4, "L4/L5": 1.35, "L5/S1": 1.3}
+"""The same as factors on the odds; discs above L1 take `THORACIC_ODDS`."""
+THORACIC_ODDS: Final = 0.25
 
 MODIC_TYPES: Final = (0.25, 0.70, 0.05)
 """Mix of types 1, 2 and 3 among discs with Modic change (between SPIDER, where type 2 rules, and Jensen 2009)."""

@@ -69,7 +69,7 @@ def draw_canal(
         corner_x=_CORNER_X.get(row.name, 8.0) * float(np.exp(rng.normal(0, 0.05))),
         ceiling_power=_CEILING_POWER.get(row.name, 3.0) * float(rng.uniform(0.85, 1.15)),
         flavum=float(3.0 + 2.5 * max(1 - ratio, 0) + rng.uniform(-0.6, 1.0)),
-        root_share=float(min(_ROOT_SHARE.get(row.name, 0.3) / ratio**1.35 * rng.uniform(0.85, 1.15), 1.0)),
+        root_share=float(min(_ROOT_SHARE.get(row.name, 0.3) / ratio**1.6 * rng.uniform(0.85, 1.15), 1.0)),
         waviness=float(rng.uniform(0, 0.3) if ratio < 0.45 else rng.uniform(0, 0.06)),
     )
     return canal, replace(disc, bulge=float(bulge))

@@ -51,8 +51,8 @@ def draw_thoracic_grade(rng: Generator, upper_lumbar: float) -> int:
 
 def draw_disc(rng: Generator, row: SegmentRow, grade: int, sides: tuple[float, float]) -> DiscSpec:
     """A disc of a given grade; `sides` are the recess latents left and right, toward which a herniation leans."""
-    narrowed = bool(rng.random() < tables.NARROWING[grade - 1])
-    bulging = bool(rng.random() < tables.BULGE[grade - 1])
+    narrowed = bool(rng.random() < _share(tables.NARROWING[grade - 1], tables.NARROWING_ODDS, row.name))
+    bulging = bool(rng.random() < _share(tables.BULGE[grade - 1], tables.BULGE_ODDS, row.name))
     chance = tables.HERNIATION[grade - 1] * tables.HERNIATION_BY_LEVEL.get(row.name, 0.05)
     herniated = bool(rng.random() < chance * (1.8 if max(sides) > 0.8 else 0.55))
     mean, spread = (_NARROWED_FACTOR if narrowed else _HEIGHT_FACTOR)[grade - 1]
@@ -75,6 +75,12 @@ def draw_disc(rng: Generator, row: SegmentRow, grade: int, sides: tuple[float, f
         is_bulging=bulging,
         is_herniated=herniated,
     )
+
+
+def _share(by_grade: float, odds_by_level: dict[str, float], level: str) -> float:
+    """A share given the grade, moved by the odds of the level."""
+    odds = by_grade / (1 - by_grade) * odds_by_level.get(level, tables.THORACIC_ODDS)
+    return odds / (1 + odds)
 
 
 def _draw_hernia(rng: Generator, herniated: bool, sides: tuple[float, float]) -> dict[str, float]:
