@@ -79,6 +79,6 @@ def _near_rows(location: SpineLocation, disc: LocatedDisc, rows: int) -> np.ndar
     return np.asarray(np.abs(np.arange(rows) - row)[:, None] < _NEAR_MM / PIXEL_MM)
 
 
-def _percentile(image: Float32[np.ndarray, "rows columns"], mask: np.ndarray, share: float, otherwise: float) -> float:
+def _percentile(image: Float32[np.ndarray, "rows columns"], mask: np.ndarray, share: int, otherwise: float) -> float:
     inside = image[mask]
     return float(np.percentile(inside, share)) if inside.size >= _LEAST_PIXELS else otherwise
