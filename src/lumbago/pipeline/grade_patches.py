@@ -125,7 +125,7 @@ def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
         return "the disc is not clearly seen"
     if not _is_in_view(patch):
         return "the place is cut off at the edge of the image"
-    if float(np.percentile(middle, 95)) < _NO_SIGNAL * full:
+    if float(np.percentile(middle, 95)) <= _NO_SIGNAL * full:
         return "no signal there"
     if float(middle.std()) < _FLAT * full:
         return "no structure is seen there"
