@@ -93,7 +93,7 @@ def test_a_foramen_that_is_not_seen_is_guessed_beside_its_disc(locator: PaintedL
 
 def test_a_lone_slice_far_above_is_not_taken_for_a_foramen(locator: PaintedLocator, location: SpineLocation) -> None:
     """What is bright at the edge of the picture must not answer for a place that is out of the picture."""
-    above = replace(location.discs[-1], center_lps_mm=location.discs[-1].center_lps_mm + (0.0, 0.0, 90.0))
+    above = replace(location.discs[-1], center_lps_mm=location.discs[-1].center_lps_mm + np.array([0.0, 0.0, 90.0]))
     hot = {index: maps.copy() for index, maps in location.maps.items()}
     for index in range(15):
         hot.setdefault(index, next(iter(location.maps.values())).copy())[6, 0] = 0.99

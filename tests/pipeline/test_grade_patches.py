@@ -1,0 +1,331 @@
+"""From located places to findings: what is graded, what is withheld, and what stands beside a grade."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from graders import grader
+from painted_spine import DISCS, PaintedLocator, axial_block
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.levels import LEVELS
+from lumbago.pipeline.explain_grades import explain_grades
+from lumbago.pipeline.grade_patches import Graded, grade_patches
+from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
+from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, disc_frame, recess_frame
+
+ANCHORED = {
+    "disc": ("pfirrmann", "modic"), "canal": ("spinal_canal_stenosis",), "foramen": ("neural_foraminal_narrowing",),
+    "recess": ("subarticular_stenosis",),
+}  # fmt: skip
+FOUR = {"pfirrmann": tuple(np.log([0.02, 0.08, 0.2, 0.6, 0.1]))}
+
+
+@pytest.fixture(scope="module")
+def spine_found(locator: PaintedLocator, location: SpineLocation) -> LocatedSpine:
+    """The same series plays T1 and T2."""
+    axial = [axial_block(disc, disc.tilt) for disc in DISCS]
+    return LocatedSpine(
+        {"sagittal_t2": location, "sagittal_t1": location},
+        locate_foramina(locator, location),
+        locate_recesses(locator, location.discs, axial),
+    )
+
+
+def findings_of(graded: list[Graded], condition: str) -> dict[str, Finding]:
+    """By level, and side where there is one."""
+    found = [item.finding for item in graded if item.finding.condition == condition]
+    return {" ".join(part for part in (finding.level, finding.side) if part): finding for finding in found}
+
+
+def changed(spine: LocatedSpine, change: Callable[[np.ndarray], None]) -> LocatedSpine:
+    """With other pixels on T2; the discs stay where they were found."""
+    location = spine.sagittal["sagittal_t2"]
+    array = location.volume.array.copy()
+    change(array)
+    darkened = replace(location, volume=replace(location.volume, array=array))
+    return replace(spine, sagittal={"sagittal_t2": darkened})
+
+
+def rows_of(level: str) -> slice:
+    (z,) = [disc.center[2] for disc in DISCS if disc.level == level]
+    return slice(round(110 - z) - 16, round(110 - z) + 17)
+
+
+# --- where -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_anchor_of_a_condition_is_tested_here() -> None:
+    assert set(ANCHORED) == set(ANCHORS)
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_every_level_and_side_is_graded(spine_found: LocatedSpine, anchor: str) -> None:
+    graded = grade_patches([grader(*ANCHORED[anchor], anchor=anchor)], spine_found)
+    for name in ANCHORED[anchor]:
+        sides = CONDITIONS[name].sides
+        expected = {" ".join(part for part in (level, side) if part) for level in LEVELS for side in sides}
+        assert set(findings_of(graded, name)) == expected
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_evidence_names_the_slice_that_was_graded(spine_found: LocatedSpine, anchor: str) -> None:
+    graded = grade_patches([grader(*ANCHORED[anchor], anchor=anchor)], spine_found)
+    patches = {(patch.level, patch.side): patch for patch in ANCHORS[anchor](spine_found)}
+    for item in graded:
+        finding = item.finding
+        patch, evidence = patches[finding.level, finding.side], finding.evidence
+        assert evidence is not None
+        header = patch.volume.headers[patch.frame.slice_index]
+        assert evidence.sop_instance_uid == header.sop_instance_uid
+        assert evidence.role == CONDITIONS[finding.condition].source
+        np.testing.assert_allclose(evidence.point_lps_mm, patch.point_lps_mm, atol=0.006)
+        assert evidence.box_lps_mm is not None
+        np.testing.assert_allclose(np.mean(evidence.box_lps_mm, axis=0), patch.frame.center_lps_mm, atol=0.01)
+        assert bool(evidence.outline) == (finding.side is None)
+
+
+def test_a_disc_patch_looks_a_little_behind_the_disc(location: SpineLocation) -> None:
+    disc = location.discs[0]
+    offset = disc_frame(disc, 1.0).center_lps_mm - disc.center_lps_mm
+    np.testing.assert_allclose(offset, 5.0 * disc.frame.back)
+    np.testing.assert_allclose(disc_frame(disc, 0.5).center_lps_mm - disc.center_lps_mm, 10.0 * disc.frame.back)
+
+
+def test_left_and_right_recess_look_alike_to_a_grader(spine_found: LocatedSpine) -> None:
+    """The painted spine is symmetric; columns run outward on both sides."""
+    rule = grader("subarticular_stenosis", anchor="recess")
+    grade_patches([rule], spine_found)
+    order = [(patch.level, patch.side) for patch in ANCHORS["recess"](spine_found)]
+    views = dict(zip(order, rule.seen[0], strict=True))
+    for level in LEVELS:
+        difference = np.abs(views[level, "left"] - views[level, "right"]).mean()
+        mirrored = np.abs(views[level, "left"] - views[level, "right"][..., ::-1]).mean()
+        assert difference < 0.1 < mirrored
+
+
+def test_recess_frames_point_outward(spine_found: LocatedSpine) -> None:
+    for (_, side), point in spine_found.recesses.items():
+        frame = recess_frame(side, point)
+        assert frame.along[0] == pytest.approx(1.0 if side == "left" else -1.0)
+        assert frame.down[1] > 0.9
+
+
+@pytest.mark.parametrize(("role", "kept"), [("sagittal_t1", {"foramen", "recess"}), ("sagittal_t2", {"disc", "canal"})])
+def test_a_missing_series_leaves_its_own_anchors_empty(
+    spine_found: LocatedSpine, location: SpineLocation, role: str, kept: set[str]
+) -> None:
+    there = {"sagittal_t1": location} if role == "sagittal_t1" else {"sagittal_t2": location}
+    recesses = spine_found.recesses if role == "sagittal_t1" else {}
+    spine = LocatedSpine(there, spine_found.foramina, recesses)  # type: ignore[arg-type]
+    assert {anchor for anchor, place in ANCHORS.items() if place(spine)} == kept
+
+
+def test_levels_above_the_graded_ones_are_left_alone(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    names = dict(zip(LEVELS, ("T12/L1", *LEVELS[:4]), strict=True))
+    discs = tuple(replace(disc, level=names[disc.level]) for disc in location.discs)
+    higher = replace(location, discs=discs)
+    spine = replace(spine_found, sagittal={"sagittal_t2": higher}, foramina={}, recesses={})
+    graded = grade_patches([grader("modic", anchor="disc")], spine)
+    assert set(findings_of(graded, "modic")) == set(LEVELS[:4])
+
+
+# --- how -------------------------------------------------------------------------------------------------------------
+
+
+def test_grade_probabilities_and_mean(spine_found: LocatedSpine) -> None:
+    finding = findings_of(grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], spine_found), "pfirrmann")[
+        "L3/L4"
+    ]
+    assert finding.probabilities == {"1": 0.02, "2": 0.08, "3": 0.2, "4": 0.6, "5": 0.1}
+    assert (finding.grade, finding.confidence, finding.abstained) == ("4", 0.6, False)
+    assert finding.expected_grade == pytest.approx(0.02 + 0.16 + 0.6 + 2.4 + 0.5, abs=0.006)
+    assert (finding.model, finding.trained_on) == ("disc-rule", "phantoms")
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_probabilities_sum_to_one(spine_found: LocatedSpine, anchor: str) -> None:
+    for item in grade_patches([grader(*ANCHORED[anchor], anchor=anchor, slope=3.0)], spine_found):
+        assert list(item.finding.probabilities) == list(item.finding.scale.grades)
+        assert sum(item.finding.probabilities.values()) == pytest.approx(1.0, abs=3e-4)
+
+
+def test_calibration_softens(spine_found: LocatedSpine) -> None:
+    rule = grader("pfirrmann", anchor="disc", logits=FOUR, calibration=2.0)
+    finding = findings_of(grade_patches([rule], spine_found), "pfirrmann")["L3/L4"]
+    soft = np.sqrt([0.02, 0.08, 0.2, 0.6, 0.1])
+    np.testing.assert_allclose(list(finding.probabilities.values()), soft / soft.sum(), atol=1e-4)
+
+
+def test_votes_are_averaged_over_neighbouring_slices(spine_found: LocatedSpine) -> None:
+    lone, voting = (grader("narrowing", anchor="foramen", votes=n, slope=4.0) for n in (1, 3))
+    place = ("L3/L4", "left")
+    number = [(patch.level, patch.side) for patch in ANCHORS["foramen"](spine_found)].index(place)
+    found = [
+        findings_of(grade_patches([rule], spine_found), "narrowing")["L3/L4 left"].probabilities["present"]
+        for rule in (lone, voting)
+    ]
+    assert voting.seen[0].shape[0] == 3 * lone.seen[0].shape[0]
+    means = voting.seen[0][3 * number : 3 * number + 3, :, 0].mean((1, 2, 3))
+    assert found[1] == pytest.approx(1 / (1 + np.exp(-4.0 * means.mean())), abs=2e-4)
+    assert found[0] == pytest.approx(1 / (1 + np.exp(-4.0 * means[1])), abs=2e-4)
+    assert abs(found[0] - found[1]) > 0.002
+
+
+def test_a_scale_without_order_has_no_mean(spine_found: LocatedSpine) -> None:
+    graded = findings_of(grade_patches([grader("modic", anchor="disc")], spine_found), "modic")
+    assert {finding.expected_grade for finding in graded.values()} == {None}
+
+
+def test_disc_degeneration_follows_from_pfirrmann(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], spine_found)
+    derived = findings_of(graded, "disc_degeneration")["L3/L4"]
+    assert derived.probabilities == pytest.approx({"normal": 0.1, "mild_moderate": 0.8, "severe": 0.1})
+    assert derived.grade == "mild_moderate"
+    assert derived.expected_grade == pytest.approx(1.0)
+    assert derived.evidence == findings_of(graded, "pfirrmann")["L3/L4"].evidence
+
+
+def test_nothing_else_brings_disc_degeneration(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader("modic", anchor="disc")], spine_found)
+    assert findings_of(graded, "disc_degeneration") == {}
+
+
+def test_sizes_stand_beside_grades_of_the_middle(spine_found: LocatedSpine) -> None:
+    graded = grade_patches(
+        [grader("pfirrmann", anchor="disc"), grader(*ANCHORED["recess"], anchor="recess")], spine_found
+    )
+    sizes = findings_of(graded, "pfirrmann")["L3/L4"].measurements
+    assert sizes["disc_height_mm"].value == pytest.approx(9, abs=1)
+    assert sizes["disc_depth_mm"].value == pytest.approx(34, abs=1.5)
+    assert sizes["canal_depth_mm"].value == pytest.approx(14, abs=1.1)
+    assert all(size.error > 0 for size in sizes.values())
+    assert findings_of(graded, "subarticular_stenosis")["L3/L4 left"].measurements == {}
+
+
+@pytest.mark.parametrize("doubt", ["assumed", "scaled"])
+def test_no_sizes_without_true_millimetres(spine_found: LocatedSpine, location: SpineLocation, doubt: str) -> None:
+    assumed = replace(location, volume=replace(location.volume, geometry_is_assumed=True))
+    doubted = assumed if doubt == "assumed" else replace(location, scale=0.999999)
+    graded = grade_patches(
+        [grader("pfirrmann", anchor="disc")], replace(spine_found, sagittal={"sagittal_t2": doubted})
+    )
+    assert {len(item.finding.measurements) for item in graded} == {0}
+
+
+# --- what is withheld ------------------------------------------------------------------------------------------------
+
+
+def withheld(spine: LocatedSpine, *, anchor: str = "disc") -> dict[str, str | None]:
+    """Reason by place, of those without a grade."""
+    graded = grade_patches([grader(*ANCHORED[anchor], anchor=anchor, logits=FOUR)], spine)
+    for item in graded:
+        finding = item.finding
+        assert finding.abstained == (finding.grade is None) == (finding.reason is not None)
+        if finding.abstained:
+            assert finding.expected_grade is None
+            assert sum(finding.probabilities.values()) == pytest.approx(1.0, abs=3e-4)
+            assert item.heat is None
+    found = findings_of(graded, ANCHORED[anchor][0])
+    return {place: finding.reason for place, finding in found.items() if finding.abstained}
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_nothing_is_withheld_where_all_is_seen(spine_found: LocatedSpine, anchor: str) -> None:
+    assert withheld(spine_found, anchor=anchor) == {}
+
+
+def test_a_disc_that_was_not_seen_gets_no_grade(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    discs = tuple(replace(disc, confidence=0.2) if disc.level == "L2/L3" else disc for disc in location.discs)
+    spine = replace(spine_found, sagittal={"sagittal_t2": replace(location, discs=discs)})
+    assert withheld(spine) == {"L2/L3": "the disc is not clearly seen"}
+
+
+def test_a_blackened_disc_gets_no_grade(spine_found: LocatedSpine) -> None:
+    def blacken(array: np.ndarray) -> None:
+        array[:, rows_of("L3/L4")] = 0
+
+    assert withheld(changed(spine_found, blacken)) == {"L3/L4": "no signal there"}
+
+
+def test_a_disc_painted_over_in_grey_gets_no_grade(spine_found: LocatedSpine) -> None:
+    def flatten(array: np.ndarray) -> None:
+        array[:, rows_of("L3/L4")] = 300
+
+    assert withheld(changed(spine_found, flatten)) == {"L3/L4": "no structure is seen there"}
+
+
+def test_a_disc_at_the_edge_of_the_image_gets_no_grade(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    """The image begins 7 mm above the middle of L1/L2."""
+    affine = location.volume.affine.copy()
+    affine[2, 3] -= 33
+    cut = replace(location.volume, array=np.ascontiguousarray(location.volume.array[:, 33:]), affine=affine)
+    maps = {index: np.ascontiguousarray(drawn[:, 33:]) for index, drawn in location.maps.items()}
+    spine = replace(spine_found, sagittal={"sagittal_t2": replace(location, volume=cut, maps=maps)})
+    assert withheld(spine) == {"L1/L2": "the place is cut off at the edge of the image"}
+
+
+def test_a_withheld_pfirrmann_withholds_what_follows_from_it(spine_found: LocatedSpine) -> None:
+    def blacken(array: np.ndarray) -> None:
+        array[:, rows_of("L3/L4")] = 0
+
+    graded = grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], changed(spine_found, blacken))
+    derived = findings_of(graded, "disc_degeneration")["L3/L4"]
+    assert (derived.grade, derived.expected_grade, derived.reason) == (None, None, "no signal there")
+    assert derived.probabilities["mild_moderate"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("grey", [0.0, 250.0])
+def test_axial_slices_that_show_nothing_get_no_grade(spine_found: LocatedSpine, grey: float) -> None:
+    blank = {
+        place: replace(point, volume=replace(point.volume, array=np.full_like(point.volume.array, grey)))
+        for place, point in spine_found.recesses.items()
+    }
+    reason = "no structure is seen there" if grey else "no signal there"
+    assert set(withheld(replace(spine_found, recesses=blank), anchor="recess").values()) == {reason}
+
+
+def test_a_black_sagittal_series_gets_no_grade(spine_found: LocatedSpine) -> None:
+    def blacken(array: np.ndarray) -> None:
+        array[:] = 0
+
+    assert set(withheld(changed(spine_found, blacken)).values()) == {"no signal there"}
+
+
+# --- why -------------------------------------------------------------------------------------------------------------
+
+
+def test_abnormal_grades_are_explained(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], spine_found)
+    findings, maps = explain_grades(graded)
+    named = {f.level: f.evidence.heat_map for f in findings if f.condition == "pfirrmann" and f.evidence is not None}
+    assert named["L4/L5"] == "heat_pfirrmann_L4-L5.png"
+    assert set(named.values()) == set(maps)
+    picture = maps["heat_pfirrmann_L4-L5.png"]
+    assert (picture.dtype, picture[0, 0], picture[1:].max()) == (np.uint8, 255, 0)
+
+
+def test_normal_and_withheld_grades_are_not_explained(spine_found: LocatedSpine) -> None:
+    normal = {"pfirrmann": (9.0, 0.0, 0.0, 0.0, 0.0)}
+    findings, maps = explain_grades(grade_patches([grader("pfirrmann", anchor="disc", logits=normal)], spine_found))
+    assert maps == {}
+    assert {f.evidence.heat_map for f in findings if f.evidence is not None} == {None}
+
+
+def test_sides_have_their_own_pictures(spine_found: LocatedSpine) -> None:
+    severe = {"subarticular_stenosis": (0.0, 0.0, 9.0)}
+    rule = grader("subarticular_stenosis", anchor="recess", logits=severe)
+    _, maps = explain_grades(grade_patches([rule], spine_found))
+    assert len(maps) == 10
+    assert "heat_subarticular_stenosis_L5-S1_left.png" in maps
+
+
+def test_a_map_that_speaks_against_everywhere_is_black(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], spine_found)
+    against = [replace(item, heat=None if item.heat is None else item.heat - 5) for item in graded]
+    _, maps = explain_grades(against)
+    assert maps
+    assert all((picture == 0).all() for picture in maps.values())
