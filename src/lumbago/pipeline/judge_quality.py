@@ -51,8 +51,10 @@ def doubt_of(location: SpineLocation) -> str:
     come near to lumbar ones, so a spine whose sacrum is not seen must also have long steps at its lower end.
     """
     seen = [disc for disc in location.discs if disc.confidence >= _SEEN]
-    if len(seen) < _LEAST_DISCS or sum(disc.confidence for disc in seen) < _LEAST_EVIDENCE:
+    if len(seen) < _LEAST_DISCS:
         return f"{len(seen)} discs in a row were seen clearly, expected at least {_LEAST_DISCS}"
+    if sum(disc.confidence for disc in seen) < _LEAST_EVIDENCE:
+        return f"its {len(seen)} discs in a row were seen too faintly"
     centers = np.array([disc.center_lps_mm for disc in location.discs])
     steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
     steps = steps * min(1.0, location.scale)
@@ -66,9 +68,8 @@ def doubt_of(location: SpineLocation) -> str:
 
 def seen_weighting(location: SpineLocation) -> str:
     """`t1` or `t2` by whether the canal is darker or brighter than the bodies; `unknown` when they cannot be told."""
-    ratios = [
-        ratio for index in {disc.slice_index for disc in location.discs} if (ratio := _canal_to_body(location, index))
-    ]
+    indices = {disc.slice_index for disc in location.discs}
+    ratios = [ratio for index in indices if (ratio := _canal_to_body(location, index)) is not None]
     if not ratios:
         return "unknown"
     ratio = float(np.median(ratios))
