@@ -31,7 +31,7 @@ def slab(spec: SpineSpec) -> np.ndarray:
     """A coarse grid of points through the whole lumbar spine."""
     center = np.array(landmarks(spec).disc("L3/L4").center_lps_mm)
     axes = (np.arange(-60, 61, 6.0), np.arange(-40, 81, 6.0), np.arange(-120, 121, 6.0))
-    return (center + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)).astype(np.float32)
+    return np.asarray(center + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), np.float32)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
