@@ -1,0 +1,158 @@
+"""What is taken for a lumbar spine, what a series shows, and what a reader must know of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up_discs import discs_every, location_of, small_volume
+from painted_spine import T1, PaintedLocator, Spine, sagittal_volume
+
+from lumbago.dicom.study import SkippedFile
+from lumbago.errors import NotALumbarStudy, UnreadableInput
+from lumbago.pipeline.judge_quality import doubt_of, quality_remarks, require_lumbar, seen_weighting
+from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+
+LUMBAR = [34.0, 36.0, 36.0, 34.0]
+
+# --- a lumbar spine or not -------------------------------------------------------------------------------------------
+
+
+def test_a_lumbar_spine_is_not_doubted(location: SpineLocation) -> None:
+    assert doubt_of(location) == ""
+    assert doubt_of(location_of(discs_every(LUMBAR))) == ""
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_discs(count: int) -> None:
+    assert doubt_of(location_of(discs_every(LUMBAR)[:count])) == (
+        f"{count} discs in a row were seen clearly, expected at least 3"
+    )
+
+
+def test_three_clear_discs_are_enough() -> None:
+    assert doubt_of(location_of(discs_every(LUMBAR)[:3])) == ""
+
+
+def test_discs_that_were_filled_in_do_not_count() -> None:
+    assert doubt_of(location_of(discs_every(LUMBAR, confidences=[0.9, 0.0, 0.9, 0.0, 0.1]))).startswith("2 discs")
+
+
+def test_faint_discs_are_called_faint_and_not_too_few() -> None:
+    doubt = doubt_of(location_of(discs_every(LUMBAR[:2], confidences=[0.4, 0.4, 0.4])))
+    assert doubt == "its 3 discs in a row were seen too faintly"
+
+
+def test_a_cervical_spine() -> None:
+    assert doubt_of(location_of(discs_every([18.0] * 5, depth_mm=16.0))) == (
+        "its discs are 18 mm apart and 16 mm deep, lumbar ones about 35 and 34"
+    )
+
+
+def test_a_small_lumbar_spine_is_no_cervical_one() -> None:
+    assert doubt_of(location_of(discs_every([21.0] * 4, depth_mm=24.0))) == ""
+
+
+@pytest.mark.parametrize("step", [12.0, 64.0])
+def test_steps_that_no_spine_has(step: float) -> None:
+    assert "mm apart" in doubt_of(location_of(discs_every([step] * 4)))
+
+
+def test_a_thoracic_spine_shows_no_sacrum_and_short_steps() -> None:
+    thoracic = discs_every([25.0] * 5, depth_mm=28.0)
+    doubt = doubt_of(location_of(thoracic, name_is_sure=False))
+    assert doubt == "no sacrum is seen and its lowest discs are only 25 mm apart"
+    assert doubt_of(location_of(thoracic)) == ""
+
+
+def test_a_thoracolumbar_spine_without_sacrum_has_long_steps_at_its_lower_end() -> None:
+    discs = discs_every([34.0, 32.0, 25.0, 24.0, 23.0])
+    assert doubt_of(location_of(discs, name_is_sure=False)) == ""
+
+
+def test_sizes_that_are_not_believed_are_not_made_larger() -> None:
+    """A cervical spine stated twice as large is one all the same; nothing small is blown up to a lumbar one."""
+    assert "18 mm apart" in doubt_of(location_of(discs_every([36.0] * 5, depth_mm=32.0), scale=0.5))
+    assert "18 mm apart" in doubt_of(location_of(discs_every([18.0] * 5, depth_mm=16.0), scale=1.3))
+
+
+# --- the study -------------------------------------------------------------------------------------------------------
+
+
+def test_one_series_of_a_lumbar_spine_is_enough() -> None:
+    require_lumbar(["too few discs", ""], [])
+
+
+def test_a_study_without_a_lumbar_spine_is_refused() -> None:
+    with pytest.raises(NotALumbarStudy, match="no lumbar spine was found in its sagittal images: 0 discs"):
+        require_lumbar(["0 discs", "1 discs"], [])
+
+
+def test_a_study_of_which_nothing_could_be_read_names_the_first_file() -> None:
+    broken = [SkippedFile("IM0001", "cut off", True), SkippedFile("IM0002", "cut off", True)]
+    with pytest.raises(UnreadableInput, match=r"no sagittal series could be read \(IM0001: cut off\); expected"):
+        require_lumbar([], broken)
+    with pytest.raises(UnreadableInput, match="no sagittal series could be read; expected"):
+        require_lumbar([], [])
+
+
+# --- weighting -------------------------------------------------------------------------------------------------------
+
+
+def with_canal(location: SpineLocation, grey: float) -> SpineLocation:
+    array = location.volume.array.copy()
+    array[array == 820.0] = grey
+    return replace(location, volume=replace(location.volume, array=array))
+
+
+def test_a_bright_canal_is_t2(location: SpineLocation) -> None:
+    assert seen_weighting(location) == "t2"
+
+
+def test_a_dark_canal_is_t1(locator: PaintedLocator) -> None:
+    assert seen_weighting(locate_discs(locator, sagittal_volume(greys=T1))) == "t1"
+
+
+@pytest.mark.parametrize(("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (460.0, "unknown"), (700.0, "t2")])
+def test_it_is_the_canal_against_the_bodies(location: SpineLocation, grey: float, shows: str) -> None:
+    assert seen_weighting(with_canal(location, grey)) == shows
+
+
+def test_nothing_segmented_is_unknown(location: SpineLocation) -> None:
+    maps = {index: np.zeros_like(drawn) for index, drawn in location.maps.items()}
+    assert seen_weighting(replace(location, maps=maps)) == "unknown"
+    assert seen_weighting(replace(location, discs=())) == "unknown"
+
+
+# --- remarks ---------------------------------------------------------------------------------------------------------
+
+
+def remarked(location: SpineLocation) -> list[tuple[str, str]]:
+    return [(remark.severity, remark.text) for remark in quality_remarks("sagittal_t2", location)]
+
+
+def test_a_good_series_needs_no_remark() -> None:
+    assert remarked(location_of(discs_every(LUMBAR))) == []
+
+
+def test_limits_are_said() -> None:
+    discs = discs_every(LUMBAR)
+    title = "sagittal T2 or STIR"
+    assert remarked(location_of(discs, volume=small_volume(slices=1))) == [("limit", f"{title}: only 1 slice.")]
+    assert remarked(location_of(discs, volume=small_volume(slices=4))) == [("limit", f"{title}: only 4 slices.")]
+    assert remarked(location_of(discs, volume=small_volume(pixel_mm=1.5))) == [
+        ("warning", f"{title}: coarse pixels (1.5 mm).")
+    ]
+    assert remarked(location_of(discs, volume=small_volume(geometry_is_assumed=True))) == [
+        ("limit", f"{title}: the files state no position; sides and millimetres are not given.")
+    ]
+    assert remarked(location_of(discs, scale=0.7)) == [
+        ("limit", f"{title}: a spine is seen only at 0.7 times the stated pixel size; sizes are not given.")
+    ]
+    assert remarked(location_of(discs, volume=small_volume(remarks=("two slices are missing",)))) == [
+        ("warning", f"{title}: two slices are missing")
+    ]
+
+
+def test_a_spine_without_discs_is_doubted_and_not_an_error(locator: PaintedLocator) -> None:
+    blank = replace(sagittal_volume(Spine(), slices=1), array=np.zeros((1, 230, 150), np.float32))
+    assert doubt_of(locate_discs(locator, blank)).startswith("0 discs")
