@@ -80,7 +80,7 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     spacing = series.first.pixel_spacing
     return (
         preference + text.has_contrast,
-        -min(len(series.slices), 30),
+        -float(min(len(series.slices), 30)),
         spacing[0] if spacing else 9.0,
         *_content_key(series),
     )

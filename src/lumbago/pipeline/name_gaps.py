@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Condition, Role, expected_sites
 from lumbago.anatomy.findings import Finding, NotAssessed
+from lumbago.anatomy.levels import LEVELS
+from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.place_patches import LocatedSpine
 
 
@@ -34,6 +36,8 @@ def not_assessed(
 def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[Role, str]) -> str:
     if condition.source in missing:
         return missing[condition.source]
+    if all(_location_for(condition, spine).disc(level) is None for level in LEVELS):
+        return f"no disc from {LEVELS[0]} to {LEVELS[-1]} was found in view"
     if condition.source == "sagittal_t1" and not spine.foramina:
         return "the sagittal T1 series has no slices beside the middle"
     if condition.source == "axial_t2" and not spine.recesses:
@@ -41,9 +45,13 @@ def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[
     return "no model grades it in this version"
 
 
+def _location_for(condition: Condition, spine: LocatedSpine) -> SpineLocation:
+    """Where the discs of a condition were taken from: its own sagittal series, or the one that axial places go by."""
+    return spine.sagittal.get(condition.source) or spine.reference
+
+
 def _reason_at(condition: Condition, level: str, spine: LocatedSpine) -> str:
-    location = spine.sagittal.get(condition.source) or next(iter(spine.sagittal.values()))
-    if location.disc(level) is None:
+    if _location_for(condition, spine).disc(level) is None:
         return "the disc was not found in view"
     if condition.source == "axial_t2":
         return "no axial slice passes through the disc"
