@@ -207,13 +207,15 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and scores.json.")],
     locators: Locators = "",
     on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
+    card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
 ) -> None:
     """Score models on patients that they have not seen, with 95 % intervals over patients."""
     _need_training()
     from lumbago.learning.run_experiment import Places, run_evaluation
 
     sources = tuple(part for part in on.split(",") if part)
-    scores = run_evaluation(experiment, Places(data=data, run=out, locators=locators), runs, sources)
+    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)
+    scores = run_evaluation(experiment, places, runs, sources)
     for name, score in scores.items():
         print(f"{name:80} {score}")
 

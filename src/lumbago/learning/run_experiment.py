@@ -18,10 +18,12 @@ from lumbago.learning.label_tables import LabelledSlice, fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.metrics import Score
 from lumbago.learning.phantom_patches import phantom_patches
-from lumbago.learning.score_grader import score_grader
+from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import score_locator
+from lumbago.learning.score_phantoms import predict_phantoms
 from lumbago.learning.train import Progress, Task, train
-from lumbago.learning.write_card import Training, write_card
+from lumbago.learning.write_card import Training, add_scores, write_card
+from lumbago.pipeline.analyze_study import Models
 
 ModelOf = Callable[[str], Model]
 """Gives the model for a patient: of the fold that has not seen him."""
@@ -36,6 +38,7 @@ class Places:
         locators: folder with the locator's model, `{fold}` in it standing for a patient's fold.
         threads: processor threads.
         command: how this was called, for the card.
+        card: model folder whose card is to hold the scores, or None.
     """
 
     data: Path
@@ -43,6 +46,7 @@ class Places:
     locators: str = ""
     threads: int = 2
     command: str = ""
+    card: Path | None = None
 
 
 def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool) -> Path:
@@ -70,6 +74,8 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ...]) -> dict[str, Score]:
     """Scores of an experiment's models on label sources, each patient by a model that has not seen him.
 
+    An experiment without label sources is scored on the phantom studies in the data folder.
+
     Args:
         runs: run folder; `{fold}` in it stands for a patient's fold. Without it one model is scored on all patients.
         sources: label sources to score on; empty for the experiment's own.
@@ -93,6 +99,8 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
     (places.run / "scores.json").write_text(
         json.dumps({name: asdict(score) for name, score in scores.items()}, indent=1)
     )
+    if places.card is not None:
+        add_scores(places.card, scores, places.command)
     return scores
 
 
@@ -135,7 +143,11 @@ def _score_grader(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
     locators = model_of(places.locators, experiment.folds)
-    return score_grader(locators, models, _graded_rows(sources, places), places.run)
+    if not sources:
+        predicted = predict_phantoms(Models(locators(""), (models(""),)), places.data)
+    else:
+        predicted = predict_pictures(locators, models, _graded_rows(sources, places))
+    return score_grades(predicted, places.run)
 
 
 _Maker = Callable[[Experiment, Places], Task]

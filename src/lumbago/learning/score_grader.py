@@ -36,11 +36,15 @@ class PredictedGrade:
     probabilities: tuple[float, ...] | None
 
 
-def score_grader(
-    locators: Callable[[str], Model], graders: Callable[[str], Model], rows: Iterable[LabelledSlice], folder: Path
-) -> dict[str, Score]:
+def predict_pictures(
+    locators: Callable[[str], Model], graders: Callable[[str], Model], rows: Iterable[LabelledSlice]
+) -> list[PredictedGrade]:
+    """What the graders say of labelled pictures, each patient's by models that have not seen him."""
+    return [grade for row in rows for grade in predict_picture(locators(row.patient), graders(row.patient), row)]
+
+
+def score_grades(predicted: list[PredictedGrade], folder: Path) -> dict[str, Score]:
     """Scores by source and condition; every single prediction goes to `predictions.csv` in the folder."""
-    predicted = [grade for row in rows for grade in predict_picture(locators(row.patient), graders(row.patient), row)]
     folder.mkdir(parents=True, exist_ok=True)
     _write(predicted, folder / "predictions.csv")
     return summarize(predicted)

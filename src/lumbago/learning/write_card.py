@@ -1,5 +1,6 @@
 """The card of a freshly trained model: what it is, what it was trained on, and how it did."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any, Final
 import tomli_w
 
 from lumbago import __version__
+from lumbago.inference.weights import read_card
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.metrics import Score
 
 _SUDIRMAN = (
     "Lumbar Spine MRI Dataset, mid-sagittal T1 and T2: Sudirman, Al-Kafri et al., Mendeley k57fr854j2; body polygons: "
@@ -91,3 +94,26 @@ def _trained_on(experiment: Experiment) -> str:
     if experiment.sources and experiment.phantoms:
         return "real and phantoms"
     return "real" if experiment.sources else "phantoms"
+
+
+def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:
+    """Puts scores on a card, each with its interval and the command that gave it; those of the same command are replaced.
+
+    Raises:
+        ModelRefused: no readable card there.
+    """
+    read_card(folder)
+    path = folder / "card.toml"
+    card = tomllib.loads(path.read_text(encoding="utf8"))
+    kept = [row for row in card["proof"].get("scores", []) if row["command"] != command]
+    rows = [
+        {
+            "what": what,
+            "value": round(score.value, 4),
+            "interval": [round(score.low, 4), round(score.high, 4)],
+            "command": command,
+        }
+        for what, score in scores.items()
+    ]
+    card["proof"]["scores"] = kept + rows
+    path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
