@@ -41,18 +41,20 @@ class SeriesReader:
     read: dict[str, ReadSagittal] = field(default_factory=dict)
     remarks: list[QualityRemark] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
+    empty: set[str] = field(default_factory=set)
 
     def sagittal(self, candidate: Candidate) -> ReadSagittal | None:
         """The candidate with its discs, None when it forms no volume."""
         uid = candidate.series.series_instance_uid
-        if uid not in self.read:
+        if uid not in self.read and uid not in self.empty:
             volumes = self._volumes(candidate)
             if not volumes:
+                self.empty.add(uid)
                 return None
             largest = max(volumes, key=lambda volume: volume.array.shape[0])
             location = locate_discs(self.locator, canonical_sagittal(largest))
             self.read[uid] = ReadSagittal(candidate, location, self._shows(candidate, location), doubt_of(location))
-        return self.read[uid]
+        return self.read.get(uid)
 
     def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
         """All axial volumes of the candidates, in display orientation."""
