@@ -1,0 +1,157 @@
+"""Painted DICOM series become volumes that play the roles that their pixels show."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from painted_spine import T1, PaintedLocator
+from painted_study import ROOT, small_sagittal, write_volume
+
+from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.read_study import read_study
+from lumbago.pipeline.choose_series import choose_series
+from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
+
+BLANK = small_sagittal((0.1,) * 9)
+
+
+def read(folder: Path, locator: PaintedLocator, decoder: Decoder) -> tuple[dict[str, ReadSagittal], SeriesReader]:
+    """The sagittal series by role, and what the reader kept."""
+    reader = SeriesReader(locator, decoder)
+    roles = read_sagittal(choose_series(read_study(folder, decoder=decoder)), reader)
+    return {str(role): found for role, found in roles.items()}, reader
+
+
+def uids(roles: dict[str, ReadSagittal]) -> dict[str, str]:
+    """The last number of the series' UID by role."""
+    return {role: found.candidate.series.series_instance_uid.rpartition(".")[2] for role, found in roles.items()}
+
+
+def remarks(reader: SeriesReader) -> list[str]:
+    return [remark.text for remark in reader.remarks]
+
+
+def test_series_play_the_roles_that_they_state_and_show(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "t1")
+    write_volume(small_sagittal(), tmp_path, 2, "t2")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1", "sagittal_t2": "2"}
+    assert (remarks(reader), reader.skipped) == ([], [])
+    assert {found.shows for found in roles.values()} == {"t1", "t2"}
+    assert {found.doubt for found in roles.values()} == {""}
+
+
+def test_files_keep_the_places_of_what_was_painted(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    painted = small_sagittal()
+    write_volume(painted.reordered((0, 2, 1), (True, False, True)), tmp_path, 2, "t2")
+    roles, _ = read(tmp_path, locator, decoder)
+    volume = roles["sagittal_t2"].location.volume
+    np.testing.assert_array_equal(volume.array, painted.array)
+    np.testing.assert_allclose(volume.affine, painted.affine, atol=1e-4)
+
+
+def test_swapped_tags_are_overruled_by_the_pixels(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "t2")
+    write_volume(small_sagittal(), tmp_path, 2, "t1")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1", "sagittal_t2": "2"}
+    assert sorted(remarks(reader)) == [
+        "A series is tagged T1 but shows T2 contrast; the pixels were followed.",
+        "A series is tagged T2 but shows T1 contrast; the pixels were followed.",
+    ]
+
+
+def test_untimed_series_are_told_apart_by_their_pixels(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "unknown")
+    write_volume(small_sagittal(), tmp_path, 2, "unknown")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1", "sagittal_t2": "2"}
+    assert remarks(reader) == []
+
+
+def test_a_lone_series_plays_one_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "t2")
+    roles, _ = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1"}
+
+
+def test_contrast_that_nobody_can_tell_is_taken_for_t2(tmp_path: Path, decoder: Decoder) -> None:
+    write_volume(small_sagittal(), tmp_path, 1, "unknown")
+    roles, _ = read(tmp_path, BlindToCanal(), decoder)
+    assert uids(roles) == {"sagittal_t2": "1"}
+    assert roles["sagittal_t2"].shows == "unknown"
+
+
+class BlindToCanal(PaintedLocator):
+    """Draws no canal, as on a slice beside it."""
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        maps = super().run(batch)["maps"]
+        maps[:, 3] = -6.0
+        return {"maps": maps}
+
+
+def test_a_better_candidate_that_shows_no_spine_gives_way(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    """The first T2 by rank holds nothing; the second one is taken."""
+    write_volume(BLANK, tmp_path, 1, "t2", PixelSpacing=["0.5", "0.5"])
+    write_volume(small_sagittal(), tmp_path, 2, "t2")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    assert [found.doubt[:7] for found in reader.read.values()] == ["0 discs", ""]
+
+
+def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    write_volume(BLANK, tmp_path, 1, "t2")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert roles == {}
+    assert len(reader.read) == 1
+
+
+@pytest.mark.parametrize("timing", ["t2", "unknown"])
+def test_a_series_that_cannot_be_decoded_is_skipped_once(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, timing: str
+) -> None:
+    """Also when it is a candidate for both roles."""
+    syntax = "1.2.840.10008.1.2.4.70"
+    folder = write_volume(small_sagittal(), tmp_path, 1, timing, PixelSpacing=["0.5", "0.5"])
+    break_pixels(folder, syntax)
+    write_volume(small_sagittal(), tmp_path, 2, timing)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    names = [file.name for file in reader.skipped]
+    assert len(names) == len(set(names)) == 11
+    assert all(file.is_damage for file in reader.skipped)
+
+
+def break_pixels(folder: Path, syntax: str) -> None:
+    """Makes every file of the folder claim a compression that its pixels do not have."""
+    import pydicom
+    from pydicom.encaps import encapsulate
+
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.PixelData = encapsulate([b"\xff\xd8\xff\xc3" + bytes(60)])
+        dataset["PixelData"].VR = "OB"
+        dataset.save_as(path)
+
+
+def test_each_series_is_read_once(tmp_path: Path, decoder: Decoder) -> None:
+    locator = PaintedLocator()
+    write_volume(small_sagittal(), tmp_path, 2, "unknown")
+    _, reader = read(tmp_path, locator, decoder)
+    assert len(locator.slices_seen) == sum(len(found.location.maps) for found in reader.read.values())
+
+
+def test_slices_that_form_no_grid_are_remarked(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    write_volume(small_sagittal(), tmp_path, 2, "t2")
+    write_volume(small_sagittal(), tmp_path / "more", 4, "t1", ImagePositionPatient=None, SeriesInstanceUID=f"{ROOT}7")
+    roles, reader = read(tmp_path, locator, decoder)
+    assert set(roles) == {"sagittal_t2"}
+    assert any("no usable geometry" in text for text in remarks(reader))
