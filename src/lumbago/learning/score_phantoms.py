@@ -13,7 +13,7 @@ from lumbago.pipeline.analyze_study import Models, analyze_study
 
 
 def predict_phantoms(models: Models, folder: Path) -> list[PredictedGrade]:
-    """What the models say of every phantom study under a folder (`<name>/dicom`, `<name>/truth.json`), beside its truth.
+    """What the models say of every phantom study in a folder (`<name>/dicom`, `<name>/truth.json`), beside its truth.
 
     Raises:
         UnreadableInput: no phantom study there.

@@ -97,7 +97,7 @@ def _trained_on(experiment: Experiment) -> str:
 
 
 def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:
-    """Puts scores on a card, each with its interval and the command that gave it; those of the same command are replaced.
+    """Puts scores on a card, each with its interval and its command; earlier ones of the same command are replaced.
 
     Raises:
         ModelRefused: no readable card there.
@@ -106,14 +106,10 @@ def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:
     path = folder / "card.toml"
     card = tomllib.loads(path.read_text(encoding="utf8"))
     kept = [row for row in card["proof"].get("scores", []) if row["command"] != command]
-    rows = [
-        {
-            "what": what,
-            "value": round(score.value, 4),
-            "interval": [round(score.low, 4), round(score.high, 4)],
-            "command": command,
-        }
-        for what, score in scores.items()
-    ]
+    rows = [{"what": what, **_rounded(score), "command": command} for what, score in scores.items()]
     card["proof"]["scores"] = kept + rows
     path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
+
+
+def _rounded(score: Score) -> dict[str, Any]:
+    return {"value": round(score.value, 4), "interval": [round(score.low, 4), round(score.high, 4)]}
