@@ -221,7 +221,15 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
 
 
 def _own_command() -> str:
-    return " ".join(["lumbago", *sys.argv[1:]])
+    """This command as a card may tell it: without the folders of this machine."""
+    return " ".join(["lumbago", *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(argument: str) -> str:
+    path = Path(argument)
+    if not path.is_absolute() and ".." not in path.parts:
+        return argument
+    return "/".join(path.parts[-2:]) if path.suffix else path.name
 
 
 def _need_training() -> None:
