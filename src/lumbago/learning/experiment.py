@@ -17,7 +17,7 @@ class Experiment:
 
     Attributes:
         name: name of the model that it makes.
-        kind: what is trained, a row of `TASKS`.
+        kind: what is trained, a row of `run_experiment.KINDS`.
         sources: label sources, folders under the data folder.
         phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
         phantom_share: share of a batch drawn from phantoms.
