@@ -106,11 +106,15 @@ def test_limits_and_remarks(findings: StudyFindings) -> None:
 
 
 def test_cautions_name_what_phantoms_taught(findings: StudyFindings) -> None:
-    first, second = wording.cautions(findings)
-    assert first.startswith("† Spinal canal stenosis, neural foraminal narrowing and subarticular stenosis: graded by")
-    assert second == "Model stenosis: not tested on patients."
+    (line,) = wording.cautions(findings)
+    assert line.startswith("† Spinal canal stenosis, neural foraminal narrowing and subarticular stenosis: graded by")
     real = replace(findings, findings=tuple(replace(f, trained_on="real") for f in findings.findings), models=())
     assert wording.cautions(real) == ()
+
+
+def test_what_a_card_warns_of_is_said(findings: StudyFindings) -> None:
+    warned = replace(findings.models[0], name="discs", trained_on="real", caution="read by one reader")
+    assert wording.cautions(replace(findings, models=(warned,)))[1:] == ("Model discs: read by one reader.",)
 
 
 def test_truth_is_called_truth(findings: StudyFindings) -> None:

@@ -53,7 +53,7 @@ def _affine(first: PlacedSlice, step: Float64[np.ndarray, " 3"]) -> Float64[np.n
     return affine
 
 
-def _volume(block: Block, pictures: Sequence[Picture], remarks: tuple[str, ...], assumed: bool) -> Volume:
+def _volume(block: Block, pictures: Sequence[Picture], remarks: tuple[str, ...] = (), assumed: bool = False) -> Volume:
     first = block.slices[0]
     if first.header.pixel_spacing is None:
         remarks += (
@@ -108,8 +108,7 @@ def stack_slices(decoded: DecodedSlices) -> BuiltVolumes:
         return BuiltVolumes((_lone_slice(headers[0], decoded.arrays),), decoded.skipped, ())
     placed, without_geometry = _place_all(headers)
     blocks, irregular = find_blocks(placed)
-    split = (f"one of {len(blocks)} blocks of its series",) if len(blocks) > 1 else ()
-    volumes = tuple(_volume(block, decoded.arrays, split, assumed=False) for block in blocks)
+    volumes = tuple(_volume(block, decoded.arrays) for block in blocks)
     return BuiltVolumes(volumes, decoded.skipped, without_geometry + irregular)
 
 

@@ -180,7 +180,7 @@ def _sites_text(condition: str, sites: list[tuple[str | None, Side | None]]) -> 
 
 
 def cautions(findings: StudyFindings) -> tuple[str, ...]:
-    """Where the grades come from, as far as it limits them, and what the models' cards warn of."""
+    """Where the grades come from, as far as it limits them, and what the models' cards warn of besides."""
     seen = {finding.condition for finding in findings.findings if phantom_mark(finding)}
     used = [name for name in CONDITIONS if name in seen]
     lines = []
@@ -192,8 +192,9 @@ def cautions(findings: StudyFindings) -> tuple[str, ...]:
         )
     if any(finding.trained_on == "truth" for finding in findings.findings):
         lines.append("These grades are the truth that a phantom was made from, not a reading of its images.")
-    warned = (_sentence(f"model {model.name}: {model.caution}") for model in findings.models if model.caution)
-    return (*lines, *warned)
+    marked = {"phantoms"} if used else set()
+    warned = [model for model in findings.models if model.caution and model.trained_on not in marked]
+    return (*lines, *(_sentence(f"model {model.name}: {model.caution}") for model in warned))
 
 
 def _joined(words: list[str]) -> str:
