@@ -244,6 +244,13 @@ def test_a_disc_that_was_not_seen_gets_no_grade(spine_found: LocatedSpine, locat
     assert withheld(spine) == {"L2/L3": "the disc is not clearly seen"}
 
 
+def test_a_canal_that_was_not_seen_gets_no_grade(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    discs = tuple(replace(disc, canal_mm=None) if disc.level == "L2/L3" else disc for disc in location.discs)
+    spine = replace(spine_found, sagittal={"sagittal_t2": replace(location, discs=discs)})
+    assert withheld(spine, anchor="canal") == {"L2/L3": "the slice does not pass through the canal"}
+    assert withheld(spine, anchor="disc") == {}
+
+
 def test_a_blackened_disc_gets_no_grade(spine_found: LocatedSpine) -> None:
     def blacken(array: np.ndarray) -> None:
         array[:, rows_of("L3/L4")] = 0

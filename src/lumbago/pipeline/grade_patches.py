@@ -123,6 +123,8 @@ def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
     full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
     if patch.disc.confidence < _UNSEEN:
         return "the disc is not clearly seen"
+    if patch.doubt:
+        return patch.doubt
     if not _is_in_view(patch):
         return "the place is cut off at the edge of the image"
     if float(np.percentile(middle, 95)) <= _NO_SIGNAL * full:

@@ -1,7 +1,7 @@
 """Where each grader looks: the frames of its patches at every level and side."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lumbago.anatomy.conditions import Role
@@ -46,7 +46,8 @@ class PlacedPatch:
     there.
 
     `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch; `scale` is that of the
-    location: where the stated pixel size is not believed, a patch covers as much of the body all the same.
+    location: where the stated pixel size is not believed, a patch covers as much of the body all the same. `doubt` says
+    why nothing there may be graded, or is empty.
     """
 
     level: str
@@ -57,6 +58,7 @@ class PlacedPatch:
     disc: LocatedDisc
     reference: SignalReference | None
     scale: float = 1.0
+    doubt: str = ""
 
 
 def disc_frame(disc: LocatedDisc, scale: float) -> PatchFrame:
@@ -88,7 +90,11 @@ def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
 
 
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
-    return _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
+    """A slice that leaves the canal, as in scoliosis, shows its wall there, which looks like a narrow canal."""
+    return [
+        patch if patch.disc.canal_mm is not None else replace(patch, doubt="the slice does not pass through the canal")
+        for patch in _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
+    ]
 
 
 def _along_the_middle(
