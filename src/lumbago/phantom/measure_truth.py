@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from lumbago.anatomy.levels import LEVELS, Side
+from lumbago.anatomy.levels import LEVELS, SIDES, Side
 from lumbago.phantom.anatomy_tables import SEGMENTS
 from lumbago.phantom.landmarks import DiscPlace, landmarks
 from lumbago.phantom.render_spine import Rendered, render
@@ -35,9 +35,26 @@ FAT_SHARE_CUTS: Final = (0.645, 0.155)
 """Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age;
 depth of the recess; share of the ganglion's circumference that has fat beside it."""
 
-_STEP_MM: Final = 0.5
 _PLANES_UP_MM: Final = (-3.0, 0.0, 3.0)
 _NEAR_FAT_MM: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringGrid:
+    """Distance between points, in mm of an adult of size 1: across the canal, in the foramen, along the disc's height;
+    columns through a recess, and how far up and down of the ganglion is looked."""
+
+    canal_mm: float
+    foramen_mm: float
+    disc_mm: float
+    recess_columns_mm: tuple[float, ...]
+    foramen_reach_mm: float
+
+
+FULL: Final = MeasuringGrid(0.5, 0.25, 0.1, (-0.6, -0.3, 0.0, 0.3, 0.6), 18.0)
+COARSE: Final = MeasuringGrid(0.8, 0.4, 0.2, (-0.4, 0.0, 0.4), 10.0)
+"""The grid that truth is measured on, and a faster one for counting thousands of spines (its foramina end at 20 mm of
+height)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +95,9 @@ class LevelTruth:
 
 
 @lru_cache(maxsize=64)
-def measure_truth(spec: SpineSpec) -> tuple[LevelTruth, ...]:
+def measure_truth(spec: SpineSpec, grid: MeasuringGrid = FULL) -> tuple[LevelTruth, ...]:
     """Sizes and grades of the five lumbar discs, from the top down."""
-    return tuple(_measure_level(spec, level) for level in LEVELS)
+    return tuple(_measure_level(spec, level, grid) for level in LEVELS)
 
 
 def severity(value: float, cuts: tuple[float, float]) -> str:
@@ -88,25 +105,34 @@ def severity(value: float, cuts: tuple[float, float]) -> str:
     return ("normal_mild", "moderate", "severe")[int(value < cuts[0]) + int(value < cuts[1])]
 
 
-def _measure_level(spec: SpineSpec, level: str) -> LevelTruth:
+def _measure_level(spec: SpineSpec, level: str, grid: MeasuringGrid) -> LevelTruth:
     place, index = landmarks(spec).disc(level), [segment.name for segment in spec.segments].index(level)
-    sections = [_canal_section(spec, place, up) for up in _PLANES_UP_MM]
-    areas = [float(np.sum(section.part == SAC)) * (_STEP_MM * spec.size) ** 2 for section in sections]
-    worst = int(np.argmin(areas))
-    normal = expected_sac_area(SEGMENTS[index], spec.age) * spec.size**2
-    ratio = areas[worst] / normal
-    sac = sections[worst].part == SAC
-    sides = {side: _measure_side(spec, place, index, side) for side in ("left", "right")}
+    sections = [_canal_plane(spec, place, up, grid) for up in _PLANES_UP_MM]
+    recesses = [_recess_columns(spec, index, place, (sign, grid)) for sign in (1, -1)]
+    foramina = [_foramen_plane(spec, place, side, grid) for side in SIDES]
+    seen = _render_all(spec, [*sections, *recesses, *foramina, _disc_line(spec, place, grid)])
+    canal = _measure_canal(seen[:3], grid.canal_mm * spec.size)
+    ratio = canal["sac_area_mm2"] / (expected_sac_area(SEGMENTS[index], spec.age) * spec.size**2)
+    sides = {
+        side: _measure_side(spec, side, (seen[3 + number], seen[5 + number]), grid) for number, side in enumerate(SIDES)
+    }
     return LevelTruth(
         level=level,
-        sac_area_mm2=areas[worst],
         sac_ratio=ratio,
-        sac_depth_mm=float(sac.sum(axis=0).max()) * _STEP_MM * spec.size,
-        fluid_share=float(np.mean(sections[worst].tissue[sac] == Tissue.CSF)) if sac.any() else 0.0,
-        disc_height_mm=_disc_height(spec, place, index),
-        sides=sides,  # type: ignore[arg-type]
+        **canal,
+        disc_height_mm=float(np.sum(seen[7].part == FIRST_DISC + index)) * grid.disc_mm * spec.size,
+        sides=sides,
         grades={"spinal_canal_stenosis": severity(ratio, SAC_RATIO_CUTS), **_disc_grades(spec, index)},
     )
+
+
+def _render_all(spec: SpineSpec, grids: list[Float32[np.ndarray, "*_ 3"]]) -> list[Rendered]:
+    """Tissue of several grids, rendered at once."""
+    shapes = [points.shape[:-1] for points in grids]
+    whole = render(spec, np.concatenate([points.reshape(-1, 3) for points in grids]))
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    pieces = zip(*(np.split(values, cuts) for values in (whole.tissue, whole.part, whole.shade)), shapes, strict=True)
+    return [Rendered(*(values.reshape(shape) for values in arrays)) for *arrays, shape in pieces]
 
 
 def _disc_grades(spec: SpineSpec, index: int) -> dict[str, str]:
@@ -142,19 +168,29 @@ def _plane(
     return np.asarray(grid.astype(np.float32))
 
 
-def _canal_section(spec: SpineSpec, place: DiscPlace, up_mm: float) -> Rendered:
-    """Tissue across the canal, parallel to the disc: rows run backward, columns to the patient's left; mm of an adult
-    of size 1."""
+def _canal_plane(
+    spec: SpineSpec, place: DiscPlace, up_mm: float, grid: MeasuringGrid
+) -> Float32[np.ndarray, "rows columns 3"]:
+    """Points across the canal, parallel to the disc: rows run backward, columns to the patient's left."""
     up, back = np.array(place.up), np.array(place.back)
     left = np.cross(back, up)
     center = np.array(place.canal_lps_mm) + spec.size * up_mm * up
-    return render(spec, _plane(center, back, left, (16 * spec.size, 16 * spec.size), _STEP_MM * spec.size))
+    return _plane(center, back, left, (16 * spec.size, 16 * spec.size), grid.canal_mm * spec.size)
 
 
-def _measure_side(spec: SpineSpec, place: DiscPlace, index: int, side: Side) -> SideTruth:
-    sign = 1 if side == "left" else -1
-    depth = _recess_depth(spec, index, place, sign)
-    share, height = _measure_foramen(spec, place, side)
+def _measure_canal(sections: list[Rendered], step_mm: float) -> dict[str, float]:
+    """The dural sac where it is narrowest."""
+    sac, worst = min(((section.part == SAC, section) for section in sections), key=lambda pair: int(pair[0].sum()))
+    return {
+        "sac_area_mm2": float(np.sum(sac)) * step_mm**2,
+        "sac_depth_mm": float(sac.sum(axis=0).max()) * step_mm,
+        "fluid_share": float(np.mean(worst.tissue[sac] == Tissue.CSF)) if sac.any() else 0.0,
+    }
+
+
+def _measure_side(spec: SpineSpec, side: Side, seen: tuple[Rendered, Rendered], grid: MeasuringGrid) -> SideTruth:
+    depth = _recess_depth(seen[0])
+    share, height = _measure_foramen(spec, side, seen[1], grid.foramen_mm)
     return SideTruth(
         recess_depth_mm=depth * spec.size,
         fat_share=share,
@@ -168,24 +204,29 @@ _SOLID_TISSUES: Final = np.array(
     [Tissue.CORTEX, Tissue.MARROW, Tissue.FLAVUM, Tissue.CARTILAGE, Tissue.FACET_FLUID], np.uint8
 )
 _RECESS_STEP_MM: Final = 0.1
-_RECESS_COLUMNS_MM: Final = (-0.6, -0.3, 0.0, 0.3, 0.6)
 _RECESS_UP_MM: Final = (-3.0, 0.0)
 
 
-def _recess_depth(spec: SpineSpec, index: int, place: DiscPlace, sign: int) -> float:
-    """Room between disc or body in front and flavum or joint behind, in mm of an adult of size 1: the median of a few
-    columns about the recess, the lesser of the plane of the disc and one below it."""
+def _recess_columns(
+    spec: SpineSpec, index: int, place: DiscPlace, how: tuple[int, MeasuringGrid]
+) -> Float32[np.ndarray, "planes columns rows 3"]:
+    """Points backward through the recess of one side, in the plane of the disc and in one below it."""
     up, back = np.array(place.up), np.array(place.back)
     left = np.cross(back, up)
     behind = np.arange(-14, 14, _RECESS_STEP_MM)
-    columns = sign * spec.segments[index].canal.corner_x + np.array(_RECESS_COLUMNS_MM)
+    columns = how[0] * spec.segments[index].canal.corner_x + np.array(how[1].recess_columns_mm)
     steps = (
         np.array(_RECESS_UP_MM)[:, None, None, None] * up + columns[None, :, None, None] * left + behind[:, None] * back
     )
-    rendered = render(spec, (np.array(place.canal_lps_mm) + spec.size * steps).astype(np.float32))
+    return np.asarray((np.array(place.canal_lps_mm) + spec.size * steps).astype(np.float32))
+
+
+def _recess_depth(seen: Rendered) -> float:
+    """Room between disc or body in front and flavum or joint behind, in mm of an adult of size 1: the median of a few
+    columns about the recess, the lesser of the two planes."""
     gaps = [
         [_gap(part, tissue) for part, tissue in zip(*plane, strict=True)]
-        for plane in zip(rendered.part, rendered.tissue, strict=True)
+        for plane in zip(seen.part, seen.tissue, strict=True)
     ]
     return float(np.median(gaps, axis=1).min())
 
@@ -198,23 +239,28 @@ def _gap(part: UInt8[np.ndarray, " rows"], tissue: UInt8[np.ndarray, " rows"]) -
     return float(np.argmax(solid) if solid.any() else solid.size) * _RECESS_STEP_MM
 
 
-def _measure_foramen(spec: SpineSpec, place: DiscPlace, side: Side) -> tuple[float, float]:
-    """(share of the ganglion's circumference with fat within reach, height of fat and root in the foramen)."""
-    up, back = np.array(place.up), np.array(place.back)
+def _foramen_plane(
+    spec: SpineSpec, place: DiscPlace, side: Side, grid: MeasuringGrid
+) -> Float32[np.ndarray, "rows columns 3"]:
+    """Points about the ganglion of one side: rows run down, columns backward."""
+    half = grid.foramen_reach_mm * spec.size, 9 * spec.size
     center = np.array(place.foramen_lps_mm[side])
-    section = render(spec, _plane(center, -up, back, (18 * spec.size, 9 * spec.size), _STEP_MM / 2 * spec.size))
+    return _plane(center, -np.array(place.up), np.array(place.back), half, grid.foramen_mm * spec.size)
+
+
+def _measure_foramen(spec: SpineSpec, side: Side, section: Rendered, step: float) -> tuple[float, float]:
+    """(share of the ganglion's circumference with fat within reach, height of fat and root in the foramen)."""
     inner_side = side if spec.handedness == 1 else ("right" if side == "left" else "left")
     root = section.part == (EXITING_LEFT if inner_side == "left" else EXITING_RIGHT)
     open_ = root | (section.part == FORAMEN)
-    return _fat_share(section, root), float(open_.any(axis=1).sum()) * _STEP_MM / 2
+    return _fat_share(section, root, step), float(open_.any(axis=1).sum()) * step
 
 
-def _fat_share(section: Rendered, root: np.ndarray) -> float:
+def _fat_share(section: Rendered, root: np.ndarray, step: float) -> float:
     """Casts 72 rays from the root's middle; a direction counts when most of the first millimetre beyond the root is
     fat."""
     if not root.any():
         return 0.0
-    step = _STEP_MM / 2
     rows, columns = np.nonzero(root)
     middle = np.array([rows.mean(), columns.mean()])
     fat = np.isin(section.tissue, (Tissue.EPIDURAL_FAT, Tissue.VISCERAL_FAT, Tissue.FAT_STREAK))
@@ -229,9 +275,8 @@ def _fat_share(section: Rendered, root: np.ndarray) -> float:
     return float(np.mean(there.mean(axis=0) >= 0.6))
 
 
-def _disc_height(spec: SpineSpec, place: DiscPlace, index: int) -> float:
-    """Height of the disc through its centre, in the person's millimetres."""
-    step = 0.1
-    reach = np.arange(-15, 15, step)
+def _disc_line(spec: SpineSpec, place: DiscPlace, grid: MeasuringGrid) -> Float32[np.ndarray, "points 3"]:
+    """Points through the centre of the disc, from one body to the other."""
+    reach = np.arange(-15, 15, grid.disc_mm)
     line = np.array(place.center_lps_mm) + spec.size * reach[:, None] * np.array(place.up)
-    return float(np.sum(render(spec, line.astype(np.float32)).part == FIRST_DISC + index)) * step * spec.size
+    return np.asarray(line.astype(np.float32))

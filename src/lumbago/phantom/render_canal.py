@@ -145,22 +145,40 @@ def _strands(
     share = _root_share(spec, index, part)
     radius = _root_radius(index, share, half * depth)
     inside = share > _PACKED
+    crowded = smoothstep(share, 0.42, 0.8)
     waviness = np.float32(
         spec.segments[index].canal.waviness + spec.segments[min(index + 1, len(spec.segments) - 1)].canal.waviness
     )
     for (exit_at, side, kind), own in zip(_ROOTLETS, jitter, strict=True):
         left = np.float32(exit_at - 0.15) - height
-        if left.max() < 0 or height.max() < spec.conus - 0.6:
+        if left.max() < 0 or height.max() < spec.conus - 0.9:
             continue
-        stay = 1 - np.exp(-np.maximum(left, 0) / np.float32(1.1))
-        wave = waviness * np.sin(np.float32(5.0) * height + own[2] * 3) + np.float32(0.05) * np.sin(
+        wave = waviness * np.sin(np.float32(5.0) * height + own[2] * 3) + np.float32(0.03) * np.sin(
             np.float32(2.2) * height + own[3] * 3
         )
-        x = np.float32(side) * (np.float32(0.80) - stay * np.float32(0.60 - 0.16 * own[0])) + wave
-        level = np.float32(0.36 + 0.12 * kind) + stay * np.float32(0.34 - 0.10 * kind + 0.09 * own[1])
-        away = ((at[0] - x) * half) ** 2 + ((at[1] - level) * depth) ** 2
-        inside |= (away < radius**2) & (left > 0) & (height > spec.conus - 0.3)
+        x, level = _strand_place(np.maximum(left, 0), (np.float32(side), kind), own, crowded)
+        away = ((at[0] - x - wave) * half) ** 2 + ((at[1] - level) * depth) ** 2
+        inside |= (away < radius**2) & (left > 0) & (height > spec.conus - np.float32(0.35 + 0.12 * own[3]))
     return inside
+
+
+def _strand_place(
+    left: Coordinates, strand: tuple[np.float32, int], own: np.ndarray, crowded: Coordinates
+) -> tuple[Coordinates, Coordinates]:
+    """Where in the sac a strand runs (to the side -1..1, 0 in front to 1 behind), `left` segments before it leaves.
+
+    Lying down, the roots sink to the back wall as a crescent, the lower ones in its middle; a root about to leave runs
+    forward to the side (Cohen, AJNR 1991). In a crowded sac they spread over all of it.
+    """
+    side, kind = strand
+    stay = 1 - np.exp(-left / np.float32(0.9))
+    lateral = np.float32(0.56) * np.exp(-left / np.float32(1.6)) + np.float32(0.14)
+    x = side * (np.float32(0.80) * (1 - stay) + stay * (lateral + np.float32(0.10) * own[0]))
+    layer = np.clip(np.float32(0.055) * np.abs(own[1]) * np.minimum(left, 4), 0, 0.3)
+    sunk = np.float32(0.97) - np.float32(0.34) * x * x - layer
+    spread = np.float32(0.52 + 0.2 * own[1])
+    level = np.float32(0.40 + 0.14 * kind) * (1 - stay) + stay * (sunk + crowded * (spread - sunk))
+    return x, level
 
 
 def _root_share(spec: SpineSpec, index: int, part: Coordinates) -> Coordinates:
@@ -191,5 +209,6 @@ def _paint_cord(
         return
     room = np.clip((np.float32(spec.conus) - index - part) / np.float32(0.9), 0, 1)
     thick = room ** np.float32(0.6)
-    inside = (x / (4.8 * thick + 1e-3)) ** 2 + ((back - 1.0 + room) / (3.7 * thick + 1e-3)) ** 2 < 1
+    sunk = 0.4 + np.float32(2.6) * (1 - room)
+    inside = (x / (4.8 * thick + 1e-3)) ** 2 + ((back - sunk) / (3.7 * thick + 1e-3)) ** 2 < 1
     canvas.tissue[rows[inside]] = Tissue.CORD
