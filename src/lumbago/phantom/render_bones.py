@@ -11,7 +11,7 @@ from lumbago.phantom.canvas import Canvas
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.shapes import bump, capsule, ellipse, smoothstep
 from lumbago.phantom.spine_frames import Between, half_depth
-from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SideSpec, VertebraSpec
+from lumbago.phantom.spine_spec import DiscSpec, EndplateSpec, SegmentSpec, SideSpec, VertebraSpec
 from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
 
 Coordinates = Float32[np.ndarray, " points"]
@@ -86,6 +86,8 @@ def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local,
     canvas.paint((side > 0) & (ends > 0) & (ends < _ENDPLATE_MM), Tissue.ENDPLATE, part)
     inside = (side > _WALL_MM) & (ends > _ENDPLATE_MM)
     canvas.paint(inside, Tissue.MARROW, part)
+    if vertebra.edema:
+        canvas.paint(inside & (depth.upper < 0.55 * vertebra.height), Tissue.MODIC_1, part)
     for plate, end in ((vertebra.upper, depth.upper), (vertebra.lower, depth.lower)):
         _paint_modic(canvas, plate, inside, end, local)
     x, behind, z = local
@@ -173,6 +175,19 @@ def paint_hernia(canvas: Canvas, segment: SegmentSpec, index: int, place: Betwee
     beyond = (place.behind > 0) & (place.behind < out)
     canvas.paint(beyond, Tissue.DISC, FIRST_DISC + index, 0.0)
     canvas.paint(beyond & (place.behind > out - 0.9), Tissue.OUTER_ANNULUS)
+    _paint_fragment(canvas, disc, index, place)
+
+
+def _paint_fragment(canvas: Canvas, disc: DiscSpec, index: int, place: Between) -> None:
+    """What of an extrusion or sequestration lies behind a body: brighter than the annulus, for it holds nucleus."""
+    x, up, half, depth = disc.fragment
+    if not depth:
+        return
+    inside = ellipse(
+        (place.x - x, 0.55 * half + 2.0), (place.behind - 0.45 * depth, 0.6 * depth), (place.up - up, half)
+    )
+    lump = (inside > 0) & (place.behind > -1.5) & (place.behind < 14)
+    canvas.paint(lump, Tissue.DISC, FIRST_DISC + index, 0.3)
 
 
 # --- arches ----------------------------------------------------------------------------------------------------------
@@ -189,9 +204,24 @@ def arch_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
     lamina = capsule((ax, behind, flat), (1.0, deep + 4.6, -9 * 0.36), (side + 1.5, deep - 1.5, -3 * 0.36), (3.2, 3.4))
     pars = capsule((ax, behind, z), (side + 2.0, deep - 4.5, 3.0), (side + 2.0, deep + 1.5, -12.0), (4.2, 4.2))
     tip = vertebra.transverse_tip
+    if vertebra.pars_gap:
+        cleft = np.abs(z + 4.5 + np.float32(0.4) * (behind - deep + 1.5)) - np.float32(vertebra.pars_gap / 2)
+        pars = np.where((behind < deep + 5) & (z < 1), np.minimum(pars, cleft), pars)
     pillar = capsule((ax, behind, z), (side + 2.0, deep - 4.5, 3.0), (side + 1.0, deep - 3.0, 13.0), (4.6, 4.0))
     transverse = capsule((ax, behind, z), (side + 3, 8.0, 4.5), (tip[0], 11.0, tip[1]), (4.4, 3.4))
-    return np.asarray(np.maximum.reduce([lamina, pars, pillar, transverse, _spinous(vertebra, local)]))
+    parts = [lamina, pars, pillar, transverse, _spinous(vertebra, local)]
+    return np.asarray(np.maximum.reduce([*parts, *_beside(vertebra, (ax, behind, z))]))
+
+
+def _beside(vertebra: VertebraSpec, at: Local) -> list[Coordinates]:
+    """Ribs down to T12; transverse processes that reach down to the sacrum."""
+    wide = vertebra.width[0] / 2
+    if vertebra.name.startswith("T"):
+        return [capsule(at, (wide - 1.0, 5.0, 6.0), (wide + 32.0, 26.0, -12.0), (4.6, 3.8))]
+    if vertebra.wing:
+        thick = vertebra.wing
+        return [capsule(at, (wide + 4.0, 6.0, -2.0), (vertebra.transverse_tip[0], 6.0, -12.0), (0.7 * thick, thick))]
+    return []
 
 
 def _spinous(vertebra: VertebraSpec, local: Local) -> Coordinates:

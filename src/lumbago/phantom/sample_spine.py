@@ -19,6 +19,7 @@ from lumbago.phantom.sample_discs import (
     draw_thoracic_grade,
     pfirrmann_grades,
 )
+from lumbago.phantom.sample_rare import with_rare_findings
 from lumbago.phantom.sample_trunk import draw_trunk
 from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SpineSpec, VertebraSpec
 
@@ -37,7 +38,7 @@ def sample_spine(seed: int) -> SpineSpec:
     size = float((1.035 if sex == "M" else 0.965) * np.exp(rng.normal(0, 0.05)))
     segments, ends = _draw_segments(rng, latents, discs, age)
     vertebrae = _draw_vertebrae(rng, ends, segments, age)
-    return SpineSpec(
+    common = SpineSpec(
         seed=seed,
         age=round(age, 1),
         sex=sex,
@@ -51,6 +52,7 @@ def sample_spine(seed: int) -> SpineSpec:
         conus=float(np.clip(rng.normal(5.2, 0.45), 4.0, 6.6)),
         texture=int(rng.integers(2**31)),
     )
+    return with_rare_findings(common)
 
 
 Ends = dict[tuple[str, str], EndplateSpec]

@@ -25,7 +25,12 @@ class EndplateSpec:
 
 @dataclass(frozen=True, slots=True)
 class VertebraSpec:
-    """A vertebra; the fields are those of `anatomy_tables.VertebraRow`."""
+    """A vertebra; the first fields are those of `anatomy_tables.VertebraRow`.
+
+    `pars_gap` is the width of the clefts of a spondylolysis, `wing` the half thickness of transverse processes that
+    join the sacrum, `collapse` the share of the front height that a compression fracture took, `edema` whether that
+    is fresh.
+    """
 
     name: str
     height: float
@@ -46,6 +51,10 @@ class VertebraSpec:
     sac_half_width: float
     marrow_fat: float
     basivertebral: float
+    pars_gap: float = 0.0
+    wing: float = 0.0
+    collapse: float = 0.0
+    edema: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,9 @@ class DiscSpec:
     """A disc. `height` is the mean of its corners; `bulge` and herniation are how far it stands out behind the wall.
 
     The herniation lies `hernia_x` to the left with half width `hernia_width`, `hernia_down` below the middle of the
-    disc. `nucleus_blur` is the softness of the border of the nucleus, `cleft` its dark horizontal cleft (0 to 1).
+    disc. A `fragment` (left, up, half height, depth) is what of an extrusion or sequestration lies behind a body; its
+    depth is 0 when there is none. `nucleus_blur` is the softness of the border of the nucleus, `cleft` its dark
+    horizontal cleft (0 to 1).
     """
 
     height: float
@@ -74,6 +85,8 @@ class DiscSpec:
     is_narrowed: bool
     is_bulging: bool
     is_herniated: bool
+    hernia_kind: str = "protrusion"
+    fragment: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,8 @@ class SpineSpec:
         conus: end of the cord, counted in vertebrae from the top of `vertebrae` (5.0 is the middle of the sixth).
         handedness: 1, or -1 for the mirror image.
         texture: seed of everything that is grained.
+        transitional: `none`, `sacralised` (L5 joins the sacrum with its transverse processes) or `lumbarised` (S1 is
+            square and keeps a disc). Names count from the lowest full disc.
     """
 
     seed: int
@@ -184,6 +199,7 @@ class SpineSpec:
     conus: float
     texture: int
     handedness: int = 1
+    transitional: str = "none"
 
     def __hash__(self) -> int:
         """A few fields tell specs apart well enough, and the hash of all numbers would be taken at every look into a
