@@ -11,6 +11,7 @@ from lumbago.anatomy.findings import Point
 from lumbago.anatomy.levels import LEVELS
 from lumbago.phantom.landmarks import DiscPlace, landmarks
 from lumbago.phantom.mr_signal import Contrast
+from lumbago.phantom.scan_artefacts import NO_ARTEFACTS, Artefacts, Circumstances, draw_artefacts, draw_screws
 from lumbago.phantom.scan_protocols import SCANNERS, Scanner, Sequence
 from lumbago.phantom.spine_frames import rotation
 from lumbago.phantom.spine_spec import SpineSpec
@@ -84,6 +85,7 @@ class ScanSpec:
     disturbance: Disturbance
     instance_order: int
     gain: float
+    artefacts: Artefacts = NO_ARTEFACTS
 
     @property
     def maker(self) -> Scanner:
@@ -132,14 +134,13 @@ def sample_scan(seed: int, spine: SpineSpec, role: Role, choice: ScanChoice) -> 
         if role != "axial_t2"
         else _axial_groups(rng, spine, sequence, view)
     )
-    return ScanSpec(
+    weighting = "STIR" if stir else "T1" if role == "sagittal_t1" else "T2"
+    drawn = ScanSpec(
         role=role,
         scanner=choice.scanner,
         model=choice.model,
         sequence=sequence,
-        contrast=_draw_contrast(
-            rng, maker, sequence, "STIR" if stir else "T1" if role == "sagittal_t1" else "T2", choice.free
-        ),
+        contrast=_draw_contrast(rng, maker, sequence, weighting, choice.free),
         groups=groups,
         rows=rows,
         columns=rows,
@@ -149,6 +150,31 @@ def sample_scan(seed: int, spine: SpineSpec, role: Role, choice: ScanChoice) -> 
         disturbance=_draw_disturbance(rng, role, maker.tesla),
         instance_order=_draw_order(rng, role),
         gain=float(np.exp(rng.uniform(np.log(350), np.log(1800)))),
+    )
+    return _with_artefacts(seed, spine, drawn)
+
+
+def _with_artefacts(seed: int, spine: SpineSpec, drawn: ScanSpec) -> ScanSpec:
+    """The series with what goes wrong in it, and in 6 % of persons as an old scanner makes it; contrast drawn freely
+    comes with free noise, sharpness and shading too (domain randomisation, Billot 2023)."""
+    rng = np.random.default_rng([seed, 5])
+    screws, old = draw_screws(rng, spine), float(rng.random() < 0.06)
+    rng = np.random.default_rng([seed, 6, ("sagittal_t1", "sagittal_t2", "axial_t2").index(drawn.role)])
+    of = Circumstances(
+        drawn.role,
+        drawn.contrast.weighting,
+        drawn.maker.tesla,
+        drawn.sequence.bandwidth,
+        drawn.contrast.echo_train,
+    )
+    artefacts = draw_artefacts(rng, of, screws)
+    free, d = drawn.contrast.free, drawn.disturbance
+    noise, coarse = (1 + old) * np.exp(free * rng.normal(0, 0.5)), np.exp(0.35 * old + free * rng.uniform(0, 0.4))
+    return replace(
+        drawn,
+        artefacts=artefacts,
+        acquired_mm=float(np.clip(drawn.acquired_mm * coarse, drawn.pixel_mm, 1.6)),
+        disturbance=replace(d, noise=float(d.noise * noise), bias=float(d.bias + free * rng.uniform(0, 0.15))),
     )
 
 
@@ -175,17 +201,20 @@ def _draw_contrast(rng: Generator, maker: Scanner, sequence: Sequence, weighting
 
 
 def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
-    normalised = rng.random() < 0.6
-    band = rng.random() < (0.6 if role == "axial_t2" else 0.75)
+    """Coil, band, noise and sharpness; in 60 % of series k-space is cut off without a filter, so that edges ring
+    (Gibbs)."""
+    normalised = rng.random() < 0.5
+    band = rng.random() < (0.7 if role == "axial_t2" else 0.85)
+    rings = rng.random() < 0.6
     return Disturbance(
-        noise=float(np.exp(rng.uniform(np.log(0.006), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
-        blur=float(rng.uniform(0.25, 0.6)),
-        coil_reach=float(rng.uniform(60, 120)),
-        coil_left=float(rng.uniform(0.05, 0.3) if normalised else rng.uniform(0.5, 1.0)),
+        noise=float(np.exp(rng.uniform(np.log(0.008), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
+        blur=float(rng.uniform(0.1, 0.3) if rings else rng.uniform(0.35, 0.65)),
+        coil_reach=float(rng.uniform(60, 110)),
+        coil_left=float(rng.uniform(0.1, 0.4) if normalised else rng.uniform(0.7, 1.2)),
         roll_off=float(rng.uniform(25, 60) if rng.random() < 0.5 else 12),
-        bias=float(rng.uniform(0.03, 0.18)),
-        band=float(rng.uniform(42, 75)) if band else 0.0,
-        band_left=float(rng.uniform(0.02, 0.3)),
+        bias=float(rng.uniform(0.06, 0.20) if tesla > 2 else rng.uniform(0.03, 0.12)),
+        band=float(rng.uniform(38, 62)) if band else 0.0,
+        band_left=float(np.exp(rng.uniform(np.log(0.02), np.log(0.25)))),
         sub_slices=3,
         seed=int(rng.integers(2**31)),
     )

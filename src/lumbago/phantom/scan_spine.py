@@ -9,10 +9,18 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Complex64, Float32, Float64, UInt8
 from scipy import fft, ndimage
 
 from lumbago.dicom.volume import Volume
+from lumbago.phantom.disturb_image import (
+    around_metal,
+    disturb_spectrum,
+    fat_shares,
+    with_ghosts,
+    with_shifted_fat,
+    without_flowing,
+)
 from lumbago.phantom.mr_signal import Signals, tissue_signals
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.render_spine import Rendered, SliceRenderer
@@ -24,8 +32,10 @@ from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import FIRST_BODY, FIRST_DISC, Tissue
 
 Image = Float32[np.ndarray, "rows columns"]
+Spectrum = Complex64[np.ndarray, "rows columns"]
 Points = Float32[np.ndarray, "rows columns 3"]
 
+_LEAST_FOLDED_MM = 140.0
 _STAGGER = ((-0.34, 0.34), (0.34, -0.34), (-0.34, -0.34), (0.34, 0.34))
 
 
@@ -86,8 +96,13 @@ def _scan_slice(
     middle = renderer.middle
     image = tissue_image(spine, middle, signals).reshape(shape)
     _average_through_slice(image, renderer, (spine, signals), (scan_spec, planes, points))
-    image *= _texture(middle, points, signals, spine.texture) * _shading(spine, scan_spec, points)
-    image = _interpolate(image, scan_spec, rng)
+    image *= _texture(middle, points, signals, spine.texture)
+    image = _flawed(image, middle, scan_spec, points)
+    field = _field(spine, scan_spec, points)
+    image *= field.gain
+    _fold(image, (spine, signals), scan_spec, points)
+    ghosted = with_ghosts(image, field.front, scan_spec.artefacts, scan_spec.acquired_mm)
+    image = _interpolate(ghosted, scan_spec, rng)
     rows, columns = (
         _nearest(size, count) for size, count in zip((scan_spec.rows, scan_spec.columns), shape, strict=True)
     )
@@ -194,7 +209,43 @@ def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> I
     return np.asarray(np.maximum(1 + depth * (np.float32(0.6) * fine + np.float32(0.7) * coarse), np.float32(0.05)))
 
 
-def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:
+def _flawed(image: Image, middle: Rendered, scan_spec: ScanSpec, points: Points) -> Image:
+    """Signal as flow, failed suppression, metal and the chemical shift leave it."""
+    artefacts, tissue = scan_spec.artefacts, middle.tissue.reshape(image.shape)
+    fat = fat_shares()[tissue]
+    image = without_flowing(image, points, tissue, artefacts)
+    if artefacts.fat_left:
+        far = np.abs(np.linspace(-1, 1, image.shape[0], dtype=np.float32))[:, None]
+        image = image + np.float32(artefacts.fat_left) * fat * far**2
+    return with_shifted_fat(around_metal(image, points, artefacts.metal), fat, artefacts)
+
+
+def _fold(image: Image, what: tuple[SpineSpec, Signals], scan_spec: ScanSpec, points: Points) -> None:
+    """Adds, in place, what lies beyond both ends of the phase axis onto the opposite end; not on small fields, which
+    are cut from larger ones."""
+    share, (spine, signals) = scan_spec.artefacts.wrap, what
+    axis = 0 if scan_spec.artefacts.phase_down else 1
+    count = round(share * image.shape[axis])
+    if not count or scan_spec.rows * scan_spec.pixel_mm < _LEAST_FOLDED_MM:
+        return
+    planes = scan_spec.groups[0]
+    step = np.array(planes.down if axis == 0 else planes.along, np.float32)
+    whole = np.float32(image.shape[axis] * np.linalg.norm(np.diff(points, axis=axis)[0, 0])) * step
+    for part, move in ((slice(0, count), whole), (slice(-count, None), -whole)):
+        at = (part, slice(None)) if axis == 0 else (slice(None), part)
+        beyond = SliceRenderer(spine, (points[at] + move).reshape(-1, 3)).middle
+        image[at] += np.float32(0.6) * tissue_image(spine, beyond, signals).reshape(image[at].shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """How much of each pixel's signal is received, and how far it lies in the belly (0 to 1)."""
+
+    gain: Image
+    front: Image
+
+
+def _field(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> _Field:
     """Surface coil behind the back, ends of the coil, saturation band in front, and a smooth rest; on a coarse grid,
     interpolated."""
     step = 8
@@ -215,8 +266,15 @@ def _shading(spine: SpineSpec, scan_spec: ScanSpec, points: Points) -> Image:
         gain *= np.float32(d.band_left) + np.float32(1 - d.band_left) / (
             1 + np.exp(-(place.behind + np.float32(d.band)) / 3.5)
         )
-    grid = gain.reshape(coarse.shape[:2]).astype(np.float32)
-    return _stretch(_stretch(grid, points.shape[0], step).T, points.shape[1], step).T
+    front = np.clip((-place.behind - 40) / 20, 0, 1)
+    return _Field(*(_stretched(part.reshape(coarse.shape[:2]), points, step) for part in (gain, front)))
+
+
+def _stretched(
+    grid: Image, points: Float32[np.ndarray, "down along 3"], step: int
+) -> Float32[np.ndarray, "down along"]:
+    """A coarse grid's values at all points."""
+    return _stretch(_stretch(grid.astype(np.float32), points.shape[0], step).T, points.shape[1], step).T
 
 
 def _stretch(grid: Image, size: int, step: int) -> Float32[np.ndarray, "size columns"]:
@@ -228,14 +286,17 @@ def _stretch(grid: Image, size: int, step: int) -> Float32[np.ndarray, "size col
     return np.asarray(grid[low] * (1 - part) + grid[high] * part)
 
 
-def _interpolate(image: Image, scan_spec: ScanSpec, rng: np.random.Generator) -> Float32[np.ndarray, "pixels across"]:
+def _interpolate(
+    image: Spectrum, scan_spec: ScanSpec, rng: np.random.Generator
+) -> Float32[np.ndarray, "pixels across"]:
     """Noise and limited resolution in k-space, then zero-filling to the image's matrix, then magnitude."""
     d = scan_spec.disturbance
     rows, columns = image.shape
     noise_image = rng.standard_normal((2, rows, columns), dtype=np.float32) * np.float32(d.noise)
-    spectrum = fft.fft2(image + noise_image[0] + 1j * noise_image[1], workers=1)
+    spectrum = fft.fft2(image + noise_image[0] + np.complex64(1j) * noise_image[1], workers=1)
     down, along = fft.fftfreq(rows)[:, None], fft.fftfreq(columns)[None, :]
     spectrum *= np.exp(-2 * (np.pi * d.blur) ** 2 * (down**2 + along**2)).astype(np.float32)
+    spectrum = disturb_spectrum(spectrum, scan_spec.artefacts, scan_spec.acquired_mm)
     full = np.zeros((scan_spec.rows, scan_spec.columns), np.complex64)
     r, c = min(rows, scan_spec.rows) // 2, min(columns, scan_spec.columns) // 2
     for a in (slice(0, r), slice(-r, None)):
