@@ -50,6 +50,12 @@ def landmarks(spec: SpineSpec) -> Landmarks:
     return Landmarks(discs, {v.name: _point(to_lps_mm(spec, frame.center)) for v, frame in frames})
 
 
+def point_at(spec: SpineSpec, level: str, place: tuple[float, float, float]) -> Point:
+    """The patient point whose blended coordinates about a disc (left in the spec's own frame, behind the wall, above
+    the middle of the disc) are given."""
+    return _at(spec, [segment.name for segment in spec.segments].index(level), place)
+
+
 def _point(vector: np.ndarray) -> Point:
     return float(vector[0]), float(vector[1]), float(vector[2])
 

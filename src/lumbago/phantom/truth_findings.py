@@ -23,6 +23,7 @@ from lumbago.phantom.measure_truth import LevelTruth, measure_truth
 from lumbago.phantom.scan_headers import instance_number, instance_uid, series_uid, slice_header
 from lumbago.phantom.scan_spec import ScanSpec
 from lumbago.phantom.spine_spec import SpineSpec
+from lumbago.phantom.truth_details import disc_drivers, finding_details
 
 _OUT_OF_REACH_MM = 6.0
 
@@ -50,8 +51,25 @@ def truth_findings(name: str, made: PhantomSeries) -> StudyFindings:
         levels=tuple(_location(made.spine, level) for level in LEVELS),
         findings=tuple(result for result in results if isinstance(result, Finding)),
         not_assessed=tuple(result for result in results if isinstance(result, NotAssessed)),
-        quality=(QualityRemark("info", "A phantom: these are the grades that it was made with, not a reading."),),
+        quality=_remarks(made.spine),
     )
+
+
+_TRANSITIONS = {
+    "sacralised": "L5 joins the sacrum with its transverse processes; levels are named from the lowest full disc.",
+    "lumbarised": "S1 is square and keeps a disc below it; levels are named from the lowest full disc.",
+}
+
+
+def _remarks(spine: SpineSpec) -> tuple[QualityRemark, ...]:
+    made = QualityRemark("info", "A phantom: these are the grades that it was made with, not a reading.")
+    broken = [
+        f"{vertebra.name} has lost {100 * vertebra.collapse:.0f} % of its height in front or in the middle."
+        for vertebra in spine.vertebrae
+        if vertebra.collapse
+    ]
+    seen = [_TRANSITIONS[spine.transitional]] if spine.transitional in _TRANSITIONS else []
+    return (made, *(QualityRemark("info", text) for text in (*seen, *broken)))
 
 
 def _location(spine: SpineSpec, level: str) -> LevelLocation:
@@ -73,9 +91,12 @@ def _finding(made: PhantomSeries, condition: Condition, truth: LevelTruth, side:
         probabilities=probabilities,
         expected_grade=condition.scale.expected_grade(probabilities),
         evidence=evidence,
-        details=_details(made.spine, condition, truth.level),
+        details=finding_details(made.spine, condition.name, truth.level),
         measurements={
-            name: Measurement(round(value, 3), 0.0) for name, value in _sizes(condition, truth, side).items()
+            name: Measurement(round(value, 3), 0.0)
+            for name, value in (
+                _sizes(condition, truth, side) | disc_drivers(made.spine, condition.name, truth.level)
+            ).items()
         },
         trained_on="truth",
     )
@@ -98,24 +119,6 @@ def _sizes(condition: Condition, truth: LevelTruth, side: Side | None) -> dict[s
         sizes = ("sac_area_mm2", "sac_ratio", "sac_depth_mm", "fluid_share")
         return {name: float(getattr(truth, name)) for name in sizes}
     return {"disc_height_mm": truth.disc_height_mm}
-
-
-def _details(spine: SpineSpec, condition: Condition, level: str) -> dict[str, object]:
-    segment = spine.segment(level)
-    details: dict[str, dict[str, object]] = {
-        "herniation": {"type": "protrusion", "zone": _zone(segment.disc.hernia_x * spine.handedness)}
-        if segment.disc.is_herniated
-        else {},
-        "spondylolisthesis": {"slip_mm": round(segment.slip * spine.size, 2)} if segment.is_slipped else {},
-    }
-    return details.get(condition.name, {})
-
-
-def _zone(left_mm: float) -> str:
-    """Zone of a herniation by how far from the middle it lies (lumbar disc nomenclature 2.0)."""
-    if abs(left_mm) < 2.5:
-        return "central"
-    return "left paracentral" if left_mm > 0 else "right paracentral"
 
 
 def _evidence(made: PhantomSeries, role: Role, point: Point) -> Evidence | None:
