@@ -156,15 +156,18 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write into.")],
     studies: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first; the others follow.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that write studies.", min=1)] = 1,
+    formats: Annotated[str, typer.Option("--format", help="What to write, of dicom,nifti,rsna.")] = "dicom",
 ) -> None:
-    """Write phantom studies: DICOM of a made-up lumbar spine, with its truth."""
+    """Write phantom studies: a made-up lumbar spine, with its truth. Repeated after a break, it goes on."""
     from rich.progress import Progress
 
-    from lumbago.phantom.write_study import write_studies
+    from lumbago.phantom.write_study import WritePlan, write_studies
 
+    plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers)
     with Progress(console=_console(), transient=True) as progress:
         bar = progress.add_task("phantoms", total=studies)
-        written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done))
+        written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done), plan)
     print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
 
 

@@ -1,19 +1,35 @@
 """Writes phantom studies: DICOM series as a scanner would have left them, and beside them the truth as findings."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from errno import ENOTDIR
+from functools import lru_cache
+from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.random import Generator
 
-from lumbago.errors import UsageError
+from lumbago import __version__
+from lumbago.errors import LumbagoError, UsageError
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
-from lumbago.phantom.scan_spine import scan
+from lumbago.phantom.scan_spine import Scanned, scan
 from lumbago.phantom.slice_files import slice_bytes, window_of
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.truth_findings import PhantomSeries, truth_findings
+from lumbago.phantom.write_nifti import write_nifti_series
+from lumbago.phantom.write_rsna import gather_rsna, rsna_instance, write_rsna_rows
+
+FORMATS: Final = ("dicom", "nifti", "rsna")
+"""What a study can be written as: see `write_study`."""
 
 Progress = Callable[[int, int], None]
 
@@ -21,42 +37,133 @@ _SECOND_AXIAL = 0.17
 _SILENT_ABOUT_THICKNESS = 0.04
 
 
-def write_studies(out: Path, count: int, seed: int, progress: Progress | None = None) -> tuple[Path, ...]:
-    """Writes `count` studies, of the phantoms `seed`, `seed + 1`, ..., to `out/phantom-<seed>-NNN`.
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """How studies are written: as what (`FORMATS`), and by how many processes. Neither changes a study's bytes."""
 
-    Each folder holds `dicom/<series>/NNN.dcm`, `truth.json` (findings of the truth) and `spine.json` (the drawn spec).
-    The same seed gives the same bytes. `progress` is called with (done, of how many).
+    formats: tuple[str, ...] = ("dicom",)
+    workers: int = 1
+
+
+def write_studies(
+    out: Path, count: int, seed: int, progress: Progress | None = None, plan: WritePlan | None = None
+) -> tuple[Path, ...]:
+    """Writes `count` studies, of the phantoms `seed`, `seed + 1`, ..., to `out/phantom-<seed>-NNN`, see `write_study`.
+
+    The same seed gives the same bytes. `progress` is called with (done, of how many). An interrupted call leaves whole
+    studies only, and when repeated goes on: studies that this version wrote from the same seed are kept. As `rsna`,
+    images and tables of all studies in `out` are gathered in `out/rsna`.
 
     Raises:
-        UsageError: `out` cannot be written to.
+        UsageError: `out` cannot be written to; an unknown format.
+        LumbagoError: a process that wrote studies was ended from outside, as for lack of memory.
     """
-    folders = []
-    for number in range(count):
-        folders.append(write_study(out / f"phantom-{seed}-{number:03d}", seed + number))
+    plan = plan or WritePlan()
+    folders = tuple(out / f"phantom-{seed}-{number:03d}" for number in range(count))
+    jobs = [(folder, seed + number) for number, folder in enumerate(folders)]
+    todo = [job for job in jobs if not _is_kept(*job, plan.formats)]
+    for done, _ in enumerate(_written(todo, plan), count - len(todo) + 1):
         if progress is not None:
-            progress(number + 1, count)
-    return tuple(folders)
+            progress(done, count)
+    if "rsna" in plan.formats:
+        gather_rsna(out / "rsna", (rows.parent for rows in out.glob("phantom-*/rsna.json")))
+    return folders
 
 
-def write_study(folder: Path, seed: int) -> Path:
-    """Writes the phantom of a seed into a folder.
+def _written(jobs: list[tuple[Path, int]], plan: WritePlan) -> Iterator[Path]:
+    """Writes studies, here or in processes of their own; they come as they are done."""
+    if plan.workers == 1 or len(jobs) < 2:
+        yield from (write_study(folder, seed, plan.formats) for folder, seed in jobs)
+        return
+    pool = ProcessPoolExecutor(min(plan.workers, len(jobs)), get_context("spawn"), _leave_interrupts)
+    try:
+        tasks = [pool.submit(write_study, folder, seed, plan.formats) for folder, seed in jobs]
+        yield from (task.result() for task in as_completed(tasks))
+    except BrokenProcessPool as error:
+        raise LumbagoError(
+            "a process that wrote phantoms was ended from outside", "about 0.5 GB of memory each", "use fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Lets the parent alone answer Ctrl-C, so that a study that is being written is finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stamp(seed: int, formats: Sequence[str]) -> dict[str, object]:
+    """What made a study; another version of this package's code is another maker."""
+    return {"seed": seed, "version": __version__, "code": _code_digest(), "formats": sorted(formats)}
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def _is_kept(folder: Path, seed: int, formats: Sequence[str]) -> bool:
+    """Whether a folder holds the whole study already; folders only get their name when they are whole."""
+    try:
+        stamp = json.loads((folder / "phantom.json").read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return False
+    return bool(set(formats) <= set(stamp["formats"]) and stamp == _stamp(seed, stamp["formats"]))
+
+
+def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",)) -> Path:
+    """Writes the phantom of a seed into a folder, which appears only when all of it is there.
+
+    The folder holds `truth.json` (findings of the truth), `spine.json` (the drawn spec), `phantom.json` (seed, version,
+    formats) and, by format:
+
+    - `dicom`: `dicom/<series>/NNN.dcm`;
+    - `nifti`: `nifti/<series>.nii.gz` and `..._labels.nii.gz`, one pair per group of parallel slices, `labels.json`;
+    - `rsna`: `rsna/<study_id>/<series_id>/<instance>.dcm` and `rsna.json`, the study's rows of the RSNA 2024 tables.
+
+    Until then its content lies in `.part-<name>` beside it. An empty folder, or an older phantom, is replaced.
 
     Raises:
-        UsageError: the folder cannot be written to.
+        UsageError: the folder cannot be written to, or holds something else than a phantom; an unknown format.
     """
+    if unknown := set(formats) - set(FORMATS):
+        raise UsageError(f"no format {', '.join(sorted(unknown))}", f"some of {', '.join(FORMATS)}", "see --help")
+    part = folder.parent / f".part-{folder.name}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        study = phantom_study(seed)
-        made = PhantomSeries(study.spine, planned_series(study))
-        for scan_spec in made.scans:
-            _write_series(folder / "dicom", study.spine, scan_spec)
-        (folder / "truth.json").write_text(truth_findings(folder.name, made).to_json(), encoding="utf8")
-        (folder / "spine.json").write_text(study.spine.to_json() + "\n", encoding="utf8")
+        _refuse_foreign(folder)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write_all(part, folder.name, phantom_study(seed), formats)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        part.rename(folder)
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be written: {error.strerror}", "a folder to write to", "choose another"
         ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(ENOTDIR, "it is a file")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "spine.json").is_file():
+        raise UsageError(f"{folder} holds something that is no phantom", "a folder of its own", "choose another")
+
+
+def _write_all(folder: Path, name: str, study: PhantomStudy, formats: Sequence[str]) -> None:
+    made = PhantomSeries(study.spine, planned_series(study))
+    for number, scan_spec in enumerate(made.scans):
+        _write_series(folder, study.spine, scan_spec, (number, formats))
+    truth = truth_findings(name, made)
+    (folder / "truth.json").write_text(truth.to_json(), encoding="utf8")
+    (folder / "spine.json").write_text(study.spine.to_json() + "\n", encoding="utf8")
+    (folder / "phantom.json").write_text(json.dumps(_stamp(study.spine.seed, formats)) + "\n", encoding="utf8")
+    if "rsna" in formats:
+        write_rsna_rows(folder / "rsna.json", made, truth)
 
 
 def planned_series(study: PhantomStudy) -> tuple[ScanSpec, ...]:
@@ -89,16 +196,35 @@ def _part(block: SliceGroup, first: int, last: int) -> SliceGroup:
     return replace(block, center_lps_mm=(float(start[0]), float(start[1]), float(start[2])), count=last - first)
 
 
-def _write_series(folder: Path, spine: SpineSpec, scan_spec: ScanSpec) -> None:
-    scanned = [part.volume for part in scan(spine, scan_spec)]
+def _write_series(folder: Path, spine: SpineSpec, scan_spec: ScanSpec, what: tuple[int, Sequence[str]]) -> None:
+    number, formats = what
+    scanned = scan(spine, scan_spec)
+    name = f"{scan_spec.role}-{scan_spec.disturbance.seed % 10_000:04d}"
+    if "nifti" in formats:
+        write_nifti_series(folder / "nifti", name, scanned, spine.handedness)
+    targets = [folder / "dicom" / name] if "dicom" in formats else []
+    for instance, data in _files(scanned, scan_spec) if {"dicom", "rsna"} & set(formats) else ():
+        for target in targets:
+            _write(target / f"{instance:03d}.dcm", data)
+        if "rsna" in formats:
+            _write(folder / "rsna" / rsna_instance(spine.seed, number, instance), data)
+
+
+def _files(scanned: tuple[Scanned, ...], scan_spec: ScanSpec) -> list[tuple[int, bytes]]:
+    """Instance number and bytes of every slice."""
+    volumes = [part.volume for part in scanned]
     window = window_of(
-        np.concatenate([volume.array for volume in scanned])[::2, ::4, ::4].reshape(-1, 1), scan_spec.maker.manufacturer
+        np.concatenate([volume.array for volume in volumes])[::2, ::4, ::4].reshape(-1, 1), scan_spec.maker.manufacturer
     )
     rng = np.random.default_rng([scan_spec.disturbance.seed, 5])
     states_thickness = bool(rng.random() >= _SILENT_ABOUT_THICKNESS)
-    target = folder / f"{scan_spec.role}-{scan_spec.disturbance.seed % 10_000:04d}"
-    target.mkdir(parents=True, exist_ok=True)
-    for volume in scanned:
-        for image, header in zip(volume.array, volume.headers, strict=True):
-            data = slice_bytes(header, image, window, states_thickness)
-            (target / f"{header.instance_number:03d}.dcm").write_bytes(data)
+    return [
+        (header.instance_number or 0, slice_bytes(header, image, window, states_thickness))
+        for volume in volumes
+        for image, header in zip(volume.array, volume.headers, strict=True)
+    ]
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
