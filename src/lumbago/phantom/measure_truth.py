@@ -29,7 +29,7 @@ from lumbago.phantom.tissues import (
     Tissue,
 )
 
-SAC_RATIO_CUTS: Final = (0.665, 0.362)
+SAC_RATIO_CUTS: Final = (0.672, 0.37)
 RECESS_CUTS_MM: Final = (3.6, 2.1)
 FAT_SHARE_CUTS: Final = (0.645, 0.155)
 """Below the first cut moderate, below the second severe: area of the sac against the normal area of the level and age;

@@ -19,6 +19,10 @@ Thresholds = tuple[float, float]
 _RATIO = (1.22, 1.0, 0.67, 0.36, 0.15)
 _RECESS_MM = (8.0, 5.4, 3.5, 2.0, 0.5)
 _OPENNESS = (1.2, 0.85, 0.5, 0.2, 0.0)
+_OPENNESS_AT_CUTS = {"L2/L3": (0.47, 0.2), "L3/L4": (0.475, 0.2), "L5/S1": (0.51, 0.175)}
+_RECESS_LESS = {"L1/L2": 0.12, "L5/S1": -0.06}
+"""Where a level's tissue leaves more or less room than the drawn size says: what makes measured grades as frequent as
+wanted."""
 _FULL_GAPS = (2.0, 3.2, 2.6, 6.0)
 _MORE_IN_FRONT = {"L1/L2": 2.0, "L2/L3": 1.8, "L3/L4": 1.2, "L4/L5": 0.5}
 _ROOT_SHARE = {"L1/L2": 0.34, "L2/L3": 0.31, "L3/L4": 0.28, "L4/L5": 0.25, "L5/S1": 0.2}
@@ -79,13 +83,13 @@ def draw_side(
     rng: Generator, row: SegmentRow, recess: tuple[float, Thresholds], foramen: tuple[float, Thresholds]
 ) -> SideSpec:
     """Recess, foramen and facet joint of one side."""
-    openness = _driven(*foramen, _OPENNESS)
+    openness = _driven(*foramen, (*_OPENNESS[:2], *_OPENNESS_AT_CUTS.get(row.name, _OPENNESS[2:4]), 0.0))
     wear = float(np.clip(rng.normal(1 - openness, 0.3), 0, 1.3))
     radius = row.ganglion_radius * float(np.exp(rng.normal(0, 0.08)))
     flat = min(openness / 0.2, 1.0)
     return SideSpec(
         recess_latent=recess[0],
-        recess_depth=_driven(*recess, _RECESS_MM),
+        recess_depth=max(_driven(*recess, _RECESS_MM) - _RECESS_LESS.get(row.name, 0.0), 0.4),
         recess_root=_RECESS_ROOT.get(row.name, 1.0) * float(rng.uniform(0.85, 1.15)),
         foramen_latent=foramen[0],
         gaps=_draw_gaps(rng, openness, _MORE_IN_FRONT.get(row.name, 0.0)),
