@@ -43,7 +43,7 @@ _RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
     Tissue.FACET_FLUID: (0.85, 1800, 2200, 180, 160),
     Tissue.MODIC_1: (0.85, 1100, 1350, 90, 85),
     Tissue.MODIC_2: (0.95, 330, 420, 100, 92),
-    Tissue.MODIC_3: (0.35, 700, 850, 35, 30),
+    Tissue.MODIC_3: (0.24, 500, 600, 66, 62),
     Tissue.FAT_STREAK: (0.92, 340, 430, 100, 90),
     Tissue.SKIN: (0.6, 600, 750, 35, 30),
     Tissue.EPIDURAL_VEIN: (0.75, 1200, 1500, 130, 115),

@@ -1,5 +1,6 @@
 """Protocols of scanners: rows that `sample_scan` draws from and varies (SPIDER's scanner table, van der Graaf 2024, CC
-BY 4.0, and its like)."""
+BY 4.0, and its like). Driven equilibrium where sequence names say so: Siemens (RESTORE) and GE (FRFSE).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -60,15 +61,15 @@ SCANNERS: Final[tuple[Scanner, ...]] = (
     Scanner("Philips Healthcare", ("Ingenia",), 3.0, 0.22, {
         "sagittal_t1": Sequence(("T1_CS_TSE SAG", "CS T1 TSE SAG", ""), "", 716.0, 13.8, 7, False, 85.0, 463.0, 300.0,
             (480, 512), 0.70, 3.0, 3.3),
-        "sagittal_t2": Sequence(("T2_CS_TSE SAG", "T2 TSE SAG", ""), "", 3745.0, 120.0, 25, True, 90.0, 365.0, 300.0,
+        "sagittal_t2": Sequence(("T2_CS_TSE SAG", "T2 TSE SAG", ""), "", 3745.0, 120.0, 25, False, 90.0, 365.0, 300.0,
             (480, 512), 0.70, 3.0, 3.3),
-        "axial_t2": Sequence(("T2W_TSE_ax", "T2 TSE TRA"), "", 3900.0, 110.0, 20, True, 90.0, 300.0, 180.0, (384, 512),
+        "axial_t2": Sequence(("T2W_TSE_ax", "T2 TSE TRA"), "", 3900.0, 110.0, 20, False, 90.0, 300.0, 180.0, (384, 512),
             0.60, 3.5, 3.9),
     }, Sequence(("STIR SAG", "STIR_longTE"), "", 5000.0, 65.0, 16, False, 90.0, 300.0, 300.0, (480,), 0.85, 3.5, 3.9)),
     Scanner("Philips Medical Systems", ("Ingenia", "Achieva"), 1.5, 0.10, {
         "sagittal_t1": Sequence(("T1 TSE SAG", ""), "", 575.0, 8.0, 5, False, 90.0, 199.0, 300.0, (512, 640),
             0.90, 4.0, 4.4),
-        "sagittal_t2": Sequence(("T2 TSE SAG", ""), "", 2746.0, 90.0, 27, True, 90.0, 189.0, 300.0, (512, 640),
+        "sagittal_t2": Sequence(("T2 TSE SAG", ""), "", 2746.0, 90.0, 27, False, 90.0, 189.0, 300.0, (512, 640),
             0.85, 4.0, 4.4),
         "axial_t2": Sequence(("T2W_TSE_ax",), "", 3600.0, 100.0, 22, False, 90.0, 190.0, 190.0, (320, 512),
             0.70, 4.0, 4.4),
