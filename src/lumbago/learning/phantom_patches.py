@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -27,11 +28,24 @@ from lumbago.pipeline.place_patches import BEHIND_DISC_MM
 
 Vector = Float64[np.ndarray, "3"]
 
-_FIELD_MM, _FINEST_MM = 72.0, 0.55
-_SUB_SLICES: Final = 3
+_FIELD_MM: Final = 72.0
 _LEAST_PIXELS: Final = 30
 _KEPT_NORMALS: Final = 0.35
 """Most sites are normal; leaving some out weighs the others two to four times as much, as the RSNA 2024 metric does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchScan:
+    """How closely phantoms are scanned around a site: the finest pixel, and the sub-slices that a slice is averaged
+    over."""
+
+    finest_mm: float
+    sub_slices: int
+
+
+FINE: Final = PatchScan(0.55, 3)
+LOW: Final = PatchScan(1.0, 0)
+"""As scanners do, for training; and fast, for trying things out: thin slices on coarse pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +64,29 @@ def phantom_patches(experiment: Experiment) -> Iterator[GradedPatch]:
 
     Contrast is physical for half of the phantoms and drawn freely for the others.
     """
-    role = CONDITIONS[experiment.conditions[0]].source
     for seed in range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms):
-        rng = np.random.default_rng([seed, 8])
-        study = phantom_study(seed, randomised=bool(rng.random() < 0.5))
-        truth = true_grades(study.spine, experiment.conditions)
-        for site in SITES[experiment.anchor](study):
-            grades = truth[site.level, site.side]
-            if any(grades.values()) or rng.random() < _KEPT_NORMALS:
-                yield _patch(study, role, site, grades, rng)
+        yield from _patches_of(seed, (experiment.conditions, experiment.anchor), FINE, _KEPT_NORMALS)
+
+
+def phantom_stream(first_seed: int, conditions: tuple[str, ...], anchor: str = "disc") -> Iterator[GradedPatch]:
+    """Endless samples of the phantoms `first_seed`, `first_seed + 1`, ..., every site of the anchor (of `SITES`), at
+    low resolution: straight into memory, without files. Grades are measured as finely as for written studies.
+    """
+    for seed in count(first_seed):
+        yield from _patches_of(seed, (conditions, anchor), LOW, 1.0)
+
+
+def _patches_of(
+    seed: int, what: tuple[tuple[str, ...], str], how: PatchScan, kept_normals: float
+) -> Iterator[GradedPatch]:
+    conditions, anchor = what
+    rng = np.random.default_rng([seed, 8])
+    study = phantom_study(seed, randomised=bool(rng.random() < 0.5))
+    truth = true_grades(study.spine, conditions)
+    for site in SITES[anchor](study):
+        grades = truth[site.level, site.side]
+        if any(grades.values()) or rng.random() < kept_normals:
+            yield _patch(study, (CONDITIONS[conditions[0]].source, how), site, grades, rng)
 
 
 def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> dict[tuple[str, Side | None], dict[str, int]]:
@@ -72,8 +100,11 @@ def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> dict[tuple[str, 
     return grades
 
 
-def _patch(study: PhantomStudy, role: Role, site: Site, grades: Mapping[str, int], rng: Generator) -> GradedPatch:
-    scanned = _scan_around(study, role, site.point_lps_mm, rng)
+def _patch(
+    study: PhantomStudy, scan: tuple[Role, PatchScan], site: Site, grades: Mapping[str, int], rng: Generator
+) -> GradedPatch:
+    role, how = scan
+    scanned = _scan_around(study, role, how, (site.point_lps_mm, rng))
     upright = canonical_axial if role == "axial_t2" else canonical_sagittal
     volume = upright(scanned.volume)
     index = int(np.clip(round(float(volume.to_ijk(site.point_lps_mm)[0])), 0, volume.array.shape[0] - 1))
@@ -82,17 +113,18 @@ def _patch(study: PhantomStudy, role: Role, site: Site, grades: Mapping[str, int
     return GradedPatch("phantoms", name, name, site.level, volume, frame, _REFERENCES[role](scanned), grades)
 
 
-def _scan_around(study: PhantomStudy, role: Role, point: Vector, rng: Generator) -> Scanned:
+def _scan_around(study: PhantomStudy, role: Role, how: PatchScan, where: tuple[Vector, Generator]) -> Scanned:
     """Three slices of the series' own kind, on a small field of view about a point, the middle one passing near it."""
+    point, rng = where
     scan = study.scans[role]
     group, _ = study.nearest_slice(role, (float(point[0]), float(point[1]), float(point[2])))
     planes = scan.groups[group]
-    pixel_mm = max(scan.pixel_mm, _FINEST_MM)
+    pixel_mm = max(scan.pixel_mm, how.finest_mm)
     pixels = round(_FIELD_MM / pixel_mm / 2) * 2
     shift = float(rng.uniform(-0.5, 0.5)) - 1.0
     center = point + shift * planes.spacing * np.array(planes.normal)
     near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, 3, planes.spacing)
-    disturbance = replace(scan.disturbance, sub_slices=min(scan.disturbance.sub_slices, _SUB_SLICES))
+    disturbance = replace(scan.disturbance, sub_slices=min(scan.disturbance.sub_slices, how.sub_slices))
     small = replace(scan, rows=pixels, columns=pixels, pixel_mm=pixel_mm, groups=(near,), disturbance=disturbance)
     return scan_slices(study.spine, small, 0)
 
