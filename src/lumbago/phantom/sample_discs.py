@@ -1,6 +1,8 @@
 """Drawing discs and their endplates: Pfirrmann grades from a joint latent that leans on the stenoses, the rest given
 the grade."""
 
+from typing import TypedDict
+
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.random import Generator
@@ -83,14 +85,25 @@ def _share(by_grade: float, odds_by_level: dict[str, float], level: str) -> floa
     return odds / (1 + odds)
 
 
-def _draw_hernia(rng: Generator, herniated: bool, sides: tuple[float, float]) -> dict[str, float]:
+class _Hernia(TypedDict):
+    hernia_depth: float
+    hernia_x: float
+    hernia_width: float
+    hernia_down: float
+
+
+def _draw_hernia(rng: Generator, herniated: bool, sides: tuple[float, float]) -> _Hernia:
     """Protrusions: 20 % central, else paracentral on the side whose recess is to be narrower (Daghighi 2014)."""
     depth, width, down = rng.uniform(3.0, 6.5), rng.uniform(5.0, 9.0), rng.normal(1.0, 1.5)
     central = rng.random() < 0.2
     side = 1.0 if sides[0] > sides[1] else -1.0
     place = rng.normal(0, 1) if central else side * rng.uniform(3.5, 8.5)
-    names = ("hernia_depth", "hernia_x", "hernia_width", "hernia_down")
-    return dict(zip(names, map(float, (depth if herniated else 0.0, place, width, down)), strict=True))
+    return {
+        "hernia_depth": float(depth) if herniated else 0.0,
+        "hernia_x": float(place),
+        "hernia_width": float(width),
+        "hernia_down": float(down),
+    }
 
 
 def draw_endplates(rng: Generator, row: SegmentRow, disc: DiscSpec) -> tuple[EndplateSpec, EndplateSpec]:
