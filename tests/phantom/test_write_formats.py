@@ -213,5 +213,5 @@ def test_unknown_format(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_change_no_byte(tmp_path: Path) -> None:
     for workers in (1, 2):
-        writer.write_studies(tmp_path / str(workers), 3, 40, plan=writer.WritePlan(PLAN.formats, workers))
+        writer.write_studies(tmp_path / str(workers), 2, 40, plan=writer.WritePlan(PLAN.formats, workers))
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
