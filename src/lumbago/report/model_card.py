@@ -35,10 +35,11 @@ def _facts(card: Card) -> Iterable[tuple[str, str]]:
     yield "use", str(card.proof.get("intended_use", ""))
 
 
-def _scores(rows: list[Mapping[str, Any]]) -> Iterable[Table]:
+def _scores(rows: list[Mapping[str, Any]]) -> Iterable[Text | Table]:
     """One table for each command that gave scores."""
     for command, group in groupby(rows, lambda row: row["command"]):
-        table = Table(title=f"\n{command}", title_justify="left", title_style="", box=None, pad_edge=False)
+        yield Text(f"\n{command}")
+        table = Table(box=None, pad_edge=False)
         table.add_column("score")
         table.add_column("value", justify="right")
         table.add_column("95 % interval")
