@@ -24,8 +24,8 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import level_from_bottom
 from lumbago.errors import SettingsRefused, UnreadableInput
 
-Polygon = Float64[np.ndarray, "points 2"]
-"""Corners as (row, column) in pixels of the image file."""
+Polygon = Float64[np.ndarray, "_points 2"]
+"""Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
 
 _SUDIRMAN_FIELD_MM, _SUDIRMAN_PIXELS = 300.0, 384
 """The files state no spacing; a field of 300 mm is taken, which is what a viewer would assume."""
