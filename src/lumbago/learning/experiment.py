@@ -12,6 +12,9 @@ from typing import Any, Final
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
 
+_COARSEST: Final = 16
+"""Stride of a grader's coarsest features."""
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -67,12 +70,16 @@ class Experiment:
         """Refuses what makes no sense.
 
         Raises:
-            SettingsRefused: an unknown condition, or a fold that there is not.
+            SettingsRefused: an unknown condition, a patch that the encoder cannot halve, a fold that there is not.
         """
         unknown = sorted(set(self.conditions) - set(CONDITIONS))
         if unknown:
             raise SettingsRefused(
                 f"{self.name} names the condition {', '.join(unknown)}", f"some of {', '.join(CONDITIONS)}"
+            )
+        if len(self.patch) != 2 or any(side < _COARSEST or side % _COARSEST for side in self.patch):
+            raise SettingsRefused(
+                f"{self.name} has patches of {list(self.patch)} pixels", f"rows and columns, multiples of {_COARSEST}"
             )
         if not -1 <= self.fold < self.folds:
             raise SettingsRefused(
