@@ -77,6 +77,11 @@ def test_a_value_of_another_kind(tmp_path: Path, line: str) -> None:
     assert line.split(" ", maxsplit=1)[0] in refusal(tmp_path, 'kind = "grader"', line)
 
 
+@pytest.mark.parametrize("patch", ["[80, 100]", "[0, 80]"])
+def test_a_patch_that_cannot_be_halved_to_the_coarsest_features(tmp_path: Path, patch: str) -> None:
+    assert "multiples of 16" in refusal(tmp_path, 'kind = "grader"', f"patch = {patch}")
+
+
 @pytest.mark.parametrize("fold", [-2, 4, 17])
 def test_a_fold_that_there_is_not(tmp_path: Path, fold: int) -> None:
     """It would leave out no one, and the model would have seen the patients it is scored on."""
