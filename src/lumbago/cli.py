@@ -38,7 +38,7 @@ def main() -> NoReturn:
         _complain(str(error))
         code = error.exit_code
     except TyperException as error:
-        _complain(f"{error.format_message()} Try: lumbago --help")
+        _complain(f"{error.format_message() or 'No command is given.'} Try: lumbago --help")
         code = UsageError.exit_code
     except (KeyboardInterrupt, Abort):
         _complain("interrupted; what was finished is kept.")
@@ -239,12 +239,24 @@ def _need_training() -> None:
         raise UsageError("PyTorch is not installed", "the training extra", "pip install 'lumbago[train]'")
 
 
+def _model_folders() -> list[Path]:
+    """Folders of the models in use."""
+    from lumbago.errors import ModelRefused
+    from lumbago.inference.weights import SHIPPED
+
+    place = Path(Settings.read().models or SHIPPED)
+    folders = sorted(path.parent for path in place.glob("*/card.toml"))
+    if not folders:
+        raise ModelRefused(f"no models in {place}", "folders with card.toml", "install Lumbago again")
+    return folders
+
+
 @models_app.command("list")
 def list_models() -> None:
-    """Name, version and training of every shipped model."""
-    from lumbago.inference.weights import SHIPPED, read_card
+    """Name, version and training of every model in use."""
+    from lumbago.inference.weights import read_card
 
-    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
+    for folder in _model_folders():
         card = read_card(folder)
         purpose = ", ".join(card.conditions) or "places"
         print(f"{card.name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}")
@@ -252,20 +264,20 @@ def list_models() -> None:
 
 @models_app.command("show")
 def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")]) -> None:
-    """The card of a model: what it does, what it learned from, what it scores."""
-    from lumbago.inference.weights import SHIPPED, read_card
-    from lumbago.report.model_card import card_page
-
-    _console().print(card_page(read_card(SHIPPED / name)))
+    """The card of a model."""
+    folders = {folder.name: folder for folder in _model_folders()}
+    if name not in folders:
+        raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
+    print((folders[name] / "card.toml").read_text(encoding="utf8"))
 
 
 @models_app.command("verify")
 def verify_models() -> None:
-    """Check every shipped model against its checksum and its golden pair."""
-    from lumbago.inference.weights import SHIPPED, load_model
+    """Check every model in use against its checksum and its golden pair."""
+    from lumbago.inference.weights import load_model
 
-    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
-        load_model(folder.name)
+    for folder in _model_folders():
+        load_model(folder.name, folder.parent)
         print(f"{folder.name}: as on its card")
 
 
