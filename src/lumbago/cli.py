@@ -28,12 +28,15 @@ models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+_INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Runs a command; an error of ours is one sentence on stderr and its exit code, never a traceback."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # all that Typer leaves of Ctrl-C
+            raise KeyboardInterrupt
     except LumbagoError as error:
         _complain(str(error))
         code = error.exit_code
@@ -42,7 +45,7 @@ def main() -> NoReturn:
         code = UsageError.exit_code
     except (KeyboardInterrupt, Abort):
         _complain("interrupted; what was finished is kept.")
-        code = 130
+        code = _INTERRUPTED
     except Exception as error:  # the last border: users see a sentence, developers set LUMBAGO_DEBUG
         if os.environ.get("LUMBAGO_DEBUG"):
             raise
