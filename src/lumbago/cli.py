@@ -267,11 +267,14 @@ def list_models() -> None:
 
 @models_app.command("show")
 def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")]) -> None:
-    """The card of a model."""
+    """The card of a model: what it does, what it learned from, what it scores."""
+    from lumbago.inference.weights import read_card
+    from lumbago.report.model_card import card_page
+
     folders = {folder.name: folder for folder in _model_folders()}
     if name not in folders:
         raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
-    print((folders[name] / "card.toml").read_text(encoding="utf8"))
+    _console().print(card_page(read_card(folders[name])))
 
 
 @models_app.command("verify")
