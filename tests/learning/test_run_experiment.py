@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from made_up_labels import write_sudirman
@@ -11,6 +12,7 @@ from made_up_labels import write_sudirman
 from lumbago.inference.weights import load_model, read_card
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.run_experiment import Places, run_evaluation, run_training
+from lumbago.networks.patch_grader import PatchGrader
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 
@@ -20,7 +22,7 @@ phantom_seed = 11
 conditions = ["spinal_canal_stenosis"]
 anchor = "canal"
 patch = [32, 32]
-members = 2
+members = {members}
 steps = 2
 batch = 2
 """
@@ -40,32 +42,47 @@ def checkpoints(run: Path) -> list[dict[str, Any]]:
     return [torch.load(path, weights_only=True) for path in sorted(run.glob("member-*/checkpoint.pt"))]
 
 
-def test_two_members_become_one_model(tmp_path: Path) -> None:
-    """Killed between the members and resumed; the members differ; the model proves itself when loaded."""
+@pytest.mark.parametrize("members", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_members_become_one_model(tmp_path: Path, members: int) -> None:
+    """Killed in its last member and resumed; members differ; the model is their mean and proves itself when loaded."""
     path = tmp_path / "canal.toml"
-    path.write_text(CANAL)
+    path.write_text(CANAL.format(members=members))
     places = Places(data=tmp_path, run=tmp_path / "run", threads=1, command="lumbago train canal.toml")
     seen = 0
 
-    def kill_in_second(step: int, steps: int, loss: float) -> None:
+    def kill_in_last(step: int, steps: int, loss: float) -> None:
         nonlocal seen
         seen += 1
-        if seen == 3:
+        if seen == 2 * members - 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_training(path, places, -1, kill_in_second, resume=False)
-    (first,) = checkpoints(places.run)
+        run_training(path, places, -1, kill_in_last, resume=False)
+    before = checkpoints(places.run)
     folder = run_training(path, places, -1, silent, resume=True)
-    again, second = checkpoints(places.run)
-    assert torch.equal(first["mean"]["grade.weight"], again["mean"]["grade.weight"]), "the first was done"
-    assert not torch.equal(first["mean"]["grade.weight"], second["mean"]["grade.weight"]), "from another seed"
+    after = checkpoints(places.run)
+    assert len(before) == members - 1 and len(after) == members
+    for done, kept in zip(before, after, strict=False):
+        assert torch.equal(done["mean"]["grade.weight"], kept["mean"]["grade.weight"])
+    assert len({float(one["mean"]["grade.weight"].sum()) for one in after}) == members, "from seeds of their own"
 
     model = load_model(folder.name, folder.parent, threads=1)
     assert model.card.name == "canal" and model.card.conditions == ("spinal_canal_stenosis",)
     assert model.card.trained_on == "phantoms" and "not validated on patients" in model.card.caution
     assert model.card.proof["command"] == places.command
     assert model.card.inputs["anchor"] == "canal" and model.card.inputs["rows"] == 32
+
+    given = torch.randn(3, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    wanted = np.mean([logits(one, given) for one in after], axis=0)
+    np.testing.assert_allclose(model.run(given.numpy())["spinal_canal_stenosis"], wanted, atol=1e-3)
+
+
+@torch.no_grad()
+def logits(checkpoint: dict[str, Any], given: torch.Tensor) -> np.ndarray:
+    """What the network of a checkpoint says."""
+    network = PatchGrader({"spinal_canal_stenosis": 3})
+    network.load_state_dict(checkpoint["mean"])
+    return np.asarray(network.eval()(given))
 
 
 @pytest.mark.slow

@@ -71,6 +71,7 @@ def test_numbers_that_do_not_repeat_are_refused(tmp_path: Path) -> None:
         export_onnx(Dice(), torch.zeros(1, 1, 4, 4), ["noise"], {0: 1}, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_graders_at_any_batch_size(tmp_path: Path) -> None:
     torch.manual_seed(2)
     members = [lively(PatchGrader({"pfirrmann": 5, "bulging": 2}), seed) for seed in (1, 2)]
