@@ -10,7 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
-from lumbago.settings import FORMATS, Settings
+from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,6 +105,8 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
                 _complain(f"{path}: {error}" if len(inputs) > 1 else str(error))
                 code = max(code, error.exit_code)
                 continue
+            if len(studies) > 1:
+                console.print(f"\n{path} holds {len(studies)} studies.", markup=False)
             for study in studies:
                 result = analyze_into(study, models, decoder, out, settings)
                 _show(result, console)
@@ -118,7 +120,8 @@ def _show(result: "Result", console: "Console") -> None:
         return
     from lumbago.report.table import findings_report
 
-    console.print(f"\n{result.name}", style="bold", markup=False)
+    patient = result.analysis.findings.study.patient_id
+    console.print(f"\n{result.name}{f', patient {patient}' if patient else ''}", style="bold", markup=False)
     console.print(findings_report(result.analysis.findings))
     for file in result.analysis.skipped:
         if file.is_damage:
@@ -139,7 +142,10 @@ def demo(
     (study,) = write_studies(out / "phantom", 1, seed)
     console.print(f"   {study}\n2. Analyzing it ...", markup=False)
     code = _analyze_all([study], out / "result", Settings.read())
-    console.print("3. Compared with the phantom's truth (phantom figures say nothing about patients):")
+    console.print(
+        "3. Compared with the phantom's truth. Phantom figures say nothing about patients; models that were trained on "
+        "patients do worse here than on them:"
+    )
     _compare_with_truth(out / "result" / study.name, study / "truth.json", console)
     console.print(f"\nThe report: {(out / 'result' / study.name / 'report.pdf').resolve()}", markup=False)
     if code not in {0, PartsMissing.exit_code}:
@@ -239,7 +245,9 @@ def _need_training() -> None:
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
-        raise UsageError("PyTorch is not installed", "the training extra", "pip install 'lumbago[train]'")
+        raise UsageError(
+            "PyTorch is not installed", "the training extra", "pip install '.[train]' in a clone, or make test"
+        )
 
 
 def _model_folders() -> list[Path]:
@@ -293,5 +301,7 @@ def info() -> None:
     print(f"lumbago {__version__}, Python {sys.version.split()[0]}")
     settings = Settings.read()
     for item in settings.__dataclass_fields__.values():
-        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}")
+        variable = ENVIRONMENT_PREFIX + item.name.upper()
+        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
+    print(f"models in {_model_folders()[0].parent}:")
     list_models()
