@@ -305,11 +305,20 @@ def cli_with(*arguments: str) -> None:
 def test_an_interruption(tmp_path: Path) -> None:
     """Ctrl-C while phantoms are written."""
     command = [sys.executable, "-m", "lumbago", "phantom", str(tmp_path / "out"), "--studies", "50"]
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
-    _, errors = started.communicate(timeout=60)
+    # A test run in the background is deaf to SIGINT, and would pass that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started.send_signal(signal.SIGINT)
+        try:
+            _, errors = started.communicate(timeout=60)
+        finally:
+            started.kill()
     assert started.returncode == 130
     assert errors.splitlines() == ["lumbago: interrupted; what was finished is kept."]
