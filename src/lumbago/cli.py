@@ -9,8 +9,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
-from lumbago.errors import LumbagoError, UsageError
-from lumbago.settings import FORMATS, Settings
+from lumbago.errors import LumbagoError, PartsMissing, UsageError
+from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,21 +28,24 @@ models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+_INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Runs a command; an error of ours is one sentence on stderr and its exit code, never a traceback."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # all that Typer leaves of Ctrl-C
+            raise KeyboardInterrupt
     except LumbagoError as error:
         _complain(str(error))
         code = error.exit_code
     except TyperException as error:
-        _complain(f"{error.format_message()} Try: lumbago --help")
+        _complain(f"{error.format_message() or 'No command is given.'} Try: lumbago --help")
         code = UsageError.exit_code
     except (KeyboardInterrupt, Abort):
         _complain("interrupted; what was finished is kept.")
-        code = 130
+        code = _INTERRUPTED
     except Exception as error:  # the last border: users see a sentence, developers set LUMBAGO_DEBUG
         if os.environ.get("LUMBAGO_DEBUG"):
             raise
@@ -102,6 +105,8 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
                 _complain(f"{path}: {error}" if len(inputs) > 1 else str(error))
                 code = max(code, error.exit_code)
                 continue
+            if len(studies) > 1:
+                console.print(f"\n{path} holds {len(studies)} studies.", markup=False)
             for study in studies:
                 result = analyze_into(study, models, decoder, out, settings)
                 _show(result, console)
@@ -115,7 +120,8 @@ def _show(result: "Result", console: "Console") -> None:
         return
     from lumbago.report.table import findings_report
 
-    console.print(f"\n{result.name}", style="bold", markup=False)
+    patient = result.analysis.findings.study.patient_id
+    console.print(f"\n{result.name}{f', patient {patient}' if patient else ''}", style="bold", markup=False)
     console.print(findings_report(result.analysis.findings))
     for file in result.analysis.skipped:
         if file.is_damage:
@@ -126,7 +132,7 @@ def _show(result: "Result", console: "Console") -> None:
 @app.command()
 def demo(
     out: Out = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Which phantom.")] = 7,
+    seed: Annotated[int, typer.Option(help="Which phantom.")] = 37,
 ) -> None:
     """Make a phantom study, analyze it, compare it with its truth, and show where the report lies."""
     from lumbago.phantom.write_study import write_studies
@@ -136,10 +142,13 @@ def demo(
     (study,) = write_studies(out / "phantom", 1, seed)
     console.print(f"   {study}\n2. Analyzing it ...", markup=False)
     code = _analyze_all([study], out / "result", Settings.read())
-    console.print("3. Compared with the phantom's truth (phantom figures say nothing about patients):")
+    console.print(
+        "3. Compared with the phantom's truth. Phantom figures say nothing about patients; models that were trained on "
+        "patients do worse here than on them:"
+    )
     _compare_with_truth(out / "result" / study.name, study / "truth.json", console)
     console.print(f"\nThe report: {(out / 'result' / study.name / 'report.pdf').resolve()}", markup=False)
-    if code:
+    if code not in {0, PartsMissing.exit_code}:
         raise typer.Exit(code)
 
 
@@ -239,15 +248,29 @@ def _need_training() -> None:
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
-        raise UsageError("PyTorch is not installed", "the training extra", "pip install 'lumbago[train]'")
+        raise UsageError(
+            "PyTorch is not installed", "the training extra", "pip install '.[train]' in a clone, or make test"
+        )
+
+
+def _model_folders() -> list[Path]:
+    """Folders of the models in use."""
+    from lumbago.errors import ModelRefused
+    from lumbago.inference.weights import SHIPPED
+
+    place = Path(Settings.read().models or SHIPPED)
+    folders = sorted(path.parent for path in place.glob("*/card.toml"))
+    if not folders:
+        raise ModelRefused(f"no models in {place}", "folders with card.toml", "install Lumbago again")
+    return folders
 
 
 @models_app.command("list")
 def list_models() -> None:
-    """Name, version and training of every shipped model."""
-    from lumbago.inference.weights import SHIPPED, read_card
+    """Name, version and training of every model in use."""
+    from lumbago.inference.weights import read_card
 
-    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
+    for folder in _model_folders():
         card = read_card(folder)
         purpose = ", ".join(card.conditions) or "places"
         print(f"{card.name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}")
@@ -255,20 +278,23 @@ def list_models() -> None:
 
 @models_app.command("show")
 def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")]) -> None:
-    """The card of a model."""
-    from lumbago.inference.weights import SHIPPED, read_card
+    """The card of a model: what it does, what it learned from, what it scores."""
+    from lumbago.inference.weights import read_card
+    from lumbago.report.model_card import card_page
 
-    read_card(SHIPPED / name)
-    print((SHIPPED / name / "card.toml").read_text(encoding="utf8"))
+    folders = {folder.name: folder for folder in _model_folders()}
+    if name not in folders:
+        raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
+    _console().print(card_page(read_card(folders[name])))
 
 
 @models_app.command("verify")
 def verify_models() -> None:
-    """Check every shipped model against its checksum and its golden pair."""
-    from lumbago.inference.weights import SHIPPED, load_model
+    """Check every model in use against its checksum and its golden pair."""
+    from lumbago.inference.weights import load_model
 
-    for folder in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
-        load_model(folder.name)
+    for folder in _model_folders():
+        load_model(folder.name, folder.parent)
         print(f"{folder.name}: as on its card")
 
 
@@ -278,5 +304,7 @@ def info() -> None:
     print(f"lumbago {__version__}, Python {sys.version.split()[0]}")
     settings = Settings.read()
     for item in settings.__dataclass_fields__.values():
-        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}")
+        variable = ENVIRONMENT_PREFIX + item.name.upper()
+        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
+    print(f"models in {_model_folders()[0].parent}:")
     list_models()

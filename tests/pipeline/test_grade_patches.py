@@ -216,6 +216,16 @@ def test_no_sizes_without_true_millimetres(spine_found: LocatedSpine, location: 
     assert {len(item.finding.measurements) for item in graded} == {0}
 
 
+def test_no_canal_depth_on_the_last_slice(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    last = location.volume.array.shape[0] - 1
+    discs = tuple(replace(disc, slice_index=last) if disc.level == "L2/L3" else disc for disc in location.discs)
+    maps = {**location.maps, last: next(iter(location.maps.values()))}
+    spine = replace(spine_found, sagittal={"sagittal_t2": replace(location, discs=discs, maps=maps)})
+    found = findings_of(grade_patches([grader("pfirrmann", anchor="disc")], spine), "pfirrmann")
+    assert set(found["L2/L3"].measurements) == {"disc_height_mm", "disc_depth_mm"}
+    assert "canal_depth_mm" in found["L3/L4"].measurements
+
+
 # --- what is withheld ------------------------------------------------------------------------------------------------
 
 

@@ -149,7 +149,7 @@ def test_limits_are_said() -> None:
         ("limit", f"{title}: a spine is seen only at 0.7 times the stated pixel size; sizes are not given.")
     ]
     assert remarked(location_of(discs, volume=small_volume(remarks=("two slices are missing",)))) == [
-        ("warning", f"{title}: two slices are missing")
+        ("limit", f"{title}: two slices are missing.")
     ]
 
 

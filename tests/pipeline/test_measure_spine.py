@@ -58,10 +58,9 @@ def test_a_black_picture_has_no_zero_reference(location: SpineLocation) -> None:
 
 def test_sizes_need_an_outline_and_millimetres(location: SpineLocation) -> None:
     disc = location.discs[0]
-    assert set(measure_disc(disc, is_metric=True)) == {"disc_height_mm", "disc_depth_mm", "canal_depth_mm"}
-    assert "canal_depth_mm" not in measure_disc(replace(disc, canal_mm=None), is_metric=True)
-    assert measure_disc(replace(disc, outline_lps_mm=()), is_metric=True) == {}
-    assert measure_disc(disc, is_metric=False) == {}
+    assert set(measure_disc(disc)) == {"disc_height_mm", "disc_depth_mm", "canal_depth_mm"}
+    assert "canal_depth_mm" not in measure_disc(replace(disc, canal_mm=None))
+    assert measure_disc(replace(disc, outline_lps_mm=())) == {}
 
 
 def test_channels_are_those_that_weights_were_trained_for() -> None:

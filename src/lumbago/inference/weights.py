@@ -6,6 +6,7 @@ card's and its golden input gives its golden output on this machine.
 
 import hashlib
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,7 +58,7 @@ def read_card(folder: Path) -> Card:
     """The card of a model's folder.
 
     Raises:
-        ModelRefused: there is none, or it lacks a field.
+        ModelRefused: there is none, it lacks a field, or a field is of another kind.
     """
     try:
         data = tomllib.loads((folder / "card.toml").read_text(encoding="utf8"))
@@ -68,12 +69,18 @@ def read_card(folder: Path) -> Card:
             calibration=data["calibration"],
             proof=data["proof"],
         )
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelRefused(
-            f"the model in {folder} has no readable card ({error})",
+            f"the model in {folder} has no readable card ({_reason(error)})",
             "card.toml beside model.onnx",
             "install Lumbago again, or put a whole model there",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,26 +120,32 @@ def load_model(name: str, folder: Path = SHIPPED, threads: int = 2) -> Model:
             f"checksum {card.sha256[:12]}",
             "install Lumbago again",
         )
-    model = Model(card, _session(weights, threads))
+    model = Model(card, _session(card, weights, threads))
     _prove(model, place / "golden.npz")
     return model
 
 
-def _session(weights: bytes, threads: int) -> Any:
+def _session(card: Card, weights: bytes, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the errors of ONNX Runtime have no base of their own
+        raise ModelRefused(f"the weights of {card.name} cannot be run: {error}", "an ONNX model") from error
 
 
 def _prove(model: Model, golden: Path) -> None:
+    pair = _golden_pair(model.card, golden)
     try:
-        with np.load(golden, allow_pickle=False) as pair:
-            expected = {name.removeprefix("output_"): pair[name] for name in pair.files if name.startswith("output_")}
-            found = model.run(pair["input"])
-    except (OSError, KeyError, ValueError) as error:
-        raise ModelRefused(f"{model.card.name} has no golden pair in {golden.parent}", "golden.npz") from error
+        found = model.run(pair.pop("input"))
+    except Exception as error:  # the errors of ONNX Runtime have no base of their own
+        raise ModelRefused(f"{model.card.name} does not take its golden input: {error}") from error
+    expected = {name.removeprefix("output_"): values for name, values in pair.items()}
+    shapes = {name: values.shape for name, values in expected.items()}
+    if {name: values.shape for name, values in found.items()} != shapes:
+        raise ModelRefused(f"{model.card.name} has other outputs than its golden pair", f"{shapes}")
     for name, values in expected.items():
         difference = float(np.abs(found[name] - values).max())
         if not difference <= _TOLERANCE * max(1.0, float(np.abs(values).max())):
@@ -141,3 +154,17 @@ def _prove(model: Model, golden: Path) -> None:
                 f"at most {_TOLERANCE:g}",
                 "check the ONNX Runtime version in the lock file",
             )
+
+
+def _golden_pair(card: Card, golden: Path) -> dict[str, np.ndarray]:
+    """`input`, and `output_<name>` for each output."""
+    try:
+        with golden.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            pair = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ModelRefused(f"{card.name} has no golden pair in {golden.parent}", "golden.npz") from error
+    if "input" not in pair or len(pair) < 2:
+        raise ModelRefused(
+            f"the golden pair of {card.name} in {golden.parent} is not whole", "an input and its outputs"
+        )
+    return pair

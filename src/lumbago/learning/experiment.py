@@ -4,11 +4,16 @@ Its header comment gives the command, the hours it took and the score it reached
 """
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
+
+_COARSEST: Final = 16
+"""Stride of a grader's coarsest features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +66,63 @@ class Experiment:
     fold: int = -1
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuses what makes no sense.
+
+        Raises:
+            SettingsRefused: an unknown condition, a patch that the encoder cannot halve, a fold that there is not.
+        """
+        unknown = sorted(set(self.conditions) - set(CONDITIONS))
+        if unknown:
+            raise SettingsRefused(
+                f"{self.name} names the condition {', '.join(unknown)}", f"some of {', '.join(CONDITIONS)}"
+            )
+        if len(self.patch) != 2 or any(side < _COARSEST or side % _COARSEST for side in self.patch):
+            raise SettingsRefused(
+                f"{self.name} has patches of {list(self.patch)} pixels", f"rows and columns, multiples of {_COARSEST}"
+            )
+        if not -1 <= self.fold < self.folds:
+            raise SettingsRefused(
+                f"{self.name} is to leave out fold {self.fold} of {self.folds}",
+                f"0 to {self.folds - 1}, or -1 for none",
+                "change --fold",
+            )
+
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
         """The experiment in a TOML file, with changes on top.
 
         Raises:
-            SettingsRefused: no such file, not TOML, or a setting that does not exist.
+            SettingsRefused: no such file, not TOML, a setting that does not exist, or a value that makes no sense.
         """
         try:
             settings = tomllib.loads(path.read_text(encoding="utf8"))
         except OSError as error:
             raise SettingsRefused(f"no experiment {path}", "a TOML file", "see experiments/") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsRefused(f"{path} is not TOML: {error}") from error
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise SettingsRefused(f"{path} sets {', '.join(unknown)}", f"some of {', '.join(sorted(known))}")
+        except ValueError as error:
+            raise SettingsRefused(f"{path} is not TOML: {error}", "a TOML file", "see experiments/") from error
+        _check_settings(path, settings)
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
         return cls(**{"name": path.stem, **values, **changes})
+
+
+_TOML_TYPES: Final[Mapping[type, tuple[type, ...]]] = {
+    str: (str,), bool: (bool,), int: (int,), float: (float, int), tuple: (list,),
+}  # fmt: skip
+_TOML_WORDS: Final = {
+    str: "a text", bool: "true or false", int: "a whole number", float: "a number", tuple: "a list",
+}  # fmt: skip
+"""What TOML has for a setting of each type, and what a person calls it."""
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    known = {item.name: item.default for item in fields(Experiment)}
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise SettingsRefused(f"{path} sets {', '.join(unknown)}", f"some of {', '.join(sorted(known))}")
+    if "kind" not in settings:
+        raise SettingsRefused(f"{path} does not say what is trained", 'a line like kind = "locator"')
+    for name, value in settings.items():
+        kind = str if known[name] is MISSING else type(known[name])
+        if type(value) not in _TOML_TYPES[kind]:
+            raise SettingsRefused(f"{path} sets {name} to {value!r}", _TOML_WORDS[kind])

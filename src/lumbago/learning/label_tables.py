@@ -22,10 +22,10 @@ from PIL import Image
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import level_from_bottom
-from lumbago.errors import UnreadableInput
+from lumbago.errors import SettingsRefused, UnreadableInput
 
-Polygon = Float64[np.ndarray, "points 2"]
-"""Corners as (row, column) in pixels of the image file."""
+Polygon = Float64[np.ndarray, "_points 2"]
+"""Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
 
 _SUDIRMAN_FIELD_MM, _SUDIRMAN_PIXELS = 300.0, 384
 """The files state no spacing; a field of 300 mm is taken, which is what a viewer would assume."""
@@ -179,8 +179,12 @@ def read_labels(data: Path, sources: tuple[str, ...]) -> list[LabelledSlice]:
     """All slices of the named sources under the folder `data`.
 
     Raises:
+        SettingsRefused: a source of another name than these.
         UnreadableInput: a table of a source is not there.
     """
+    unknown = sorted(set(sources) - set(LABEL_SOURCES))
+    if unknown:
+        raise SettingsRefused(f"there is no label source {', '.join(unknown)}", f"some of {', '.join(LABEL_SOURCES)}")
     return [row for source in sources for row in LABEL_SOURCES[source](data / source)]
 
 

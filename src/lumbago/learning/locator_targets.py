@@ -27,6 +27,7 @@ _BODY_ORDER = ("L1", "L2", "L3", "L4", "L5", "S1")
 Maps = UInt8[np.ndarray, "channels rows columns"]
 Mask = Bool[np.ndarray, "rows columns"]
 Vector = Float64[np.ndarray, " n"]
+Pair = Float64[np.ndarray, "2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def _half_height(disc: Polygon) -> float:
 
 def point_map(
     shape: tuple[int, int], points: list[tuple[float, float]], sigma: float = _POINT_SIGMA_MM / PIXEL_MM
-) -> Maps:
+) -> UInt8[np.ndarray, "rows columns"]:
     """Gaussian bumps of height ONE at (row, column) points."""
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
     heat = np.zeros(shape, np.float32)
@@ -157,7 +158,7 @@ def _is_endplate(offsets: Vector, edge: Vector) -> Bool[np.ndarray, " n"]:
     return np.asarray((index > first) & (index < last))
 
 
-def _edge(polygon: Polygon, across: Vector, down: Vector, offsets: Vector, pick: Callable[[Vector], float]) -> Vector:
+def _edge(polygon: Polygon, across: Pair, down: Pair, offsets: Vector, pick: Callable[[Vector], float]) -> Vector:
     """Where lines along `down` at the given offsets cross the polygon: the last (`np.max`) or first crossing."""
     u, v = polygon @ across, polygon @ down
     u_next, v_next = np.roll(u, -1), np.roll(v, -1)

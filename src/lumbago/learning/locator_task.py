@@ -40,7 +40,7 @@ class LocatorTask:
     def __init__(self, experiment: Experiment, samples: Sequence[LocatorSample]) -> None:
         self.experiment = experiment
         self.samples = samples
-        is_phantom = np.array([sample.patient.startswith("phantom:") for sample in samples])
+        is_phantom = np.array([sample.patient.startswith("phantom:") for sample in samples], bool)
         weights = np.array([_SOURCE_WEIGHTS.get(_source(sample), 1.0) for sample in samples])
         share = experiment.phantom_share if is_phantom.any() else 0.0
         weights[is_phantom] *= share / max(weights[is_phantom].sum(), 1e-9)

@@ -43,7 +43,8 @@ def over_patients(figure: Callable[[np.ndarray], float], patients: np.ndarray, s
         figure(np.concatenate([rows_of[index] for index in rng.integers(unique.size, size=unique.size)]))
         for _ in range(RESAMPLES)
     ]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    known = [value for value in values if not np.isnan(value)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
     return Score(float(figure(np.arange(patients.size))), float(low), float(high))
 
 

@@ -153,7 +153,7 @@ def _none(scanned: Scanned) -> None:
     """Axial patches are judged by their own percentiles."""
 
 
-def _percentile(values: np.ndarray, share: float, otherwise: float) -> float:
+def _percentile(values: np.ndarray, share: int, otherwise: float) -> float:
     return float(np.percentile(values, share)) if values.size >= _LEAST_PIXELS else otherwise
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import torch
 
-from lumbago.errors import SettingsRefused
-from lumbago.inference.weights import Model, load_model
+from lumbago.errors import ModelRefused, SettingsRefused, UsageError
+from lumbago.inference.weights import Card, Model, load_model
 from lumbago.learning.disc_samples import graded_patches
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
@@ -54,11 +54,14 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
     Raises:
         SettingsRefused: an experiment that makes no sense, or a run folder that is taken.
+        ModelRefused: a locator that has seen the patients it is to place.
         UnreadableInput: label tables that are not there.
     """
     experiment = Experiment.read(path, fold=fold)
     torch.set_num_threads(places.threads)
     task = _row(experiment)[0](experiment, places)
+    if not task.sample_counts():
+        raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
     states = [
         train(
             replace(experiment, seed=experiment.seed + member), task, places.run / f"member-{member}", progress, resume
@@ -81,17 +84,11 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
         sources: label sources to score on; empty for the experiment's own.
 
     Raises:
-        SettingsRefused: the one model was trained on these sources.
+        SettingsRefused: an experiment that makes no sense, or an unknown label source.
+        ModelRefused: a model that has seen the patients it is to be scored on.
+        UnreadableInput: label tables that are not there.
     """
     experiment = Experiment.read(path)
-    shared = {source.split("_")[0] for source in sources or experiment.sources}
-    shared &= {source.split("_")[0] for source in experiment.sources}
-    if "{fold}" not in runs and shared:
-        raise SettingsRefused(
-            f"the model in {runs} was trained on patients of {', '.join(sorted(shared))}",
-            "models that have not seen the patients they are scored on",
-            "give the folds' runs with {fold} in --runs",
-        )
     scores = _row(experiment)[1](
         experiment, places, model_of(f"{runs}/model", experiment.folds), sources or experiment.sources
     )
@@ -105,14 +102,38 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
 
 
 def model_of(folder: str, folds: int) -> ModelOf:
-    """The model in a folder, or, with `{fold}` in its name, for each patient that of his fold."""
+    """The model in a folder, or, with `{fold}` in its name, for each patient that of his fold.
+
+    Raises:
+        UsageError: no folder.
+        ModelRefused, when called with a patient: by its card, the model has seen him.
+    """
+    if not folder:
+        raise UsageError("places are found by a locator, and none is given", "its folder", "add --locators")
 
     @cache
     def load(fold: int) -> Model:
         place = Path(folder.format(fold=fold))
         return load_model(place.name, place.parent)
 
-    return lambda patient: load(fold_of(patient, folds))
+    def unseen(patient: str) -> Model:
+        model = load(fold_of(patient, folds))
+        _require_unseen(model.card, patient)
+        return model
+
+    return unseen
+
+
+def _require_unseen(card: Card, patient: str) -> None:
+    """The card says from which sources, without which fold, a model was trained; patients are named by source."""
+    settings = card.proof.get("settings", {})
+    trained_on = {source.split("_")[0] for source in settings.get("sources", ())}
+    if patient.partition(":")[0] in trained_on and fold_of(patient, settings["folds"]) != settings["fold"]:
+        raise ModelRefused(
+            f"the model {card.name} was trained on {patient}",
+            "a model that has not seen the patients that it is used on",
+            "name the folders of the folds' models, with {fold} for the number of the fold",
+        )
 
 
 def _locator_task(experiment: Experiment, places: Places) -> Task:
@@ -120,6 +141,8 @@ def _locator_task(experiment: Experiment, places: Places) -> Task:
 
 
 def _grader_task(experiment: Experiment, places: Places) -> Task:
+    if not experiment.conditions:
+        raise SettingsRefused(f"{experiment.name} grades nothing", "one or more conditions")
     rows = [
         row
         for row in _graded_rows(experiment.sources, places)

@@ -83,6 +83,8 @@ def _figures(rows: list[PredictedGrade], grades: int) -> dict[str, Score]:
     is_found = np.array([row.probabilities is not None for row in rows], float)
     scores = {f"found, of {len(rows)}": over_patients(lambda index: float(is_found[index].mean()), everyone)}
     found = [row for row in rows if row.probabilities is not None]
+    if not found:
+        return scores
     truth = np.array([row.truth for row in found], np.int64)
     values = np.array([row.probabilities for row in found], np.float64)
     patients = np.array([row.patient for row in found])

@@ -79,9 +79,14 @@ def summarize(found: list[FoundDisc]) -> dict[str, Score]:
     patients = np.array([disc.patient for disc in found])
     hit = np.array([disc.is_found for disc in found], float)
     named = np.array([disc.is_named_right for disc in found], float)
-    error = np.array([disc.error_mm if disc.is_found else np.nan for disc in found])
+    error = np.array([disc.error_mm for disc in found])
+
+    def mean_error(rows: np.ndarray) -> float:
+        near = error[rows][hit[rows] > 0]
+        return float(near.mean()) if near.size else float("nan")
+
     return {
         "found within half a disc height": over_patients(lambda rows: float(hit[rows].mean()), patients),
         "found and named right": over_patients(lambda rows: float(named[rows].mean()), patients),
-        "mean error of found discs, mm": over_patients(lambda rows: float(np.nanmean(error[rows])), patients),
+        "mean error of found discs, mm": over_patients(mean_error, patients),
     }

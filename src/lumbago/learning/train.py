@@ -1,7 +1,7 @@
 """One loop for every network: it can be killed at any step and goes on as if it had not been.
 
-Each batch is drawn from the seed and the number of its step alone, so a resumed run sees what an uninterrupted one
-would have seen. The weights that count are a running mean (EMA) of the trained ones.
+Each batch, and what dropout drops from it, is drawn from the seed and the number of its step alone, so a resumed run
+sees what an uninterrupted one would have seen. The weights that count are a running mean (EMA) of the trained ones.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ Progress = Callable[[int, int, float], None]
 _SAVE_EVERY, _WARM_UP = 100, 0.05
 
 
+@runtime_checkable
 class Task(Protocol):
     """What a network learns: its batches and its loss."""
 
@@ -134,7 +135,9 @@ def _steps(experiment: Experiment, task: Task, state: RunState) -> Iterator[floa
         for group in state.optimizer.param_groups:
             group["lr"] = _rate(experiment, state.step)
         start = time.perf_counter()
-        batch = task.batch(np.random.default_rng((experiment.seed, state.step)))
+        rng = np.random.default_rng((experiment.seed, state.step))
+        batch = task.batch(rng)
+        torch.manual_seed(int(rng.integers(2**63)))
         loss = task.loss(state.network, batch)
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -84,12 +84,13 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
         recesses=locate_recesses(models.locator, reference_of(locations).discs, axial),
     )
     findings, heat_maps = explain_grades(grade_patches(models.graders, spine))
-    reading = StudyReading(study, choice, sagittal, axial, spine, tuple(reader.remarks), models.cards)
+    skipped = (*study.skipped, *reader.skipped)
+    reading = StudyReading(study, choice, sagittal, axial, spine, tuple(reader.remarks), skipped, models.cards)
     summary = summarize_study(reading, findings)
     return Analysis(
         findings=summary,
         volumes={**{role: (location.volume,) for role, location in locations.items()}, "axial_t2": axial},
         heat_maps=heat_maps,
-        skipped=(*study.skipped, *reader.skipped),
+        skipped=skipped,
         gaps=gaps(reading, summary.not_assessed),
     )

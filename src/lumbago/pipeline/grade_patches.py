@@ -160,8 +160,13 @@ def _finding(
 
 
 def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
-    is_metric = patch.scale == 1.0 and not patch.volume.geometry_is_assumed
-    return measure_disc(patch.disc, is_metric) if patch.side is None else {}
+    """None beside a grade of a side, none without true millimetres, and no canal depth on the first or last of many
+    slices: the middle of the canal may lie beyond it."""
+    if patch.side is not None or patch.scale != 1.0 or patch.volume.geometry_is_assumed:
+        return {}
+    slices = patch.volume.array.shape[0]
+    is_at_end = slices > 1 and patch.disc.slice_index in {0, slices - 1}
+    return measure_disc(replace(patch.disc, canal_mm=None) if is_at_end else patch.disc)
 
 
 def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:

@@ -93,7 +93,7 @@ def _canal_to_body(location: SpineLocation, index: int) -> float | None:
 def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     """What a reader of this series' grades must know."""
     title, volume = ROLE_TITLES[role], location.volume
-    remarks = [QualityRemark("warning", f"{title}: {text}") for text in volume.remarks]
+    remarks = [QualityRemark("limit", f"{title}: {text}.") for text in volume.remarks]
     if volume.geometry_is_assumed:
         remarks.append(
             QualityRemark("limit", f"{title}: the files state no position; sides and millimetres are not given.")

@@ -27,9 +27,9 @@ class SignalReference:
     middle: float
 
 
-def measure_disc(disc: LocatedDisc, is_metric: bool) -> dict[str, Measurement]:
-    """Sizes of a located disc; none when it was not outlined or the files state no millimetres."""
-    if not is_metric or not disc.outline_lps_mm:
+def measure_disc(disc: LocatedDisc) -> dict[str, Measurement]:
+    """Sizes of a located disc; none when it was not outlined."""
+    if not disc.outline_lps_mm:
         return {}
     sizes = {
         "disc_height_mm": Measurement(round(disc.frame.height_mm, 1), _HEIGHT_ERROR_MM),

@@ -19,6 +19,8 @@ from lumbago.pipeline.choose_series import Candidate, SeriesChoice
 from lumbago.pipeline.judge_quality import doubt_of, seen_weighting
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
+_LARGE: Final = 2
+"""A part with more than one slice for this many of the largest part's is looked at."""
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
 
@@ -51,10 +53,19 @@ class SeriesReader:
             if not volumes:
                 self.empty.add(uid)
                 return None
-            largest = max(volumes, key=lambda volume: volume.array.shape[0])
-            location = locate_discs(self.locator, canonical_sagittal(largest))
+            location = self._best_location(volumes)
             self.read[uid] = ReadSagittal(candidate, location, self._shows(candidate, location), doubt_of(location))
         return self.read.get(uid)
+
+    def _best_location(self, volumes: tuple[Volume, ...]) -> SpineLocation:
+        """Of a series that falls into parts, as where a slice is missing, the large part that shows most of the
+        discs and the canal."""
+        most = max(volume.array.shape[0] for volume in volumes)
+        large = [volume for volume in volumes if volume.array.shape[0] * _LARGE > most]
+        locations = [locate_discs(self.locator, canonical_sagittal(volume)) for volume in large]
+        return max(
+            locations, key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs)
+        )
 
     def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
         """All axial volumes of the candidates, in display orientation."""

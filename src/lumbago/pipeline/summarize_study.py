@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
 from lumbago.anatomy.findings import (
@@ -14,7 +15,7 @@ from lumbago.anatomy.findings import (
     StudyFindings,
     StudySummary,
 )
-from lumbago.dicom.study import Study
+from lumbago.dicom.study import SkippedFile, Study
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Card
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice
@@ -22,6 +23,9 @@ from lumbago.pipeline.judge_quality import quality_remarks
 from lumbago.pipeline.name_gaps import not_assessed
 from lumbago.pipeline.place_patches import LocatedSpine
 from lumbago.pipeline.read_volumes import ReadSagittal
+
+_NAMED: Final = 3
+"""So many damaged files are named in the findings; the manifest names all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class StudyReading:
     axial: Sequence[Volume]
     spine: LocatedSpine
     remarks: Sequence[QualityRemark]
+    skipped: Sequence[SkippedFile]
     cards: Sequence[Card]
 
 
@@ -93,7 +98,16 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
     conflicts = [
         QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts
     ]
-    return tuple(dict.fromkeys([*reading.remarks, *by_series, *of_axial, *conflicts]))
+    damaged = [file.name for file in reading.skipped if file.is_damage]
+    return tuple(dict.fromkeys([*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]))
+
+
+def _left_out(damaged: Sequence[str]) -> list[QualityRemark]:
+    if not damaged:
+        return []
+    more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
+    number = "1 damaged file was" if len(damaged) == 1 else f"{len(damaged)} damaged files were"
+    return [QualityRemark("limit", f"{number} left out: {', '.join(damaged[:_NAMED])}{more}.")]
 
 
 def _roles(reading: StudyReading) -> list[tuple[Role, Candidate]]:

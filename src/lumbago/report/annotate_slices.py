@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image, ImageColor
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
-from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Point, StudyFindings
+from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Point, SeriesSummary, StudyFindings
 from lumbago.anatomy.levels import SIDES
 from lumbago.report import marks
 from lumbago.report.heat_overlay import lay_heat
@@ -252,8 +252,13 @@ def _title(findings: StudyFindings, shown: Slice) -> str:
     """Which slice this is: `Sagittal T2, slice 8 of 15`."""
     uid = shown.volume.headers[shown.index].series_instance_uid
     series = next((one for one in findings.study.series if one.series_instance_uid == uid), None)
-    kind = visible(f"{series.plane} {series.weighting}", 40).strip() if series else "slice of an unlisted series"
+    kind = visible(_kind(series), 40) if series else "slice of an unlisted series"
     return f"{kind[:1].upper()}{kind[1:]}, slice {shown.index + 1} of {len(shown.volume.array)}"
+
+
+def _kind(series: SeriesSummary) -> str:
+    weighting = series.weighting.upper().replace("_STAR", "*")
+    return " ".join(text for text in (series.plane, weighting) if text.lower() != "unknown") or "slice"
 
 
 def _framed(image: Image.Image, view: SliceView, title: str, findings: Iterable[Finding]) -> Image.Image:

@@ -208,7 +208,7 @@ def _evidence(findings: StudyFindings, abnormal: list[Finding], pictures: Collec
 
 def _left_out(abnormal: list[Finding], pictures: Collection[str]) -> str:
     more = sum(evidence_name(finding) in pictures for finding in abnormal) - LARGEST_EVIDENCE
-    return f" {more} more pictures lie beside this report." if more > 0 else ""
+    return f" {more} more picture{' lies' if more == 1 else 's lie'} beside this report." if more > 0 else ""
 
 
 def _series(series: tuple[SeriesSummary, ...]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,117 @@
+"""Batches of a grader: what is known is taught, rare grades come up often, and a seed replays a batch."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from made_up_patches import made_up_patches
+
+from lumbago.learning.disc_samples import GradedPatch
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_task import GraderTask, grade_table, shaken_patch
+from lumbago.learning.phantom_patches import phantom_patches
+from lumbago.networks.patch_grader import PatchGrader
+from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
+
+CONDITIONS = ("pfirrmann", "bulging")
+EXPERIMENT = Experiment("x", "grader", conditions=CONDITIONS, patch=(32, 48), slices=3, batch=4, pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def patches() -> list[GradedPatch]:
+    return made_up_patches()
+
+
+@pytest.fixture(scope="module")
+def task(patches: list[GradedPatch]) -> GraderTask:
+    return GraderTask(EXPERIMENT, patches)
+
+
+def test_unknown_grades_stay_unknown(patches: list[GradedPatch]) -> None:
+    assert grade_table(patches, CONDITIONS).tolist() == [[0, 0], [1, 1], [2, 0], [3, 1], [4, 0], [4, -1]]
+
+
+def test_a_batch_follows_from_its_seed(task: GraderTask) -> None:
+    first, again, other = (task.batch(np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == (4, 3, 3, 32, 48) and first[0].dtype == torch.float32
+    assert first[1].shape == (4, 2)
+
+
+def test_rare_grades_come_up_more_often_than_they_are(patches: list[GradedPatch]) -> None:
+    """One patch of grade 1 among eleven others: its chance is by the root of how rare it is."""
+    task = GraderTask(EXPERIMENT, [patches[0]] * 11 + [patches[1]])
+    assert task.chances.sum() == pytest.approx(1)
+    assert task.chances[-1] / task.chances[0] == pytest.approx(11**0.5)
+
+
+def test_counts_by_source(task: GraderTask) -> None:
+    assert task.sample_counts() == {"sudirman": 4, "spider": 2}
+
+
+def test_an_unknown_grade_teaches_nothing(task: GraderTask) -> None:
+    torch.manual_seed(1)
+    network = task.network().eval()
+    assert isinstance(network, PatchGrader)
+    given, grades = task.batch(np.random.default_rng(5))
+    grades[:, 1] = -1
+    task.loss(network, (given, grades)).backward()  # type: ignore[no-untyped-call]
+    slopes = network.grade.weight.grad
+    assert slopes is not None
+    assert slopes[:5].abs().max() > 0 == slopes[5:].abs().max()
+
+
+def test_a_likelier_truth_costs_less(task: GraderTask) -> None:
+    torch.manual_seed(1)
+    network = task.network().eval()
+    assert isinstance(network, PatchGrader)
+    given, grades = task.batch(np.random.default_rng(5))
+    grades[:] = torch.tensor([4, 1])
+    before = float(task.loss(network, (given, grades)).detach())
+    with torch.no_grad():
+        network.grade.bias[[4, 6]] += 2
+    assert float(task.loss(network, (given, grades)).detach()) < before
+
+
+def test_unshaken_patches_are_those_of_an_analysis(patches: list[GradedPatch]) -> None:
+    """Training and analysis see through the same eyes: with all shaking off, the same numbers, up to zoom."""
+    still = Experiment("x", "grader", conditions=CONDITIONS, shift_mm=0.0, turn_degrees=0.0, augmentation=0.0)
+    recipe = PatchRecipe("disc", 32, 40, 0.6, 1)
+    sample = patches[3]
+    wanted = patch_views(crop_patch(sample.volume, sample.frame, recipe), sample.reference, recipe.pixel_mm)
+    seen = [shaken_patch(sample, recipe, still, np.random.default_rng(seed)) for seed in range(12)]
+    np.testing.assert_allclose(np.mean(seen, axis=0)[:, :, 8:24, 10:30], wanted[:, :, 8:24, 10:30], atol=0.15)
+
+
+def test_shaking_changes_the_patch(patches: list[GradedPatch]) -> None:
+    recipe = PatchRecipe("disc", 32, 40, 0.6, 1)
+    first, second = (shaken_patch(patches[3], recipe, EXPERIMENT, np.random.default_rng(seed)) for seed in (1, 2))
+    assert np.abs(first - second).mean() > 0.02
+
+
+@pytest.mark.parametrize(
+    "condition, anchor, sides",
+    [
+        ("spinal_canal_stenosis", "canal", 1),
+        ("neural_foraminal_narrowing", "foramen", 2),
+        ("subarticular_stenosis", "recess", 2),
+    ],
+)
+def test_phantom_places_bear_the_phantoms_grades(condition: str, anchor: str, sides: int) -> None:
+    """No place is more often there than a spine has it, and each is in view."""
+    experiment = Experiment("x", "grader", conditions=(condition,), anchor=anchor, phantoms=1, phantom_seed=11)
+    found = list(phantom_patches(experiment))
+    assert found and len(found) <= 5 * sides
+    assert {patch.source for patch in found} == {"phantoms"} and {patch.patient for patch in found} == {"phantom:11"}
+    assert max(Counter(patch.level for patch in found).values()) <= sides
+    assert all(set(patch.grades) == {condition} for patch in found)
+    ijk = found[0].volume.to_ijk(found[0].frame.center_lps_mm)
+    assert (ijk > -0.6).all() and (ijk < np.array(found[0].volume.array.shape) - 0.4).all()
+
+
+def test_the_same_seed_gives_the_same_phantom_places() -> None:
+    experiment = Experiment("x", "grader", conditions=("pfirrmann",), phantoms=1, phantom_seed=12)
+    first, again = next(phantom_patches(experiment)), next(phantom_patches(experiment))
+    assert first.grades == again.grades and np.array_equal(first.volume.array, again.volume.array)

@@ -1,0 +1,104 @@
+"""From an experiment's file to a model that can be loaded, and back again after an interruption."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_up_labels import write_sudirman
+
+from lumbago.inference.weights import load_model, read_card
+from lumbago.learning.label_tables import fold_of
+from lumbago.learning.run_experiment import Places, run_evaluation, run_training
+from lumbago.networks.patch_grader import PatchGrader
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+
+CANAL = """kind = "grader"
+phantoms = 1
+phantom_seed = 11
+conditions = ["spinal_canal_stenosis"]
+anchor = "canal"
+patch = [32, 32]
+members = {members}
+steps = 2
+batch = 2
+"""
+LOCATOR = """kind = "locator"
+sources = ["sudirman"]
+steps = 1
+batch = 1
+folds = 2
+"""
+
+
+def silent(step: int, steps: int, loss: float) -> None:
+    """Shows nothing."""
+
+
+def checkpoints(run: Path) -> list[dict[str, Any]]:
+    return [torch.load(path, weights_only=True) for path in sorted(run.glob("member-*/checkpoint.pt"))]
+
+
+@pytest.mark.parametrize("members", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_members_become_one_model(tmp_path: Path, members: int) -> None:
+    """Killed in its last member and resumed; members differ; the model is their mean and proves itself when loaded."""
+    path = tmp_path / "canal.toml"
+    path.write_text(CANAL.format(members=members))
+    places = Places(data=tmp_path, run=tmp_path / "run", threads=1, command="lumbago train canal.toml")
+    seen = 0
+
+    def kill_in_last(step: int, steps: int, loss: float) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2 * members - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_training(path, places, -1, kill_in_last, resume=False)
+    before = checkpoints(places.run)
+    folder = run_training(path, places, -1, silent, resume=True)
+    after = checkpoints(places.run)
+    assert len(before) == members - 1 and len(after) == members
+    for done, kept in zip(before, after, strict=False):
+        assert torch.equal(done["mean"]["grade.weight"], kept["mean"]["grade.weight"])
+    assert len({float(one["mean"]["grade.weight"].sum()) for one in after}) == members, "from seeds of their own"
+
+    model = load_model(folder.name, folder.parent, threads=1)
+    assert model.card.name == "canal" and model.card.conditions == ("spinal_canal_stenosis",)
+    assert model.card.trained_on == "phantoms" and "not validated on patients" in model.card.caution
+    assert model.card.proof["command"] == places.command
+    assert model.card.inputs["anchor"] == "canal" and model.card.inputs["rows"] == 32
+
+    given = torch.randn(3, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    wanted = np.mean([logits(one, given) for one in after], axis=0)
+    np.testing.assert_allclose(model.run(given.numpy())["spinal_canal_stenosis"], wanted, atol=1e-3)
+
+
+@torch.no_grad()
+def logits(checkpoint: dict[str, Any], given: torch.Tensor) -> np.ndarray:
+    """What the network of a checkpoint says."""
+    network = PatchGrader({"spinal_canal_stenosis": 3})
+    network.load_state_dict(checkpoint["mean"])
+    return np.asarray(network.eval()(given))
+
+
+@pytest.mark.slow
+def test_folds_are_trained_and_scored_on_whom_they_have_not_seen(tmp_path: Path) -> None:
+    write_sudirman(tmp_path / "data", patients=7)
+    path = tmp_path / "tiny.toml"
+    path.write_text(LOCATOR)
+    for fold in range(2):
+        places = Places(data=tmp_path / "data", run=tmp_path / f"run-{fold}", threads=1)
+        run_training(path, places, fold, silent, resume=False)
+        assert read_card(places.run / "model").proof["samples"] == {
+            "sudirman": 2 * sum(fold_of(f"sudirman:{n}", 2) != fold for n in range(1, 7))
+        }
+    card = tmp_path / "run-0" / "model"
+    places = Places(data=tmp_path / "data", run=tmp_path / "scores", command="lumbago evaluate", card=card)
+    scores = run_evaluation(path, places, f"{tmp_path}/run-{{fold}}", ())
+    written = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert set(written) == set(scores) != set()
+    assert {row["what"] for row in read_card(card).proof["scores"]} == set(scores)

@@ -1,0 +1,95 @@
+"""A fresh card has all that reading, judging and attributing a model needs; scores are told with their command."""
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lumbago.errors import ModelRefused
+from lumbago.inference.weights import Card, read_card
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.label_tables import LABEL_SOURCES
+from lumbago.learning.metrics import Score
+from lumbago.learning.write_card import ATTRIBUTIONS, ModelFacts, Training, add_scores, write_card
+
+FACTS = ModelFacts(
+    "grader", {"bulging": ("absent", "present")}, {"anchor": "disc", "rows": 32}, {"bulging": 1.0}, "ab" * 32
+)
+
+
+def card_of(folder: Path, **settings: Any) -> dict[str, Any]:
+    experiment = Experiment("mine", "grader", conditions=("bulging",), **settings)
+    path = write_card(folder, FACTS, Training(experiment, "lumbago train mine.toml", 12.6, {"spider": 3}))
+    return tomllib.loads(path.read_text(encoding="utf8"))
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
+    content = card_of(tmp_path, sources=("spider",), pretrained=False)
+    card = read_card(tmp_path)
+    assert {item.name for item in fields(Card)} == set(content)
+    assert (card.name, card.kind, card.sha256) == ("mine", "grader", "ab" * 32)
+    assert card.outputs == FACTS.outputs and card.inputs == FACTS.inputs and card.calibration == FACTS.calibration
+
+
+def test_it_says_how_it_came_about(tmp_path: Path) -> None:
+    proof = card_of(tmp_path, sources=("spider",), fold=2, patch=(32, 48))["proof"]
+    assert proof["command"] == "lumbago train mine.toml" and proof["seconds"] == 13
+    assert proof["samples"] == {"spider": 3}
+    assert proof["settings"]["fold"] == 2 and proof["settings"]["folds"] == 4 and proof["settings"]["patch"] == [32, 48]
+    assert "Not a diagnosis" in proof["intended_use"]
+
+
+@pytest.mark.parametrize(
+    "settings, trained_on, data",
+    [
+        ({"sources": ("spider",), "pretrained": False}, "real", ["spider"]),
+        ({"phantoms": 5}, "phantoms", ["phantoms", "imagenet"]),
+        ({"sources": ("spider",), "phantoms": 5}, "real and phantoms", ["spider", "phantoms", "imagenet"]),
+    ],
+    ids=["real", "phantoms", "both"],
+)
+def test_it_names_all_data_with_their_licence(
+    tmp_path: Path, settings: dict[str, Any], trained_on: str, data: list[str]
+) -> None:
+    content = card_of(tmp_path, **settings)
+    assert content["trained_on"] == trained_on
+    assert [row["name"] for row in content["proof"]["data"]] == data
+    assert all(row["licence"] and row["origin"] for row in content["proof"]["data"])
+    assert ("not validated on patients" in content["caution"]) == (trained_on == "phantoms")
+
+
+def test_every_label_source_is_attributed() -> None:
+    assert set(LABEL_SOURCES) <= set(ATTRIBUTIONS)
+
+
+def scores_of(folder: Path) -> list[dict[str, Any]]:
+    rows = read_card(folder).proof["scores"]
+    assert isinstance(rows, list)
+    return rows
+
+
+def test_scores_are_added_and_those_of_the_same_command_replaced(tmp_path: Path) -> None:
+    card_of(tmp_path, phantoms=5)
+    add_scores(tmp_path, {"kappa": Score(0.51234, 0.4, 0.6), "recall": Score(0.7, 0.6, 0.8)}, "evaluate on phantoms")
+    add_scores(tmp_path, {"kappa": Score(0.3, 0.2, 0.4)}, "evaluate on others")
+    add_scores(tmp_path, {"kappa": Score(0.6, 0.5, 0.7)}, "evaluate on phantoms")
+    assert scores_of(tmp_path) == [
+        {"what": "kappa", "value": 0.3, "interval": [0.2, 0.4], "command": "evaluate on others"},
+        {"what": "kappa", "value": 0.6, "interval": [0.5, 0.7], "command": "evaluate on phantoms"},
+    ]
+    assert read_card(tmp_path).proof["settings"]["phantoms"] == 5, "the rest of the card stays"
+
+
+def test_scores_are_rounded(tmp_path: Path) -> None:
+    card_of(tmp_path, phantoms=5)
+    add_scores(tmp_path, {"kappa": Score(0.512345, 0.41111, 0.61119)}, "evaluate")
+    assert scores_of(tmp_path)[0] == {
+        "what": "kappa", "value": 0.5123, "interval": [0.4111, 0.6112], "command": "evaluate",
+    }  # fmt: skip
+
+
+def test_scores_need_a_card(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="no readable card"):
+        add_scores(tmp_path, {"kappa": Score(0.5, 0.4, 0.6)}, "evaluate")

@@ -1,0 +1,324 @@
+"""The command line: exit codes as documented, one sentence on stderr, never a traceback."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from lumbago import __version__, cli
+from lumbago.anatomy.conditions import ROLES
+from lumbago.anatomy.findings import StudyFindings
+from lumbago.cli import app, main
+from lumbago.inference.weights import SHIPPED
+from lumbago.phantom import write_study as writer
+from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.sample_spine import sample_spine
+from lumbago.phantom.spine_spec import SpineSpec
+from lumbago.pipeline.analyze_study import GRADERS, LOCATOR
+from lumbago.settings import Settings
+from one_slice import write_slice
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LUMBAGO_")]:
+        monkeypatch.delenv(name)
+
+
+def run(*arguments: str | Path) -> int:
+    """The command line in this process; gives its exit code."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_of:
+        patch.setattr("sys.argv", ["lumbago", *map(str, arguments)])
+        main()
+    return int(exit_of.value.code or 0)
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def complaint(capsys: Capture) -> str:
+    """The one sentence on stderr."""
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("lumbago: ") and line.endswith(".") and "Traceback" not in line
+    return line
+
+
+# --- help ------------------------------------------------------------------------------------------------------------
+
+
+def commands(of: Typer, before: tuple[str, ...] = ()) -> dict[tuple[str, ...], Callable[..., object]]:
+    own = {(*before, row.name or row.callback.__name__): row.callback for row in of.registered_commands if row.callback}
+    for group in of.registered_groups:
+        if group.typer_instance and group.name:
+            own |= commands(group.typer_instance, (*before, group.name))
+    return own
+
+
+COMMANDS = commands(app)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    words = " ".join(shown.output.split())
+    first_sentence = (COMMANDS[command].__doc__ or "").split("\n")[0]
+    assert len(first_sentence) > 10 and first_sentence in words
+    assert f"lumbago {' '.join(command)}" in words.replace("root", "lumbago")
+
+
+def test_help_of_all_lists_all() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert {command[0] for command in COMMANDS} <= set(shown.split())
+    assert "Research use, not a diagnosis" in " ".join(shown.split())
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "lumbago", "info"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith(f"lumbago {__version__}") and done.stderr == ""
+
+
+# --- wrong usage -----------------------------------------------------------------------------------------------------
+
+WRONG = {
+    "no command": [],
+    "unknown command": ["diagnose"],
+    "no study": ["analyze", "--out", "x"],
+    "no out": ["analyze", "study"],
+    "unknown option": ["info", "--loud"],
+    "no phantoms": ["phantom", "x", "--studies", "0"],
+    "negative seed": ["phantom", "x", "--seed", "-1"],
+    "no number": ["phantom", "x", "--studies", "many"],
+    "unknown model": ["models", "show", "oracle"],
+    "unknown models command": ["models", "bless"],
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_usage(case: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*WRONG[case]) == 2
+    assert len(complaint(capsys)) > 30
+    assert list(tmp_path.iterdir()) == [], "and nothing was begun"
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(capsys: Capture) -> None:
+    assert run("models", "show", "oracle") == 2
+    assert LOCATOR in complaint(capsys)
+
+
+# --- info and models -------------------------------------------------------------------------------------------------
+
+
+def test_info(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMBAGO_THREADS", "11")
+    assert run("info") == 0
+    shown = capsys.readouterr().out
+    assert f"lumbago {__version__}" in shown and "threads = 11" in shown
+    assert all(f"{name} = " in shown for name in Settings.__dataclass_fields__)
+    assert all(name in shown for name in (LOCATOR, *GRADERS))
+
+
+@pytest.mark.parametrize("command", [["info"], ["models", "list"]], ids=" ".join)
+def test_settings_that_make_no_sense(command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMBAGO_THREADS", "many")
+    assert run(*command) == 6
+    assert "LUMBAGO_THREADS is 'many'" in complaint(capsys)
+
+
+def test_models_are_listed(capsys: Capture) -> None:
+    assert run("models", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted((LOCATOR, *GRADERS))
+    assert all("trained on" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", [LOCATOR, *GRADERS])
+def test_a_card_is_shown(name: str, capsys: Capture) -> None:
+    assert run("models", "show", name) == 0
+    shown = capsys.readouterr().out
+    card = tomllib.loads((SHIPPED / name / "card.toml").read_text(encoding="utf8"))
+    assert shown.startswith("model") and f"{name} {card['version']}, checksum {card['sha256'][:12]}" in shown
+
+
+def test_shipped_models_hold(capsys: Capture) -> None:
+    assert run("models", "verify") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{name}: as on its card" for name in sorted((LOCATOR, *GRADERS))]
+
+
+def test_models_of_one_s_own_are_the_ones_in_use(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED / GRADERS[1], tmp_path / "mine")
+    monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path))
+    assert run("models", "verify") == 0
+    assert capsys.readouterr().out == "mine: as on its card\n"
+    with (tmp_path / "mine" / "model.onnx").open("ab") as weights:
+        weights.write(b"\0")
+    assert run("models", "verify") == 6
+    assert "not those of its card" in complaint(capsys)
+
+
+@pytest.mark.parametrize("command", [["info"], ["models", "list"], ["models", "verify"]], ids=" ".join)
+def test_no_models_at_all(command: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path))
+    assert run(*command) == 6
+    assert "no models in" in complaint(capsys)
+
+
+# --- analyze ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [(["--format", "docx"], "unknown format docx"), (["--threads", "0"], "threads is 0")],
+    ids=["format", "threads"],
+)
+def test_analysis_with_refused_settings(options: list[str], reason: str, tmp_path: Path, capsys: Capture) -> None:
+    assert run("analyze", tmp_path, "--out", tmp_path / "out", *options) == 6
+    assert reason in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_analysis_without_models(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path / "models"))
+    assert run("analyze", tmp_path, "--out", tmp_path / "out") == 6
+    assert LOCATOR in complaint(capsys)
+
+
+def test_the_highest_exit_code_counts_and_every_study_is_tried(tmp_path: Path, capsys: Capture) -> None:
+    """Two that cannot be read (3), and one slice that lacks its sister series (5)."""
+    (tmp_path / "notes.txt").write_text("not an image")
+    good = write_slice(tmp_path / "one.dcm")
+    out = tmp_path / "out"
+    code = run("analyze", tmp_path / "missing", good, tmp_path / "notes.txt", "--out", out, "--format", "json")
+    assert code == 5
+    printed = capsys.readouterr()
+    assert [line.split(": ")[1] for line in printed.err.splitlines()] == [
+        str(tmp_path / "missing"), str(tmp_path / "notes.txt"),
+    ]  # fmt: skip
+    assert [path.name for path in out.iterdir()] == ["one"]
+    assert "L4/L5" in printed.out and str(out / "one") in printed.out
+
+
+# --- phantom ---------------------------------------------------------------------------------------------------------
+
+
+def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
+    """The study of a seed with a few slices of few pixels, so that a test takes a second."""
+    made = phantom_study(seed, randomised)
+    scans = {}
+    for role in ROLES:
+        spec = made.scans[role]
+        groups = tuple(replace(group, count=(group.count + 2) // 3, spacing=3 * group.spacing) for group in spec.groups)
+        plain = replace(spec.disturbance, sub_slices=0)
+        scans[role] = replace(
+            spec, groups=groups, rows=64, columns=64, pixel_mm=spec.pixel_mm * spec.rows / 64, acquired_mm=6.0,
+            disturbance=plain,
+        )  # fmt: skip
+    return replace(made, scans=scans)
+
+
+def test_a_phantom_follows_from_its_seed(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "phantom_study", coarse_study)
+    assert run("phantom", tmp_path / "new", "--seed", "31") == 0
+    assert "1 phantom study in" in capsys.readouterr().out
+    (study,) = (tmp_path / "new").iterdir()
+    assert study.name == "phantom-31-000"
+    assert SpineSpec.from_json((study / "spine.json").read_text(encoding="utf8")) == sample_spine(31)
+    truth = StudyFindings.from_json((study / "truth.json").read_text(encoding="utf8"))
+    assert {finding.condition for finding in truth.findings} >= {"pfirrmann", "spinal_canal_stenosis"}
+    assert len(list(study.glob("dicom/*/*.dcm"))) > 8
+
+
+def test_phantoms_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert run("phantom", tmp_path / "taken") == 2
+    assert "cannot be written" in complaint(capsys)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["train"], ["evaluate", "--runs", "runs"]], ids=lambda words: words[0])
+def test_an_experiment_that_is_not_there(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    options = ["--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert run(*command, tmp_path / "missing.toml", *options) == 6
+    assert "no experiment" in complaint(capsys)
+
+
+def test_labels_that_are_not_there(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "mine.toml").write_text('kind = "locator"\nsources = ["spider"]\n')
+    assert run("train", tmp_path / "mine.toml", "--data", tmp_path, "--out", tmp_path / "out") == 3
+    assert "--data" in complaint(capsys)
+
+
+def test_training_needs_pytorch_and_says_so() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['lumbago', *sys.argv[1:]]; import lumbago.__main__"
+    words = ["train", "x.toml", "--data", "x", "--out", "x"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lumbago: PyTorch is not installed") and len(done.stderr.splitlines()) == 1
+
+
+def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["train", "/home/me/experiments/disc.toml", "--data", "/data/of/mine", "--out", "runs/disc", "--locators"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/lumbago", *words, "../runs/loc-{fold}/model", "--fold", "-1"])
+    assert cli._own_command() == (
+        "lumbago train experiments/disc.toml --data mine --out runs/disc --locators model --fold -1"
+    )
+
+
+# --- faults and interruptions ----------------------------------------------------------------------------------------
+
+
+def test_our_own_fault(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(writer, "write_studies", fail)
+    assert run("phantom", tmp_path) == 1
+    assert "our own fault: RuntimeError: first line second line; set LUMBAGO_DEBUG=1" in complaint(capsys)
+    monkeypatch.setenv("LUMBAGO_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        cli_with("phantom", str(tmp_path))
+
+
+def cli_with(*arguments: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["lumbago", *arguments])
+        main()
+
+
+def test_an_interruption(tmp_path: Path) -> None:
+    """Ctrl-C while phantoms are written."""
+    command = [sys.executable, "-m", "lumbago", "phantom", str(tmp_path / "out"), "--studies", "50"]
+    # A test run in the background is deaf to SIGINT, and would pass that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started.send_signal(signal.SIGINT)
+        try:
+            _, errors = started.communicate(timeout=60)
+        finally:
+            started.kill()
+    assert started.returncode == 130
+    assert errors.splitlines() == ["lumbago: interrupted; what was finished is kept."]

@@ -1,0 +1,75 @@
+"""Settings: defaults, then the environment, then what was given; what makes no sense is refused with one sentence."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lumbago.errors import SettingsRefused
+from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
+
+
+def test_defaults() -> None:
+    assert Settings.read({}) == Settings() == Settings(threads=2, models="", formats=FORMATS)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(len(item.metadata["help"]) > 10 for item in fields(Settings))
+
+
+def test_the_environment_sets(tmp_path: Path) -> None:
+    read = Settings.read({"LUMBAGO_THREADS": "5", "LUMBAGO_MODELS": str(tmp_path), "LUMBAGO_FORMATS": "json, png,"})
+    assert read == Settings(threads=5, models=str(tmp_path), formats=("json", "png"))
+
+
+def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
+    values = {"threads": "3", "models": str(tmp_path), "formats": "json"}
+    assert set(values) == {item.name for item in fields(Settings)}
+    for name, value in values.items():
+        changed = Settings.read({ENVIRONMENT_PREFIX + name.upper(): value})
+        assert getattr(changed, name) != getattr(Settings(), name)
+
+
+def test_a_command_line_option_overrides_the_environment() -> None:
+    assert Settings.read({"LUMBAGO_THREADS": "5"}, threads=7).threads == 7
+    assert Settings.read({"LUMBAGO_THREADS": "5"}, threads=None).threads == 5
+
+
+def test_the_machine_s_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMBAGO_THREADS", "9")
+    assert Settings.read().threads == 9
+
+
+def test_other_variables_do_not_matter() -> None:
+    assert Settings.read({"THREADS": "5", "LUMBAGO_SOMETHING": "x"}) == Settings()
+
+
+REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
+    "too few threads": ({"LUMBAGO_THREADS": "0"}, {}, "threads is 0; expected 1 to 64"),
+    "too many threads": ({}, {"threads": 65}, "threads is 65; expected 1 to 64"),
+    "no number": ({"LUMBAGO_THREADS": "many"}, {}, "LUMBAGO_THREADS is 'many'; expected a whole number"),
+    "nothing": ({"LUMBAGO_THREADS": ""}, {}, "LUMBAGO_THREADS is ''"),
+    "unknown formats": ({}, {"formats": ("json", "docx", "bmp")}, "unknown format bmp, docx; expected some of json"),
+    "unknown formats by environment": ({"LUMBAGO_FORMATS": "docx"}, {}, "unknown format docx"),
+    "no such folder": ({"LUMBAGO_MODELS": "/nowhere/at/all"}, {}, "no folder /nowhere/at/all"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_makes_no_sense_is_refused(case: str) -> None:
+    environment, given, start = REFUSED[case]
+    with pytest.raises(SettingsRefused) as refused:
+        Settings.read(environment, **given)
+    assert str(refused.value).startswith(start) and str(refused.value).endswith(".")
+    assert refused.value.exit_code == 6
+
+
+def test_an_empty_environment_overrides_no_option() -> None:
+    assert Settings.read({"LUMBAGO_THREADS": "8"}, formats=("png",)) == Settings(threads=8, formats=("png",))
+
+
+def test_a_file_is_no_folder_with_models(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("")
+    with pytest.raises(SettingsRefused, match="no folder"):
+        Settings.read({"LUMBAGO_MODELS": str(tmp_path / "models")})
