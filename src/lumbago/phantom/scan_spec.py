@@ -204,7 +204,7 @@ def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
     """Coil, band, noise and sharpness; in 60 % of series k-space is hardly filtered before its cut, so that edges ring
     (Gibbs)."""
     normalised = rng.random() < 0.5
-    band = rng.random() < (0.7 if role == "axial_t2" else 0.85)
+    band = rng.random() < (0.6 if role == "axial_t2" else 0.75)
     rings = rng.random() < 0.6
     return Disturbance(
         noise=float(np.exp(rng.uniform(np.log(0.008), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
@@ -213,8 +213,8 @@ def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
         coil_left=float(rng.uniform(0.1, 0.4) if normalised else rng.uniform(0.7, 1.2)),
         roll_off=float(rng.uniform(25, 60) if rng.random() < 0.5 else 12),
         bias=float(rng.uniform(0.06, 0.20) if tesla > 2 else rng.uniform(0.03, 0.12)),
-        band=float(rng.uniform(34, 60)) if band else 0.0,
-        band_left=float(np.exp(rng.uniform(np.log(0.02), np.log(0.25)))),
+        band=float(rng.uniform(42, 75)) if band else 0.0,
+        band_left=float(rng.uniform(0.02, 0.3)),
         sub_slices=3,
         seed=int(rng.integers(2**31)),
     )
