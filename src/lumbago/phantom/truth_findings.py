@@ -159,7 +159,7 @@ def _series(spine: SpineSpec, scan: ScanSpec) -> SeriesSummary:
         description=slice_header(spine, scan, 0, 0).series_description,
         role=scan.role,
         plane="axial" if scan.role == "axial_t2" else "sagittal",
-        weighting=scan.contrast.weighting,
+        weighting=scan.contrast.weighting.lower(),
         slices=sum(planes.count for planes in scan.groups),
         reason="made as such",
     )
