@@ -10,8 +10,8 @@ from lumbago.phantom.tissues import Tissue
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """Tissue, structure code, and `shade`: a weight from 0 to 1 whose meaning is the tissue's (nucleus in a disc, fat
-    in marrow or muscle)."""
+    """Tissue, structure code, and `shade`: a share from 0 to 1 whose meaning is the tissue's (gel in a disc, below 0
+    its fibre; fat in muscle; bowel in the belly's fat; changed marrow)."""
 
     tissue: UInt8[np.ndarray, " points"]
     part: UInt8[np.ndarray, " points"]

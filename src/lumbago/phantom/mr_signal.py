@@ -52,16 +52,16 @@ _RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
 """Proton density, T1 at 1.5 and 3 T, T2 at 1.5 and 3 T (effective in fast spin echo for fat)."""
 
 _NUCLEUS: Final = (
-    (0.90, 1250, 1400, 210, 196),
-    (0.86, 1100, 1250, 129, 120),
-    (0.78, 900, 1050, 84, 78),
-    (0.66, 720, 850, 53, 49),
-    (0.52, 580, 700, 40, 37),
+    (0.88, 1250, 1400, 155, 145),
+    (0.84, 1100, 1250, 104, 98),
+    (0.76, 900, 1050, 74, 69),
+    (0.56, 720, 850, 54, 50),
+    (0.46, 580, 700, 42, 39),
 )
 """The same for the nucleus at Pfirrmann 1 to 5."""
-_ANNULUS: Final = (0.70, 800, 950, 52, 48)
+_ANNULUS: Final = (0.62, 800, 950, 58, 54)
 _RED_MARROW: Final = (0.72, 800, 1000, 44, 42)
-_YELLOW_MARROW: Final = (0.93, 300, 375, 110, 100)
+_YELLOW_MARROW: Final = (0.95, 300, 375, 145, 132)
 
 _TEXTURE: Final[dict[Tissue, float]] = {
     Tissue.MARROW: 0.09, Tissue.MUSCLE: 0.09, Tissue.SUBCUTANEOUS_FAT: 0.05, Tissue.VISCERAL_FAT: 0.06,

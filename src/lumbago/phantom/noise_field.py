@@ -13,20 +13,25 @@ _SEED: Final = 20240611
 Cube = Float32[np.ndarray, "96 96 96"]
 
 
-@lru_cache(maxsize=8)
-def noise_cube(scale: float) -> Cube:
+Scale = float | tuple[float, float, float]
+"""Lattice steps over which noise is smooth, along all axes or along each."""
+
+
+@lru_cache(maxsize=12)
+def noise_cube(scale: Scale) -> Cube:
     """Periodic normal noise on a lattice, smooth over `scale` lattice steps; mean 0, deviation 1."""
-    rng = np.random.default_rng(_SEED + int(scale * 16))
+    x, y, z = scale if isinstance(scale, tuple) else (scale, scale, scale)
+    rng = np.random.default_rng(_SEED + int(x * 16))
     spectrum = fft.rfftn(rng.standard_normal((_EDGE, _EDGE, _EDGE), dtype=np.float32))
     whole, half = fft.fftfreq(_EDGE), fft.rfftfreq(_EDGE)
-    square = whole[:, None, None] ** 2 + whole[None, :, None] ** 2 + half[None, None, :] ** 2
-    cube = fft.irfftn(spectrum * np.exp(-2 * (np.pi * scale) ** 2 * square), s=(_EDGE, _EDGE, _EDGE))
+    square = (x * whole[:, None, None]) ** 2 + (y * whole[None, :, None]) ** 2 + (z * half[None, None, :]) ** 2
+    cube = fft.irfftn(spectrum * np.exp(-2 * np.pi**2 * square), s=(_EDGE, _EDGE, _EDGE))
     cube = ((cube - cube.mean()) / cube.std()).astype(np.float32)
     return np.ascontiguousarray(cube)
 
 
 def noise(
-    points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: float, seed: int
+    points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: Scale, seed: int
 ) -> Float32[np.ndarray, "*points"]:
     """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
     shifts = np.random.default_rng(seed).integers(0, _EDGE, 3)

@@ -17,7 +17,7 @@ from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
 Coordinates = Float32[np.ndarray, " points"]
 Local = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-_WALL_MM, _ENDPLATE_MM = 0.75, 0.9
+_WALL_MM, _ENDPLATE_MM, _LIGAMENT_MM, _FIBRE_MM = 0.9, 1.1, 1.4, 4.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +82,26 @@ def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local,
     ends = np.minimum(depth.upper, depth.lower)
     side = depth.side + _osteophytes(vertebra, depth, local[1])
     part = FIRST_BODY + index
+    _paint_front_ligament(canvas, side, ends, local)
     canvas.paint((side > 0) & (ends > 0), Tissue.CORTEX, part)
     canvas.paint((side > 0) & (ends > 0) & (ends < _ENDPLATE_MM), Tissue.ENDPLATE, part)
     inside = (side > _WALL_MM) & (ends > _ENDPLATE_MM)
     canvas.paint(inside, Tissue.MARROW, part)
     if vertebra.edema:
-        canvas.paint(inside & (depth.upper < 0.55 * vertebra.height), Tissue.MODIC_1, part)
+        canvas.paint(inside & (depth.upper < 0.55 * vertebra.height), Tissue.MODIC_1, part, 1.0)
     for plate, end in ((vertebra.upper, depth.upper), (vertebra.lower, depth.lower)):
         _paint_modic(canvas, plate, inside, end, local)
     x, behind, z = local
     opening = (3.0 + 0.35 * behind) * np.float32(vertebra.basivertebral)
     vein = inside & (behind > -9) & (np.abs(x) < 5) & (np.abs(z - 1) < opening)
     canvas.paint(vein, Tissue.EPIDURAL_VEIN, part)
+
+
+def _paint_front_ligament(canvas: Canvas, side: Coordinates, ends: Coordinates, local: Local) -> None:
+    """The anterior longitudinal ligament on the front of body and disc."""
+    x, behind, _ = local
+    on_front = (side > -_LIGAMENT_MM) & (side <= 0) & (ends > -4) & (behind < -14) & (np.abs(x) < 15)
+    canvas.paint(on_front & (canvas.tissue != Tissue.DISC) & (canvas.tissue != Tissue.OUTER_ANNULUS), Tissue.CORTEX, 0)
 
 
 def _osteophytes(vertebra: VertebraSpec, depth: BodyDepth, behind: Coordinates) -> Coordinates:
@@ -108,11 +116,17 @@ def _paint_modic(canvas: Canvas, plate: EndplateSpec, inside: np.ndarray, end: C
     if not plate.modic:
         return
     x, behind, z = local
-    reach = np.float32(plate.modic_height) * (1 + 0.2 * noise((x, behind, z), (0.9, 0.9, 0.9), 5.0, plate.modic))
-    band = inside & (end < reach)
+    grain = noise((x, behind, z), (0.9, 0.9, 0.9), 5.0, plate.modic)
+    reach = np.float32(plate.modic_height) * (1 + np.float32(0.3) * grain)
     if plate.modic_front:
-        band &= behind < -19
-    canvas.paint(band, (Tissue.MODIC_1, Tissue.MODIC_2, Tissue.MODIC_3)[plate.modic - 1])
+        reach = reach * np.clip(1 - (behind + 22) / 14, 0, 1)
+    share = np.clip((reach - end) / np.float32(2.5) + np.float32(0.4), 0, 1)
+    tissue = (Tissue.MODIC_1, Tissue.MODIC_2, Tissue.MODIC_3)[plate.modic - 1]
+    canvas.paint(inside & (share > 0), tissue, shade=share)
+
+
+_GEL = (0.58, 0.55, 0.28, 0.5, 0.7)
+"""Share of gel in the nucleus by Pfirrmann grade, the rest is fibre: so that disc and marrow relate as in patients."""
 
 
 # --- disc ------------------------------------------------------------------------------------------------------------
@@ -134,14 +148,23 @@ def paint_disc(
     middle = np.clip(1 - np.abs(above.lower - below.upper) / np.maximum(height, 0.5), 0, 1)
     round_ = np.sqrt((ring / np.float32(disc.nucleus_size)) ** 2 + np.clip(1 - middle, 0, 1) ** 4 * 0.5)
     shade = 1 - smoothstep(round_, 1 - disc.nucleus_blur, 1 + disc.nucleus_blur)
+    shade *= np.float32(_GEL[disc.pfirrmann - 1])
     shade *= 1 - np.float32(disc.cleft) * bump(middle, 1.0, 0.28) * bump(ring, 0.3, 0.6)
+    shade = _fibrous(shade, np.minimum(side, 3 * np.minimum(-above.lower, -below.upper)))
     canvas.paint(inside, Tissue.DISC, FIRST_DISC + index, shade)
-    canvas.paint(inside & (side < 2.2) & (shade < 0.3), Tissue.OUTER_ANNULUS)
+    canvas.paint(inside & (side < 1.5) & (shade < 0), Tissue.OUTER_ANNULUS)
     if disc.vacuum:
         canvas.paint(inside & (middle > 0.6) & (np.abs(ring - 0.5) < 0.3) & (place.x > -6), Tissue.VACUUM)
     if disc.high_intensity_zone:
         spot = ellipse((place.x - disc.zone_x, 5.0), (side - 2.6, 1.5), (place.up + disc.zone_down, 1.5))
         canvas.paint(inside & (place.behind > -8) & (spot > 0), Tissue.HIGH_INTENSITY_ZONE)
+
+
+def _fibrous(shade: Coordinates, inward: Coordinates) -> Coordinates:
+    """The disc's shade with its border of fibre and cartilage, down to -1 where there is nothing else; `inward` is in
+    mm of annulus, of which a cartilage endplate counts a third."""
+    border = np.clip(1 - inward / np.float32(_FIBRE_MM), 0, 1)
+    return np.asarray(shade * (1 - border) - border)
 
 
 def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:

@@ -68,7 +68,9 @@ class SliceRenderer:
         inner = to_inner(spec, points_lps_mm)
         canvas, place = _trunk(spec, inner)
         near = np.flatnonzero(_near_spine(place))
-        self.thick = np.flatnonzero((place.ax < 46) & (place.behind > -46) & (place.behind < 46))
+        self.thick = np.flatnonzero(
+            (place.ax < 46) & (place.behind > -46) & (place.behind < np.where(place.ax < 10, 70, 46))
+        )
         self._soft = canvas.taken(self.thick)
         _paint_spine(canvas, spec, inner, near)
         self.middle = _rendered(canvas, (len(inner),))

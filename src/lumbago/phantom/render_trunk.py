@@ -107,12 +107,20 @@ def paint_trunk(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
         (place.x, trunk.half_width - 22), (place.behind + np.float32(trunk.front * 0.42), trunk.front * 0.62)
     )
     canvas.paint((cavity > -11) & (skin > 4), Tissue.MUSCLE)
-    canvas.paint(cavity > 0, Tissue.VISCERAL_FAT)
+    canvas.paint(cavity > 0, Tissue.VISCERAL_FAT, shade=_folds(spec, place))
     _paint_blobs(canvas, spec, place, cavity)
     _paint_back_muscles(canvas, spec, place)
     _paint_psoas(canvas, spec, place)
     _paint_pelvis_bone(canvas, spec, place)
     _paint_vessels(canvas, spec, place)
+
+
+def _folds(spec: SpineSpec, place: TrunkPlace) -> Coordinates:
+    """How much of the belly's fat is bowel wall, vessel and node instead: much in some persons, little in others."""
+    mean = np.float32(0.15 + 0.55 * (spec.texture % 1009) / 1009)
+    at = (place.x, place.behind, place.up)
+    coarse, fine = noise(at, (1.5, 1.5, 1.5), 5.0, spec.texture + 7), noise(at, (0.8, 0.8, 0.8), 3.0, spec.texture + 8)
+    return np.asarray(np.clip(mean + np.float32(0.26) * coarse + np.float32(0.1) * fine, 0, 1))
 
 
 def _skin_depth(trunk: TrunkSpec, place: TrunkPlace) -> Coordinates:
@@ -166,40 +174,62 @@ def _paint_back_muscles(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> N
     )
     inside = np.minimum(np.minimum(behind_limit, front_limit), half - place.ax)
     canvas.paint((inside > -1.2) & (inside <= 0) & (place.behind > 22), Tissue.FASCIA)
-    canvas.paint(inside > 0, Tissue.MUSCLE)
-    wobble = 2.2 * noise((place.x, place.behind, place.up), (0.9, 0.9, 3.0), 5.0, spec.texture + 4)
-    lines = (
-        np.abs(place.ax - 15 * scale - 0.25 * place.deep + wobble),
-        np.abs(place.ax - 43 * scale - 0.1 * place.deep + wobble),
-    )
+    canvas.paint(inside > 0, Tissue.MUSCLE, shade=0.0)
+    rows = np.flatnonzero(inside > 0)
+    if rows.size:
+        _paint_fat_in_muscle(canvas, rows, np.maximum(_septa(spec, place, rows, scale), _streaks(spec, place, rows)))
+        _paint_between_spines(canvas, spec, place, rows)
+
+
+def _paint_fat_in_muscle(canvas: Canvas, rows: np.ndarray, share: Coordinates) -> None:
+    """Fat within muscle as a share, so that its border is soft; where it is most of the tissue it is called fat."""
+    canvas.shade[rows] = share
+    canvas.tissue[rows[share > 0.5]] = Tissue.FAT_STREAK
+
+
+def _septa(spec: SpineSpec, place: TrunkPlace, rows: np.ndarray, scale: np.float32) -> Coordinates:
+    """Sheets of fat between multifidus, longissimus and iliocostalis; share from 0 to 1."""
+    ax, deep, behind = place.ax[rows], place.deep[rows], place.behind[rows]
+    wobble = 2.2 * noise((place.x[rows], behind, place.up[rows]), (0.9, 0.9, 0.9), (5.0, 5.0, 16.0), spec.texture + 4)
+    off = np.minimum(np.abs(ax - 15 * scale - 0.25 * deep + wobble), np.abs(ax - 43 * scale - 0.1 * deep + wobble))
     thin = (
         np.float32(0.25 + 2.2 * spec.trunk.muscle_fat)
-        * (0.4 + 0.02 * place.behind)
-        * np.clip(0.7 + 0.2 * (place.level - 7), 0.4, 2)
+        * (0.4 + 0.02 * behind)
+        * np.clip(0.7 + 0.2 * (place.level[rows] - 7), 0.4, 2)
     )
-    gap = (inside > 1) & (np.minimum(*lines) < thin * np.clip(1 + 0.3 * wobble, 0.2, 2))
-    canvas.paint(gap & (place.deep > 4), Tissue.FAT_STREAK)
-    _paint_streaks(canvas, spec, place, inside > 1)
-    between = (place.ax < 3.2) & (place.deep > 0) & (place.behind > 16)
-    canvas.paint(between & (inside > 0), Tissue.LIGAMENT)
-    grain = noise((place.x, place.behind, place.up), (0.8, 1.2, 1.2), 2.0, spec.texture + 5)
-    canvas.paint(between & (inside > 0) & (grain > -0.25), Tissue.FAT_STREAK)
+    share = np.clip((thin * np.clip(1 + 0.3 * wobble, 0.2, 2) - off) / np.float32(1.2) + np.float32(0.5), 0, 1)
+    return np.asarray(np.where(deep > 4, share, 0), np.float32)
 
 
-def _paint_streaks(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, inside: np.ndarray) -> None:
-    """Fat between the bundles: thin sheets along the muscle, and patches where there is much fat, more of it low and
-    near the spine."""
-    rows = np.flatnonzero(inside)
+def _streaks(spec: SpineSpec, place: TrunkPlace, rows: np.ndarray) -> Coordinates:
+    """Fat between the bundles, share from 0 to 1: thin sheets along the muscle, and patches where there is much fat,
+    more of it low and near the spine."""
+    ax, deep = place.ax[rows], place.deep[rows]
+    at = (
+        (ax + 0.4 * deep) * np.sign(place.x[rows]),
+        place.behind[rows],
+        place.up[rows] + 0.3 * place.behind[rows],
+    )
+    low = np.clip(place.level[rows] - 6, 0, 5) * np.float32(0.03)
+    near = np.float32(0.06) * np.clip(1 - ax / 40, 0, 1) * np.clip(deep / 25, 0, 1)
+    fat = np.float32(spec.trunk.muscle_fat) + low + near - np.float32(0.05)
+    sheets = (fat * np.float32(0.4) - np.abs(noise(at, (0.65, 1.1, 1.1), (5.0, 10.0, 20.0), spec.texture + 1))) / 0.3
+    patches = (noise(at, (0.6, 0.8, 0.8), (2.4, 3.5, 15.0), spec.texture + 2) - np.float32(2.8) + 4.2 * fat) / 0.9
+    share = np.clip(np.maximum(np.float32(0.7) * sheets, patches) + np.float32(0.4), 0, 0.85)
+    return np.asarray(np.maximum(share, 0.4 * np.clip(fat, 0, 1)))
+
+
+def _paint_between_spines(canvas: Canvas, spec: SpineSpec, place: TrunkPlace, rows: np.ndarray) -> None:
+    """Interspinous ligament and muscle in the middle plane, with more fat between their fibres."""
+    rows = rows[(place.ax[rows] < 3.2) & (place.deep[rows] > 0) & (place.behind[rows] > 16)]
     if not rows.size:
         return
-    slant = place.ax[rows] + 0.4 * place.deep[rows]
-    at = (slant * np.sign(place.x[rows]), place.behind[rows], place.up[rows] + 0.3 * place.behind[rows])
-    low = np.clip(place.level[rows] - 6, 0, 5) * np.float32(0.03)
-    near = np.float32(0.10) * np.clip(1 - place.ax[rows] / 40, 0, 1) * np.clip(place.deep[rows] / 25, 0, 1)
-    fat = np.float32(spec.trunk.muscle_fat) + low + near - np.float32(0.05)
-    sheets = np.abs(noise(at, (0.65, 2.2, 5.0), 5.0, spec.texture + 1)) < fat * np.float32(0.4)
-    patches = noise(at, (0.6, 1.2, 5.0), 3.0, spec.texture + 2) > np.float32(2.5) - 4.2 * fat
-    canvas.tissue[rows[sheets | patches]] = Tissue.FAT_STREAK
+    along = place.behind[rows] + place.up[rows]
+    at = (place.x[rows], along, place.behind[rows] - place.up[rows])
+    grain = noise(at, (0.8, 0.8, 0.8), (3.0, 6.0, 3.5), spec.texture + 5)
+    share = np.clip(np.float32(0.06 + 0.6 * spec.trunk.muscle_fat) + np.float32(0.1) * grain, 0, 1)
+    canvas.tissue[rows] = Tissue.MUSCLE
+    _paint_fat_in_muscle(canvas, rows, share)
 
 
 def _paint_psoas(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
@@ -216,11 +246,15 @@ def _paint_psoas(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
     depth = np.where(
         near, ellipse((place.ax - o, np.maximum(r, 0.5)), (place.behind - b, np.maximum(1.15 * r, 0.5))), -1
     )
-    canvas.paint(depth > 0, Tissue.MUSCLE)
-    grain = noise((place.x, place.behind, place.up), (0.5, 0.8, 4.0), 5.0, spec.texture + 3)
-    canvas.paint((depth > 2) & (np.abs(grain) < spec.trunk.psoas_fat), Tissue.FAT_STREAK)
+    canvas.paint(depth > 0, Tissue.MUSCLE, shade=0.0)
+    rows = np.flatnonzero(depth > 2)
+    if rows.size:
+        at = (place.x[rows], place.behind[rows], place.up[rows])
+        grain = np.abs(noise(at, (0.5, 0.8, 0.8), (5.0, 5.0, 25.0), spec.texture + 3))
+        share = np.clip((np.float32(spec.trunk.psoas_fat) - grain) / np.float32(0.12) + np.float32(0.4), 0, 1)
+        _paint_fat_in_muscle(canvas, rows, share)
     square = ellipse((place.ax - 68, 20.0), (place.behind - 2 + 0.3 * (place.ax - 68), 8.5))
-    canvas.paint((square > 0) & (place.level > 4.5) & (place.up > spec.trunk.iliac_up - 4), Tissue.MUSCLE)
+    canvas.paint((square > 0) & (place.level > 4.5) & (place.up > spec.trunk.iliac_up - 4), Tissue.MUSCLE, shade=0.0)
 
 
 def _paint_pelvis_bone(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
@@ -234,7 +268,7 @@ def _paint_pelvis_bone(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> No
     sheet = (behind - 22 + 0.1 * under) * np.float32(0.72) + (ax - inner) * np.float32(0.70)
     span = (ax > inner - 4) & (ax < 130)
     muscle = span & (np.abs(sheet) < np.clip(10 + 0.30 * under, 0, 34))
-    canvas.tissue[rows[muscle]] = Tissue.MUSCLE
+    canvas.tissue[rows[muscle]], canvas.shade[rows[muscle]] = Tissue.MUSCLE, 0.0
     thick = np.clip(3.2 + 0.05 * under, 0, 8) * (1 + 0.8 * np.exp(-(((ax - inner) / 16) ** 2)))
     canvas.tissue[rows[span & (np.abs(sheet) < thick)]] = Tissue.CORTEX
     canvas.tissue[rows[span & (np.abs(sheet) < thick - 1.3)]] = Tissue.MARROW
@@ -243,13 +277,14 @@ def _paint_pelvis_bone(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> No
 def _paint_vessels(canvas: Canvas, spec: SpineSpec, place: TrunkPlace) -> None:
     """Aorta in front to the left, cava to the right, both parting at the bifurcation."""
     trunk = spec.trunk
+    aside = 7 + 11 * (spec.texture % 613) / 613
     below = np.clip(np.float32(trunk.bifurcation) - place.up, 0, 150)
     for side, radius, kind, ahead in (
         (1, trunk.aorta_radius, Tissue.ARTERY, -47.0),
         (-1, trunk.cava_radius, Tissue.VEIN, -43.0),
     ):
         for fork in (1, -1):
-            start = np.float32(side * (8 if kind == Tissue.ARTERY else 15))
+            start = np.float32(side * (aside if kind == Tissue.ARTERY else aside + 7))
             x = start + (fork * np.float32(0.52) * below - start * np.clip(below / 30, 0, 1))
             r = np.float32(radius) * np.where(below > 0, np.float32(0.68), np.float32(1))
             back = (

@@ -16,12 +16,12 @@ def draw_trunk(rng: Generator, age: float, sex: str) -> TrunkSpec:
     """Soft tissue of a person; obesity joins the thickness of all fat, age the fat in the muscles."""
     obesity = float(rng.normal(0, 1))
     woman = sex == "F"
-    fat = 16 * np.exp(0.38 * obesity) * (1.25 if woman else 1.0)
+    fat = 23 * np.exp(0.45 * obesity) * (1.25 if woman else 1.0)
     streaks = 0.12 + 0.05 * woman + 0.004 * max(age - 35, 0) + 0.02 * obesity + rng.normal(0, 0.05)
     return TrunkSpec(
         half_width=float(158 + 16 * obesity + rng.normal(0, 8)),
-        front=float(max(112 + 26 * obesity + rng.normal(0, 12), 70)),
-        fat_upper=float(np.clip(0.55 * fat * rng.uniform(0.8, 1.3), 3, 40)),
+        front=float(max(132 + 28 * obesity + rng.normal(0, 12), 85)),
+        fat_upper=float(np.clip(0.5 * fat * rng.uniform(0.8, 1.3), 3, 40)),
         fat_lower=float(np.clip(fat * rng.uniform(0.8, 1.4), 6, 70)),
         muscle_scale=float(np.exp(rng.normal(-0.05 if woman else 0.05, 0.08) - 0.002 * (age - 50))),
         psoas_scale=float(np.exp(rng.normal(-0.14 if woman else 0.08, 0.1) - 0.003 * (age - 50))),

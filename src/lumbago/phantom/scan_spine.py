@@ -182,23 +182,46 @@ def _staggered(scan_spec: ScanSpec, planes: SliceGroup, number: int) -> Float32[
 
 
 def tissue_image(spine: SpineSpec, rendered: Rendered, signals: Signals) -> Float32[np.ndarray, "*grid"]:
-    """Signal of tissue: discs by grade and nucleus, marrow by its fat."""
+    """Signal of tissue: discs by grade and nucleus, marrow by its fat, and what is mixed by its share."""
     image = signals.by_tissue[rendered.tissue]
-    disc = np.flatnonzero(rendered.tissue == Tissue.DISC)
+    flat, tissue = image.reshape(-1), rendered.tissue.reshape(-1)
+    part, shade = rendered.part.reshape(-1), rendered.shade.reshape(-1)
+    for mixed, (base, added) in _MIXED.items():
+        rows = np.flatnonzero(tissue == mixed)
+        low, high = signals.by_tissue[base], signals.by_tissue[added]
+        flat[rows] = low + shade[rows] * (high - low)
+    disc = np.flatnonzero(tissue == Tissue.DISC)
     nucleus = np.zeros(256, np.float32)
     for index, segment in enumerate(spine.segments):
         nucleus[FIRST_DISC + index] = signals.nucleus[segment.disc.pfirrmann - 1]
-    annulus = np.float32(signals.annulus)
-    flat, part = image.reshape(-1), rendered.part.reshape(-1)
-    flat[disc] = annulus + rendered.shade.reshape(-1)[disc] * (nucleus[part[disc]] - annulus)
-    marrow = np.flatnonzero(rendered.tissue == Tissue.MARROW)
+    annulus, fibre = np.float32(signals.annulus), signals.by_tissue[Tissue.OUTER_ANNULUS]
+    gel = np.maximum(shade[disc], 0)
+    flat[disc] = annulus + gel * (nucleus[part[disc]] - annulus) - np.minimum(shade[disc], 0) * (fibre - annulus)
+    marrow = _marrow_signals(spine, signals)
+    rows = np.flatnonzero(tissue == Tissue.MARROW)
+    flat[rows] = marrow[part[rows]]
+    for changed in (Tissue.MODIC_1, Tissue.MODIC_2, Tissue.MODIC_3):
+        rows = np.flatnonzero(tissue == changed)
+        sound = marrow[part[rows]]
+        flat[rows] = sound + shade[rows] * (signals.by_tissue[changed] - sound)
+    return np.asarray(image)
+
+
+_MIXED = {
+    Tissue.MUSCLE: (Tissue.MUSCLE, Tissue.FAT_STREAK),
+    Tissue.FAT_STREAK: (Tissue.MUSCLE, Tissue.FAT_STREAK),
+    Tissue.VISCERAL_FAT: (Tissue.VISCERAL_FAT, Tissue.ORGAN),
+}
+"""What these tissues are at a shade of 0 and of 1."""
+
+
+def _marrow_signals(spine: SpineSpec, signals: Signals) -> Float32[np.ndarray, "256"]:
+    """By structure, from the fat of its vertebra; arches hold a little less than bodies."""
     fat = np.full(256, spine.vertebrae[-1].marrow_fat, np.float32)
     for index, vertebra in enumerate(spine.vertebrae):
-        fat[[FIRST_BODY + index, FIRST_BODY + index + 30]] = vertebra.marrow_fat
-    flat[marrow] = np.float32(signals.red_marrow) + fat[part[marrow]] * np.float32(
-        signals.yellow_marrow - signals.red_marrow
-    )
-    return np.asarray(image)
+        fat[FIRST_BODY + index] = vertebra.marrow_fat
+        fat[FIRST_BODY + index + 30] = 0.65 * vertebra.marrow_fat
+    return np.asarray(signals.red_marrow + fat * (signals.yellow_marrow - signals.red_marrow), np.float32)
 
 
 def _texture(middle: Rendered, points: Points, signals: Signals, seed: int) -> Image:
