@@ -20,7 +20,7 @@ _RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
     Tissue.SUBCUTANEOUS_FAT: (0.97, 300, 375, 125, 112),
     Tissue.MUSCLE: (0.78, 1000, 1200, 36, 34),
     Tissue.FASCIA: (0.35, 700, 850, 18, 16),
-    Tissue.VISCERAL_FAT: (0.95, 300, 375, 120, 110),
+    Tissue.VISCERAL_FAT: (0.97, 300, 375, 120, 110),
     Tissue.ORGAN: (0.8, 700, 850, 55, 48),
     Tissue.BOWEL: (0.85, 900, 1100, 90, 80),
     Tissue.GAS: (0.02, 1000, 1000, 10, 8),
@@ -62,6 +62,9 @@ _NUCLEUS: Final = (
 _ANNULUS: Final = (0.62, 800, 950, 58, 54)
 _RED_MARROW: Final = (0.72, 800, 1000, 44, 42)
 _YELLOW_MARROW: Final = (0.95, 300, 375, 145, 132)
+
+_FATS: Final = (Tissue.VISCERAL_FAT, Tissue.EPIDURAL_FAT, Tissue.FAT_STREAK)
+"""They vary together with the fat under the skin."""
 
 _TEXTURE: Final[dict[Tissue, float]] = {
     Tissue.MARROW: 0.09, Tissue.MUSCLE: 0.09, Tissue.SUBCUTANEOUS_FAT: 0.05, Tissue.VISCERAL_FAT: 0.06,
@@ -113,9 +116,11 @@ def tissue_signals(contrast: Contrast) -> Signals:
     rng = np.random.default_rng(contrast.variation_seed)
     table = np.array([_RELAXATION[tissue] for tissue in Tissue] + [*_NUCLEUS, _ANNULUS, _RED_MARROW, _YELLOW_MARROW])
     spread = rng.normal(0, 1, (len(table), 3)) * (0.05, 0.12, 0.10)
+    freely = rng.normal(0, 0.28, len(table))
+    spread[list(_FATS)], freely[list(_FATS)] = spread[Tissue.SUBCUTANEOUS_FAT], freely[Tissue.SUBCUTANEOUS_FAT]
     values = spin_echo(contrast, _at_field(table, contrast.tesla) * np.exp(spread))
     values /= values[Tissue.SUBCUTANEOUS_FAT] if contrast.weighting == "T1" else values[Tissue.CSF]
-    values *= np.exp(contrast.free * rng.normal(0, 0.28, len(table)))
+    values *= np.exp(contrast.free * freely)
     values = values ** np.exp(contrast.free * rng.normal(0, 0.18))
     count = len(Tissue)
     nucleus = _falling(values[count : count + 5]) if contrast.weighting != "T1" else values[count : count + 5]

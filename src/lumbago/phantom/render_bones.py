@@ -17,7 +17,7 @@ from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
 Coordinates = Float32[np.ndarray, " points"]
 Local = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-_WALL_MM, _ENDPLATE_MM, _LIGAMENT_MM, _FIBRE_MM = 0.9, 1.1, 1.4, 4.5
+_WALL_MM, _ENDPLATE_MM, _LIGAMENT_MM, _FIBRE_MM = 0.9, 1.1, 1.4, 3.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ Coordinates = Float32[np.ndarray, " points"]
 
 _FREE_CORTEX_MM = 0.9
 _PEDICLE_DOWN = 2.6
+_LIGAMENT_MM = 1.2
 _LIGAMENT_BEFORE_SAC = ("T11/T12", "T12/L1", "L1/L2", "L2/L3", "L3/L4", "L4/L5")
 
 
@@ -99,15 +100,13 @@ def paint_canal(canvas: Canvas, spec: SpineSpec, index: int, place: Between, sha
 def _paint_ligaments(canvas: Canvas, segment: SegmentSpec, place: Between, shape: CanalShape) -> None:
     """Before the sac the posterior longitudinal ligament, with fat only at L5/S1 and below; behind it, under the
     laminae, what leaves the fat to the discs' heights."""
-    middle = (
-        (shape.room > 0)
-        & (np.abs(place.x) < np.minimum(0.7 * shape.sac_half_width, np.float32(6)))
-        & (place.behind > -4)
-    )
+    middle = (shape.room > 0) & (np.abs(place.x) < np.minimum(0.7 * shape.sac_half_width, np.float32(6)))
     if segment.name in _LIGAMENT_BEFORE_SAC:
-        canvas.paint(middle & (place.behind < shape.sac_front), Tissue.FLAVUM, CANAL)
-    behind = place.behind > shape.sac_front + shape.sac_depth
-    canvas.paint(middle & behind & (shape.nearness < 0.4), Tissue.FLAVUM, CANAL)
+        before = middle & (place.behind > -4) & (place.behind < shape.sac_front)
+        canvas.paint(before, Tissue.EPIDURAL_VEIN, CANAL)
+        canvas.paint(before & (place.behind > shape.sac_front - _LIGAMENT_MM), Tissue.FLAVUM, CANAL)
+    roof = (shape.to_ceiling < _LIGAMENT_MM) & (place.behind > shape.sac_front + shape.sac_depth)
+    canvas.paint(middle & roof & (shape.nearness < 0.4), Tissue.FLAVUM, CANAL)
 
 
 def _paint_veins(canvas: Canvas, place: Between, shape: CanalShape) -> None:

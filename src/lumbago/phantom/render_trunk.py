@@ -120,7 +120,8 @@ def _folds(spec: SpineSpec, place: TrunkPlace) -> Coordinates:
     mean = np.float32(0.15 + 0.55 * (spec.texture % 1009) / 1009)
     at = (place.x, place.behind, place.up)
     coarse, fine = noise(at, (1.5, 1.5, 1.5), 5.0, spec.texture + 7), noise(at, (0.8, 0.8, 0.8), 3.0, spec.texture + 8)
-    return np.asarray(np.clip(mean + np.float32(0.26) * coarse + np.float32(0.1) * fine, 0, 1))
+    far = smoothstep(-place.behind, 12.0, 45.0)
+    return np.asarray(far * np.clip(mean + np.float32(0.26) * coarse + np.float32(0.1) * fine, 0, 1))
 
 
 def _skin_depth(trunk: TrunkSpec, place: TrunkPlace) -> Coordinates:
@@ -197,7 +198,7 @@ def _septa(spec: SpineSpec, place: TrunkPlace, rows: np.ndarray, scale: np.float
         * (0.4 + 0.02 * behind)
         * np.clip(0.7 + 0.2 * (place.level[rows] - 7), 0.4, 2)
     )
-    share = np.clip((thin * np.clip(1 + 0.3 * wobble, 0.2, 2) - off) / np.float32(1.2) + np.float32(0.5), 0, 1)
+    share = np.clip((thin * np.clip(1 + 0.3 * wobble, 0.2, 2) - off) / np.float32(1.8) + np.float32(0.45), 0, 1)
     return np.asarray(np.where(deep > 4, share, 0), np.float32)
 
 
@@ -213,8 +214,8 @@ def _streaks(spec: SpineSpec, place: TrunkPlace, rows: np.ndarray) -> Coordinate
     low = np.clip(place.level[rows] - 6, 0, 5) * np.float32(0.03)
     near = np.float32(0.06) * np.clip(1 - ax / 40, 0, 1) * np.clip(deep / 25, 0, 1)
     fat = np.float32(spec.trunk.muscle_fat) + low + near - np.float32(0.05)
-    sheets = (fat * np.float32(0.4) - np.abs(noise(at, (0.65, 1.1, 1.1), (5.0, 10.0, 20.0), spec.texture + 1))) / 0.3
-    patches = (noise(at, (0.6, 0.8, 0.8), (2.4, 3.5, 15.0), spec.texture + 2) - np.float32(2.8) + 4.2 * fat) / 0.9
+    sheets = (fat * np.float32(0.4) - np.abs(noise(at, (0.65, 1.1, 1.1), (5.0, 10.0, 20.0), spec.texture + 1))) / 0.55
+    patches = (noise(at, (0.6, 0.8, 0.8), (2.4, 3.5, 15.0), spec.texture + 2) - np.float32(2.8) + 4.2 * fat) / 1.2
     share = np.clip(np.maximum(np.float32(0.7) * sheets, patches) + np.float32(0.4), 0, 0.85)
     return np.asarray(np.maximum(share, 0.4 * np.clip(fat, 0, 1)))
 

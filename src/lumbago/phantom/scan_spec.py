@@ -204,17 +204,18 @@ def _draw_disturbance(rng: Generator, role: Role, tesla: float) -> Disturbance:
     """Coil, band, noise and sharpness; in 60 % of series k-space is hardly filtered before its cut, so that edges ring
     (Gibbs)."""
     normalised = rng.random() < 0.5
-    band = rng.random() < (0.6 if role == "axial_t2" else 0.75)
+    axial = role == "axial_t2"
+    band = rng.random() < (0.85 if axial else 0.75)
     rings = rng.random() < 0.6
     return Disturbance(
-        noise=float(np.exp(rng.uniform(np.log(0.008), np.log(0.035))) * (0.8 if tesla > 2 else 1.0)),
+        noise=float(np.exp(rng.uniform(np.log(0.010), np.log(0.048))) * (0.8 if tesla > 2 else 1.0)),
         blur=float(rng.uniform(0.25, 0.4) if rings else rng.uniform(0.45, 0.7)),
         coil_reach=float(rng.uniform(60, 110)),
         coil_left=float(rng.uniform(0.1, 0.4) if normalised else rng.uniform(0.7, 1.2)),
         roll_off=float(rng.uniform(25, 60) if rng.random() < 0.5 else 12),
         bias=float(rng.uniform(0.06, 0.20) if tesla > 2 else rng.uniform(0.03, 0.12)),
-        band=float(rng.uniform(42, 75)) if band else 0.0,
-        band_left=float(rng.uniform(0.02, 0.3)),
+        band=float(rng.uniform(38, 62) if axial else rng.uniform(42, 75)) if band else 0.0,
+        band_left=float(rng.uniform(0.02, 0.15 if axial else 0.3)),
         sub_slices=3,
         seed=int(rng.integers(2**31)),
     )
