@@ -39,7 +39,7 @@ _RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
     Tissue.EPIDURAL_FAT: (0.97, 300, 375, 120, 108),
     Tissue.CSF: (1.00, 4200, 4300, 1800, 1600),
     Tissue.CORD: (0.68, 780, 1000, 90, 78),
-    Tissue.ROOT: (0.66, 780, 1000, 92, 80),
+    Tissue.ROOT: (0.61, 780, 1000, 86, 76),
     Tissue.FACET_FLUID: (0.85, 1800, 2200, 180, 160),
     Tissue.MODIC_1: (0.85, 1100, 1350, 90, 85),
     Tissue.MODIC_2: (0.95, 330, 420, 100, 92),

@@ -23,6 +23,7 @@ Coordinates = Float32[np.ndarray, " points"]
 _FREE_CORTEX_MM = 0.9
 _PEDICLE_DOWN = 2.6
 _LIGAMENT_MM = 1.2
+_ROOTS_BEHIND_BODY = 0.38
 _LIGAMENT_BEFORE_SAC = ("T11/T12", "T12/L1", "L1/L2", "L2/L3", "L3/L4", "L4/L5")
 
 
@@ -199,7 +200,9 @@ def _strand_place(
 def _root_share(spec: SpineSpec, index: int, part: Coordinates) -> Coordinates:
     """Share of the sac that roots are to fill, toward its value at the disc."""
     near = 1 - smoothstep(np.abs(part - np.float32(0.5)), 0.07, 0.45)
-    share: Coordinates = np.float32(0.24) + near * np.float32(spec.segments[index].canal.root_share - 0.24)
+    share: Coordinates = np.float32(_ROOTS_BEHIND_BODY) + near * np.float32(
+        spec.segments[index].canal.root_share - _ROOTS_BEHIND_BODY
+    )
     return share
 
 
