@@ -125,8 +125,9 @@ def _paint_modic(canvas: Canvas, plate: EndplateSpec, inside: np.ndarray, end: C
     canvas.paint(inside & (share > 0), tissue, shade=share)
 
 
-_GEL = (0.58, 0.55, 0.28, 0.5, 0.7)
-"""Share of gel in the nucleus by Pfirrmann grade, the rest is fibre: so that disc and marrow relate as in patients."""
+_GEL, _SCAR = (0.58, 0.5, 0.15, 0.1, 0.6), (0.0, 0.0, 0.04, 0.22, 0.0)
+"""Gel in the nucleus by Pfirrmann grade, and what has turned into dense fibre; the rest is loose fibre. So that discs
+relate to marrow as in SPIDER's patients: `bench/contrast.py`."""
 
 
 # --- disc ------------------------------------------------------------------------------------------------------------
@@ -148,8 +149,8 @@ def paint_disc(
     middle = np.clip(1 - np.abs(above.lower - below.upper) / np.maximum(height, 0.5), 0, 1)
     round_ = np.sqrt((ring / np.float32(disc.nucleus_size)) ** 2 + np.clip(1 - middle, 0, 1) ** 4 * 0.5)
     shade = 1 - smoothstep(round_, 1 - disc.nucleus_blur, 1 + disc.nucleus_blur)
-    shade *= np.float32(_GEL[disc.pfirrmann - 1])
     shade *= 1 - np.float32(disc.cleft) * bump(middle, 1.0, 0.28) * bump(ring, 0.3, 0.6)
+    shade = np.float32(_GEL[disc.pfirrmann - 1]) * shade - np.float32(_SCAR[disc.pfirrmann - 1])
     shade = _fibrous(shade, np.minimum(side, 3 * np.minimum(-above.lower, -below.upper)))
     canvas.paint(inside, Tissue.DISC, FIRST_DISC + index, shade)
     canvas.paint(inside & (side < 1.5) & (shade < 0), Tissue.OUTER_ANNULUS)
