@@ -78,8 +78,8 @@ def test_sub_slice_that_is_not_moved_is_the_slice() -> None:
     spec = sample_spine(15)
     points = slab(spec).reshape(-1, 3)
     renderer = SliceRenderer(spec, points)
-    again = renderer.sub_slice(points[renderer.thick])
-    assert np.array_equal(again.tissue, renderer.middle.tissue[renderer.thick])
+    again = renderer.sub_slices(points[None, renderer.thick])
+    assert np.array_equal(again.tissue[0], renderer.middle.tissue[renderer.thick])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -40,9 +40,9 @@ class Canvas:
         """A copy of some points."""
         return Canvas(self.tissue[indices], self.part[indices], self.shade[indices])
 
-    def copied(self) -> "Canvas":
-        """A copy of all points."""
-        return Canvas(self.tissue.copy(), self.part.copy(), self.shade.copy())
+    def repeated(self, times: int) -> "Canvas":
+        """All points, some times over."""
+        return Canvas(*(np.tile(values, times) for values in (self.tissue, self.part, self.shade)))
 
     def put(self, indices: np.ndarray, other: "Canvas") -> None:
         """Writes points back."""

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 from scipy import fft
 
 _EDGE: Final = 96
@@ -36,9 +36,14 @@ def noise(
     """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
     shifts = np.random.default_rng(seed).integers(0, _EDGE, 3)
     axes = [
-        ((coordinate * np.float32(1 / step)).astype(np.int32) + np.int32(shift + 8 * _EDGE)) % _EDGE
+        _wrapped((coordinate * np.float32(1 / step)).astype(np.int32) + np.int32(shift))
         for coordinate, step, shift in zip(points, step_mm, shifts, strict=True)
     ]
     flat = (axes[0] * _EDGE + axes[1]) * _EDGE + axes[2]
-    values: Float32[np.ndarray, "*points"] = noise_cube(scale).ravel()[flat]
+    values: Float32[np.ndarray, "*points"] = noise_cube(scale).ravel().take(flat)
     return values
+
+
+def _wrapped(index: Int32[np.ndarray, "*points"]) -> Int32[np.ndarray, "*points"]:
+    """`index % _EDGE`; numpy divides many numbers at once, but takes remainders one by one."""
+    return np.asarray(index - index // _EDGE * _EDGE)

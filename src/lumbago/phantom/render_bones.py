@@ -77,6 +77,26 @@ def _damage(plate: EndplateSpec, point: Local, texture: int) -> Coordinates | fl
     return hurt
 
 
+def may_be_body(vertebrae: tuple[VertebraSpec, VertebraSpec], segment: SegmentSpec, place: Between) -> np.ndarray:
+    """Where bodies, disc or herniation can lie: no further behind and to the side than they can stand out."""
+    disc = segment.disc
+    lips = [max(vertebra.upper.osteophyte, vertebra.lower.osteophyte) for vertebra in vertebrae]
+    sideways, _, half_height, thick = disc.fragment
+    bulge = max(bulge_of(segment), *disc.foraminal_bulge, 0)
+    out = np.float32(max(*lips, bulge + max(disc.hernia_depth, 0), 1.05 * thick) + 1)
+    half = max(max(vertebra.width) for vertebra in vertebrae) / 2
+    least = min(min(*vertebra.width, *vertebra.depth) * vertebra.waist for vertebra in vertebrae) / 2
+    wide = max(
+        half * (1 + float(out) / least),
+        24.2,
+        abs(disc.hernia_x) + disc.hernia_width,
+        abs(sideways) + 0.55 * half_height + 2 if thick else 0,
+    )
+    (x_above, behind_above, _), (x_below, behind_below, _) = place.above, place.below
+    beside = np.minimum(np.abs(x_above), np.abs(x_below)) < np.float32(wide + 1)
+    return np.asarray(beside & (np.minimum(behind_above, behind_below) < out))
+
+
 def paint_body(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local, depth: BodyDepth) -> None:
     """Cortex, endplates, marrow, Modic bands and the vein of the body."""
     ends = np.minimum(depth.upper, depth.lower)
@@ -237,6 +257,26 @@ def arch_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
     return np.asarray(np.maximum.reduce([*parts, *_beside(vertebra, (ax, behind, z))]))
 
 
+def arch_box(vertebra: VertebraSpec) -> tuple[float, float, float]:
+    """What `arch_depth` cannot exceed: how far in front, how low, how high it reaches."""
+    if vertebra.name.startswith("S"):
+        high = max(10.0, vertebra.height / 2 + 2, vertebra.spinous_tip[1] + 10)
+        return -0.75 * vertebra.depth[0] - 1, -np.inf, high + 1
+    half, drop = vertebra.spinous_height / 2, vertebra.spinous_tip[1] + 5
+    low = min(-20.0, -7 + min(drop, 0) - half, vertebra.transverse_tip[1] - 4.4, -12 - vertebra.wing)
+    high = max(18.0, -7 + max(drop, 0) + half, vertebra.transverse_tip[1] + 4.4, vertebra.wing - 2)
+    return min(0.0, 6 - vertebra.wing, vertebra.canal_depth - 9.1) - 1, low - 1, high + 1
+
+
+def paint_arch(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local) -> None:
+    """Lamina, joints' pillars and processes of one vertebra, where they can lie."""
+    front, low, high = (np.float32(value) for value in arch_box(vertebra))
+    x, behind, z = local
+    rows = np.flatnonzero((behind > front) & (z > low) & (z < high))
+    if rows.size:
+        _paint_bone_at(canvas, rows, arch_depth(vertebra, (x[rows], behind[rows], z[rows])), index)
+
+
 def _beside(vertebra: VertebraSpec, at: Local) -> list[Coordinates]:
     """Ribs down to T12; transverse processes that reach down to the sacrum."""
     wide = vertebra.width[0] / 2
@@ -318,6 +358,21 @@ def pedicle_depth(vertebra: VertebraSpec, local: Local) -> Coordinates:
     tube = ellipse((across, vertebra.pedicle_width / 2), (z - 5.0, vertebra.pedicle_height / 2))
     depth: Coordinates = np.minimum(tube, np.minimum(behind + 8, 11 - behind))
     return depth
+
+
+def paint_pedicles(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Local) -> None:
+    """Both pedicles, where they can lie."""
+    x, behind, z = local
+    near = (behind > -8) & (behind < 11) & (np.abs(z - 5) < np.float32(vertebra.pedicle_height / 2 + 0.1))
+    rows = np.flatnonzero(near)
+    if rows.size:
+        _paint_bone_at(canvas, rows, pedicle_depth(vertebra, (x[rows], behind[rows], z[rows])), index)
+
+
+def _paint_bone_at(canvas: Canvas, rows: np.ndarray, depth: Coordinates, index: int) -> None:
+    block = canvas.taken(rows)
+    paint_bone(block, depth, index)
+    canvas.put(rows, block)
 
 
 def paint_bone(canvas: Canvas, depth: Coordinates, index: int, wall_mm: float = 0.9) -> None:

@@ -50,6 +50,13 @@ def _along(place: Between, values: tuple[float, float, float]) -> Coordinates:
     return blended
 
 
+def may_be_canal(spec: SpineSpec, index: int, place: Between) -> np.ndarray:
+    """Where the canal can lie, with the flavum and the cortex around it."""
+    widths = [vertebra.canal_width / 2 for vertebra in spec.vertebrae[index : index + 2]]
+    side = np.float32(max(*widths, 13.0) + _FREE_CORTEX_MM + 0.6)
+    return np.asarray((np.abs(place.x) < side) & (place.behind > -4))
+
+
 def canal_shape(spec: SpineSpec, index: int, place: Between) -> CanalShape:
     """The canal between two bodies: the drawn section at the disc, the bony ring at the pedicles, smoothly joined."""
     segment, above, below = spec.segments[index], spec.vertebrae[index], spec.vertebrae[index + 1]

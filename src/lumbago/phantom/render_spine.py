@@ -1,6 +1,8 @@
 """Tissue of a drawn spine at any points: the phantom's geometry, evaluated where a scanner looks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -8,7 +10,7 @@ from jaxtyping import Float32, UInt8
 from lumbago.phantom import render_bones as bones
 from lumbago.phantom.anatomy_tables import SEGMENTS
 from lumbago.phantom.canvas import Canvas
-from lumbago.phantom.render_canal import canal_shape, paint_canal
+from lumbago.phantom.render_canal import canal_shape, may_be_canal, paint_canal
 from lumbago.phantom.render_foramen import paint_foramen, paint_roots
 from lumbago.phantom.render_trunk import TrunkPlace, paint_trunk, trunk_place
 from lumbago.phantom.spine_frames import Between, Points, between, to_inner, vertebra_frames
@@ -55,8 +57,8 @@ def _near_spine(place: TrunkPlace) -> np.ndarray:
 
 
 class SliceRenderer:
-    """One slice and, at little more cost, sub-slices next to it: these render the spine anew over the soft tissue of
-    the first.
+    """One slice and, at little more cost, sub-slices next to it: these render the spine anew, all at once, over the
+    soft tissue of the first.
 
     Args:
         spec: the person.
@@ -75,11 +77,13 @@ class SliceRenderer:
         _paint_spine(canvas, spec, inner, near)
         self.middle = _rendered(canvas, (len(inner),))
 
-    def sub_slice(self, points_lps_mm: Float32[np.ndarray, "points 3"]) -> Rendered:
-        """What lies at moved points, given for the pixels `thick` alone."""
-        canvas = self._soft.copied()
-        _paint_spine(canvas, self._spec, to_inner(self._spec, points_lps_mm), np.arange(self.thick.size))
-        return _rendered(canvas, (self.thick.size,))
+    def sub_slices(self, points_lps_mm: Float32[np.ndarray, "slices points 3"]) -> Rendered:
+        """What lies at moved points, given for the pixels `thick` alone, once per sub-slice."""
+        grid = points_lps_mm.shape[:2]
+        canvas = self._soft.repeated(grid[0])
+        inner = to_inner(self._spec, points_lps_mm.reshape(-1, 3))
+        _paint_spine(canvas, self._spec, inner, np.arange(len(inner)))
+        return _rendered(canvas, grid)
 
 
 def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, near: np.ndarray) -> None:
@@ -114,20 +118,34 @@ def _paint_segment(canvas: Canvas, spec: SpineSpec, index: int, inner: Points) -
     if sacral:
         bones.paint_bone(canvas, bones.sacrum_depth(above, below, place), index)
     else:
-        bones.paint_bone(canvas, bones.arch_depth(above, place.above), index)
-        bones.paint_bone(canvas, bones.arch_depth(below, place.below), index + 1)
+        bones.paint_arch(canvas, above, index, place.above)
+        bones.paint_arch(canvas, below, index + 1, place.below)
         bones.paint_facets(canvas, segment, SEGMENTS[index], index, place)
-    paint_canal(canvas, spec, index, place, canal_shape(spec, index, place))
+    _paint_where(may_be_canal(spec, index, place), canvas, place, partial(_paint_canal, spec=spec, index=index))
     if not sacral:
         paint_foramen(canvas, spec, index, place)
     paint_roots(canvas, spec, index, place)
-    _paint_bodies(canvas, spec, index, place)
-
-
-def _paint_bodies(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> None:
-    above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
     for vertebra, number, local in ((above, index, place.above), (below, index + 1, place.below)):
-        bones.paint_bone(canvas, bones.pedicle_depth(vertebra, local), number)
+        bones.paint_pedicles(canvas, vertebra, number, local)
+    near = bones.may_be_body((above, below), segment, place)
+    _paint_where(near, canvas, place, partial(_paint_bodies, spec=spec, index=index))
+
+
+def _paint_where(mask: np.ndarray, canvas: Canvas, place: Between, paint: Callable[[Canvas, Between], None]) -> None:
+    """Paints the points of a mask alone."""
+    rows = np.flatnonzero(mask)
+    if rows.size:
+        block = canvas.taken(rows)
+        paint(block, place.taken(rows))
+        canvas.put(rows, block)
+
+
+def _paint_canal(canvas: Canvas, place: Between, spec: SpineSpec, index: int) -> None:
+    paint_canal(canvas, spec, index, place, canal_shape(spec, index, place))
+
+
+def _paint_bodies(canvas: Canvas, place: Between, spec: SpineSpec, index: int) -> None:
+    above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
     depths = (
         bones.body_depth(above, place.above, spec.texture % 997 + index),
         bones.body_depth(below, place.below, spec.texture % 997 + index + 1),

@@ -121,10 +121,12 @@ def _average_through_slice(
         return
     near = points.reshape(-1, 3)[renderer.thick]
     dither = _dither(image.shape).ravel()[renderer.thick]
-    total = np.zeros(len(near), np.float32)
-    for number in range(count):
-        moved = _moved(near, scan_spec, planes, (number + dither) / count - np.float32(0.5))
-        total += tissue_image(spine, renderer.sub_slice(moved + _staggered(scan_spec, planes, number)), signals)
+    moved = [
+        _moved(near, scan_spec, planes, (number + dither) / count - np.float32(0.5))
+        + _staggered(scan_spec, planes, number)
+        for number in range(count)
+    ]
+    total = tissue_image(spine, renderer.sub_slices(np.stack(moved)), signals).sum(axis=0)
     averaged = image.copy()
     averaged.reshape(-1)[renderer.thick] = total / count
     smooth = ndimage.uniform_filter(averaged, 3)

@@ -131,6 +131,11 @@ class Between:
     part: np.ndarray
     up: np.ndarray
 
+    def taken(self, rows: np.ndarray) -> "Between":
+        """Some of the points."""
+        above, below = ((x[rows], behind[rows], up[rows]) for x, behind, up in (self.above, self.below))
+        return Between(above, below, self.x[rows], self.behind[rows], self.part[rows], self.up[rows])
+
 
 def segment_length(spec: SpineSpec, index: int) -> float:
     """Millimetres from the middle of a body to the middle of the next, between their posterior walls."""
