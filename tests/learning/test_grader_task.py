@@ -1,17 +1,24 @@
 """Batches of a grader: what is known is taught, rare grades come up often, and a seed replays a batch."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from made_up_patches import made_up_patches
 
+from lumbago.anatomy.conditions import CONDITIONS as CONDITION_TABLE
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask, grade_table, shaken_patch
-from lumbago.learning.phantom_patches import phantom_patches
+from lumbago.learning.phantom_patches import phantom_patches, read_grades, true_grades
 from lumbago.networks.patch_grader import PatchGrader
+from lumbago.phantom.measure_truth import measure_truth
+from lumbago.phantom.phantom_study import phantom_study
+from lumbago.phantom.sample_spine import sample_spine
+from lumbago.phantom.truth_findings import PhantomSeries, truth_findings
+from lumbago.phantom.write_study import planned_series
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 
 CONDITIONS = ("pfirrmann", "bulging")
@@ -115,3 +122,31 @@ def test_the_same_seed_gives_the_same_phantom_places() -> None:
     experiment = Experiment("x", "grader", conditions=("pfirrmann",), phantoms=1, phantom_seed=12)
     first, again = next(phantom_patches(experiment)), next(phantom_patches(experiment))
     assert first.grades == again.grades and np.array_equal(first.volume.array, again.volume.array)
+
+
+def test_reader_noise_changes_grades_in_training_and_nothing_else() -> None:
+    """A reader errs in some places; pictures, sites, the truth that scores stand on, and other conditions do not."""
+    plain = Experiment(
+        "x", "grader", conditions=("subarticular_stenosis",), anchor="recess", phantoms=2, phantom_seed=11
+    )
+    before = {seed: measure_truth(sample_spine(seed)) for seed in (11, 12)}
+    measured, read = (list(phantom_patches(replace(plain, reader_noise=noisy))) for noisy in (False, True))
+    for one, other in zip(measured, read, strict=True):
+        assert one.level == other.level and np.array_equal(one.volume.array, other.volume.array)
+    assert 0 < sum(one.grades != other.grades for one, other in zip(measured, read, strict=True)) < len(read)
+    measure_truth.cache_clear()
+    for seed, truth in before.items():
+        assert measure_truth(sample_spine(seed)) == truth
+        assert read_grades(sample_spine(seed), ("pfirrmann",)) == true_grades(sample_spine(seed), ("pfirrmann",))
+
+
+def test_scores_stand_on_measured_grades() -> None:
+    """What graders are scored on is a study's written truth; a reader's grades would differ from it."""
+    spine, name = sample_spine(11), "subarticular_stenosis"
+    assert not Experiment("x", "grader").reader_noise
+    written = truth_findings("a", PhantomSeries(spine, planned_series(phantom_study(11))))
+    scale = CONDITION_TABLE[name].scale.grades
+    found = {(f.level, f.side): scale.index(f.grade) for f in written.findings if f.condition == name and f.grade}
+    true, read = (grades(spine, (name,)) for grades in (true_grades, read_grades))
+    assert len(found) >= 8 and all(grade == true[place][name] for place, grade in found.items())
+    assert any(grade != read[place][name] for place, grade in found.items())

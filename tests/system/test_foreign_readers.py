@@ -41,10 +41,12 @@ def small_study(seed: int, slices: int | None = None) -> PhantomStudy:
     return replace(made, scans=scans)
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=("small", "ordinary"))
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study on few pixels, and one as `lumbago phantom` writes it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "phantom_study", small_study)
+        if request.param == "small":
+            patch.setattr(writer, "phantom_study", small_study)
         return writer.write_study(tmp_path_factory.mktemp("study") / "phantom", SEED, ("dicom", "nifti"))
 
 
@@ -99,7 +101,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an Orthanc of our own, on loopback alone, with an empty store."""
     folder, port = tmp_path_factory.mktemp("orthanc"), free_port()

@@ -26,6 +26,8 @@ class Experiment:
         sources: label sources, folders under the data folder.
         phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
         phantom_share: share of a batch drawn from phantoms.
+        reader_noise: a grader learns phantoms' stenoses as a reader would have graded them, who misjudges sizes a
+            little, instead of as measured (`phantom.reader_noise`); what it is scored on stays measured.
         conditions: conditions that a grader learns.
         anchor, patch, pixel_mm, slices, votes: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
@@ -47,6 +49,7 @@ class Experiment:
     phantoms: int = 0
     phantom_seed: int = 1_000_000
     phantom_share: float = 0.3
+    reader_noise: bool = False
     conditions: tuple[str, ...] = ()
     anchor: str = "disc"
     patch: tuple[int, int] = (80, 112)

@@ -18,6 +18,8 @@ from lumbago.learning.experiment import Experiment
 from lumbago.phantom.landmarks import DiscPlace
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.reader_noise import read_with_noise
+from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import SliceGroup
 from lumbago.phantom.scan_spine import Scanned, scan_slices
 from lumbago.phantom.spine_spec import SpineSpec
@@ -27,6 +29,8 @@ from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
 from lumbago.pipeline.place_patches import BEHIND_DISC_MM
 
 Vector = Float64[np.ndarray, "3"]
+Grades = dict[tuple[str, Side | None], dict[str, int]]
+"""By (level, side) and condition: index into the condition's scale."""
 
 _FIELD_MM: Final = 72.0
 _LEAST_PIXELS: Final = 30
@@ -60,12 +64,18 @@ class Site:
 
 
 def phantom_patches(experiment: Experiment) -> Iterator[GradedPatch]:
-    """All sites of the experiment's anchor on its phantoms, each with the phantom's true grades.
+    """All sites of the experiment's anchor on its phantoms, each with the phantom's true grades, or with a reader's
+    (`Experiment.reader_noise`; sites and pictures are the same).
 
     Contrast is physical for half of the phantoms and drawn freely for the others.
     """
     for seed in range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms):
-        yield from _patches_of(seed, (experiment.conditions, experiment.anchor), FINE, _KEPT_NORMALS)
+        for site, patch in _patches_of(seed, (experiment.conditions, experiment.anchor), FINE, _KEPT_NORMALS):
+            if experiment.reader_noise:
+                read = read_grades(sample_spine(seed), experiment.conditions)
+                yield replace(patch, grades=read[site.level, site.side])
+            else:
+                yield patch
 
 
 def phantom_stream(first_seed: int, conditions: tuple[str, ...], anchor: str = "disc") -> Iterator[GradedPatch]:
@@ -73,12 +83,12 @@ def phantom_stream(first_seed: int, conditions: tuple[str, ...], anchor: str = "
     low resolution: straight into memory, without files. Grades are measured as finely as for written studies.
     """
     for seed in count(first_seed):
-        yield from _patches_of(seed, (conditions, anchor), LOW, 1.0)
+        yield from (patch for _, patch in _patches_of(seed, (conditions, anchor), LOW, 1.0))
 
 
 def _patches_of(
     seed: int, what: tuple[tuple[str, ...], str], how: PatchScan, kept_normals: float
-) -> Iterator[GradedPatch]:
+) -> Iterator[tuple[Site, GradedPatch]]:
     conditions, anchor = what
     rng = np.random.default_rng([seed, 8])
     study = phantom_study(seed, randomised=bool(rng.random() < 0.5))
@@ -86,17 +96,26 @@ def _patches_of(
     for site in SITES[anchor](study):
         grades = truth[site.level, site.side]
         if any(grades.values()) or rng.random() < kept_normals:
-            yield _patch(study, (CONDITIONS[conditions[0]].source, how), site, grades, rng)
+            yield site, _patch(study, (CONDITIONS[conditions[0]].source, how), site, grades, rng)
 
 
-def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> dict[tuple[str, Side | None], dict[str, int]]:
+def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> Grades:
     """The measured grades of a phantom by (level, side), as indices into their scales."""
-    grades: dict[tuple[str, Side | None], dict[str, int]] = {}
+    grades: Grades = {}
     for level in measure_truth(spine):
         for name in conditions:
             for side in CONDITIONS[name].sides:
                 index = CONDITIONS[name].scale.grades.index(level.grade(name, side))
                 grades.setdefault((level.level, side), {})[name] = index
+    return grades
+
+
+def read_grades(spine: SpineSpec, conditions: Sequence[str]) -> Grades:
+    """`true_grades` with the stenoses as a reader who misjudges sizes a little would have graded them."""
+    grades = true_grades(spine, conditions)
+    for (name, level, side), grade in read_with_noise(spine, measure_truth(spine)).items():
+        if name in conditions:
+            grades[level, side][name] = CONDITIONS[name].scale.grades.index(grade)
     return grades
 
 

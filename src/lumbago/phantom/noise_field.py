@@ -34,14 +34,19 @@ def noise(
     points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: Scale, seed: int
 ) -> Float32[np.ndarray, "*points"]:
     """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
-    shifts = np.random.default_rng(seed).integers(0, _EDGE, 3)
     axes = [
         _wrapped((coordinate * np.float32(1 / step)).astype(np.int32) + np.int32(shift))
-        for coordinate, step, shift in zip(points, step_mm, shifts, strict=True)
+        for coordinate, step, shift in zip(points, step_mm, _shifts(seed), strict=True)
     ]
     flat = (axes[0] * _EDGE + axes[1]) * _EDGE + axes[2]
     values: Float32[np.ndarray, "*points"] = noise_cube(scale).ravel().take(flat)
     return values
+
+
+@lru_cache(maxsize=1024)
+def _shifts(seed: int) -> tuple[int, int, int]:
+    x, y, z = np.random.default_rng(seed).integers(0, _EDGE, 3).tolist()
+    return x, y, z
 
 
 def _wrapped(index: Int32[np.ndarray, "*points"]) -> Int32[np.ndarray, "*points"]:

@@ -17,7 +17,8 @@ from lumbago.phantom.tissues import FIRST_ARCH, FIRST_BODY, FIRST_DISC, Tissue
 Coordinates = Float32[np.ndarray, " points"]
 Local = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-_WALL_MM, _ENDPLATE_MM, _LIGAMENT_MM, _FIBRE_MM = 0.9, 1.1, 1.4, 3.5
+_WALL_MM, _ENDPLATE_MM, _ARCH_WALL_MM = 0.9, 1.1, 0.9
+_LIGAMENT_MM, _FIBRE_MM = 1.4, 3.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,12 +371,14 @@ def paint_pedicles(canvas: Canvas, vertebra: VertebraSpec, index: int, local: Lo
 
 
 def _paint_bone_at(canvas: Canvas, rows: np.ndarray, depth: Coordinates, index: int) -> None:
-    block = canvas.taken(rows)
-    paint_bone(block, depth, index)
-    canvas.put(rows, block)
+    """`paint_bone` at some points."""
+    bone = depth > 0
+    inside, marrow = rows[bone], rows[depth > _ARCH_WALL_MM]
+    canvas.tissue[inside], canvas.part[inside] = Tissue.CORTEX, FIRST_ARCH + index
+    canvas.tissue[marrow] = Tissue.MARROW
 
 
-def paint_bone(canvas: Canvas, depth: Coordinates, index: int, wall_mm: float = 0.9) -> None:
+def paint_bone(canvas: Canvas, depth: Coordinates, index: int, wall_mm: float = _ARCH_WALL_MM) -> None:
     """Cortex and marrow of arches."""
     canvas.paint(depth > 0, Tissue.CORTEX, FIRST_ARCH + index)
     canvas.paint(depth > wall_mm, Tissue.MARROW, FIRST_ARCH + index)

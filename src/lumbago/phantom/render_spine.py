@@ -104,10 +104,10 @@ def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, near: np.ndarra
 def _segment_index(spec: SpineSpec, inner: Points) -> np.ndarray:
     """Index of the segment whose two body middles enclose a point; -1 above the first."""
     frames = vertebra_frames(spec)
-    ups = np.stack([frame.axes[:, 2] for frame in frames], axis=1).astype(np.float32)
-    heights = np.array([frame.center @ frame.axes[:, 2] for frame in frames], np.float32)
-    index: np.ndarray = (inner @ ups < heights).sum(axis=1) - 1
-    return index.astype(np.int8)
+    ups = np.stack([frame.axes[:, 2] for frame in frames]).astype(np.float32)
+    heights = np.array([[frame.center @ frame.axes[:, 2]] for frame in frames], np.float32)
+    index: np.ndarray = (ups @ inner.T < heights).sum(axis=0, dtype=np.int8) - np.int8(1)
+    return index
 
 
 def _paint_segment(canvas: Canvas, spec: SpineSpec, index: int, inner: Points) -> None:

@@ -7,6 +7,7 @@ filling k-space, as scanners do.
 
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Complex64, Float32, Float64, UInt8
@@ -120,7 +121,7 @@ def _average_through_slice(
     if not count:
         return
     near = points.reshape(-1, 3)[renderer.thick]
-    dither = _dither(image.shape).ravel()[renderer.thick]
+    dither = _dither(points.shape[:2]).ravel()[renderer.thick]
     moved = [
         _moved(near, scan_spec, planes, (number + dither) / count - np.float32(0.5))
         + _staggered(scan_spec, planes, number)
@@ -159,7 +160,8 @@ def _grid(scan_spec: ScanSpec, planes: SliceGroup, index: int, shape: tuple[int,
     return center + down + along
 
 
-def _dither(shape: tuple[int, ...]) -> Image:
+@lru_cache(maxsize=8)
+def _dither(shape: tuple[int, int]) -> Image:
     """0 to 1, as different as can be between neighbours: interleaved gradient noise (Jimenez 2014)."""
     rows, columns = np.indices(shape, np.float32)
     wave = np.float32(0.06711056) * columns + np.float32(0.00583715) * rows
@@ -319,8 +321,7 @@ def _interpolate(
     rows, columns = image.shape
     noise_image = rng.standard_normal((2, rows, columns), dtype=np.float32) * np.float32(d.noise)
     spectrum = fft.fft2(image + noise_image[0] + np.complex64(1j) * noise_image[1], workers=1)
-    down, along = fft.fftfreq(rows)[:, None], fft.fftfreq(columns)[None, :]
-    spectrum *= np.exp(-2 * (np.pi * d.blur) ** 2 * (down**2 + along**2)).astype(np.float32)
+    spectrum *= _blurring(rows, columns, d.blur)
     spectrum = disturb_spectrum(spectrum, scan_spec.artefacts, scan_spec.acquired_mm)
     full = np.zeros((scan_spec.rows, scan_spec.columns), np.complex64)
     r, c = min(rows, scan_spec.rows) // 2, min(columns, scan_spec.columns) // 2
@@ -332,3 +333,10 @@ def _interpolate(
     full *= np.exp(-2j * np.pi * fft.fftfreq(full.shape[1]) * shift[1]).astype(np.complex64)[None, :]
     scale = np.float32(full.size / image.size)
     return np.abs(fft.ifft2(full, workers=1)).astype(np.float32) * scale
+
+
+@lru_cache(maxsize=8)
+def _blurring(rows: int, columns: int, blur: float) -> Float32[np.ndarray, "rows columns"]:
+    """What a Gaussian blur of that many pixels leaves of k-space."""
+    down, along = fft.fftfreq(rows)[:, None], fft.fftfreq(columns)[None, :]
+    return np.asarray(np.exp(-2 * (np.pi * blur) ** 2 * (down**2 + along**2)).astype(np.float32))

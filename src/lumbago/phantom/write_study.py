@@ -72,12 +72,13 @@ def write_studies(
 
 def _written(jobs: list[tuple[Path, int]], plan: WritePlan) -> Iterator[Path]:
     """Writes studies, here or in processes of their own; they come as they are done."""
+    code = code_digest()
     if plan.workers == 1 or len(jobs) < 2:
-        yield from (write_study(folder, seed, plan.formats) for folder, seed in jobs)
+        yield from (write_study(folder, seed, plan.formats, code) for folder, seed in jobs)
         return
     pool = ProcessPoolExecutor(min(plan.workers, len(jobs)), get_context("spawn"), _leave_interrupts)
     try:
-        tasks = [pool.submit(write_study, folder, seed, plan.formats) for folder, seed in jobs]
+        tasks = [pool.submit(write_study, folder, seed, plan.formats, code) for folder, seed in jobs]
         yield from (task.result() for task in as_completed(tasks))
     except BrokenProcessPool as error:
         raise LumbagoError(
@@ -92,13 +93,14 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _stamp(seed: int, formats: Sequence[str]) -> dict[str, object]:
+def _stamp(seed: int, formats: Sequence[str], code: str) -> dict[str, object]:
     """What made a study; another version of this package's code is another maker."""
-    return {"seed": seed, "version": __version__, "code": _code_digest(), "formats": sorted(formats)}
+    return {"seed": seed, "version": __version__, "code": code, "formats": sorted(formats)}
 
 
 @lru_cache(maxsize=1)
-def _code_digest() -> str:
+def code_digest() -> str:
+    """Of the phantom's source files as this process first found them; processes that it starts are given it."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
@@ -109,11 +111,13 @@ def _is_kept(folder: Path, seed: int, formats: Sequence[str]) -> bool:
         stamp = json.loads((folder / "phantom.json").read_text(encoding="utf8"))
     except (OSError, ValueError):
         return False
-    return bool(set(formats) <= set(stamp["formats"]) and stamp == _stamp(seed, stamp["formats"]))
+    return bool(set(formats) <= set(stamp["formats"]) and stamp == _stamp(seed, stamp["formats"], code_digest()))
 
 
-def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",)) -> Path:
+def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",), code: str | None = None) -> Path:
     """Writes the phantom of a seed into a folder, which appears only when all of it is there.
+
+    `code` is the digest of the code for the stamp, where a parent process has taken it.
 
     The folder holds `truth.json` (findings of the truth), `spine.json` (the drawn spec), `phantom.json` (seed, version,
     formats) and, by format:
@@ -135,6 +139,8 @@ def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",)) ->
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         _write_all(part, folder.name, phantom_study(seed), formats)
+        stamp = _stamp(seed, formats, code or code_digest())
+        (part / "phantom.json").write_text(json.dumps(stamp) + "\n", encoding="utf8")
         if folder.is_dir():
             shutil.rmtree(folder)
         part.rename(folder)
@@ -161,7 +167,6 @@ def _write_all(folder: Path, name: str, study: PhantomStudy, formats: Sequence[s
     truth = truth_findings(name, made)
     (folder / "truth.json").write_text(truth.to_json(), encoding="utf8")
     (folder / "spine.json").write_text(study.spine.to_json() + "\n", encoding="utf8")
-    (folder / "phantom.json").write_text(json.dumps(_stamp(study.spine.seed, formats)) + "\n", encoding="utf8")
     if "rsna" in formats:
         write_rsna_rows(folder / "rsna.json", made, truth)
 
