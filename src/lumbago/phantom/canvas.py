@@ -36,13 +36,14 @@ class Canvas:
         if shade is not None:
             np.copyto(self.shade, shade, where=mask)
 
-    def taken(self, indices: np.ndarray) -> "Canvas":
-        """A copy of some points."""
+    def taken(self, indices: np.ndarray | slice) -> "Canvas":
+        """Some points: a copy, or for a slice a view."""
         return Canvas(self.tissue[indices], self.part[indices], self.shade[indices])
 
-    def repeated(self, times: int) -> "Canvas":
-        """All points, some times over."""
-        return Canvas(*(np.tile(values, times) for values in (self.tissue, self.part, self.shade)))
+    def followed_by(self, other: "Canvas", times: int) -> "Canvas":
+        """All points, and then those of another canvas some times over; a copy."""
+        own, more = (self.tissue, self.part, self.shade), (other.tissue, other.part, other.shade)
+        return Canvas(*(np.concatenate([a, np.tile(b, times)]) for a, b in zip(own, more, strict=True)))
 
     def put(self, indices: np.ndarray, other: "Canvas") -> None:
         """Writes points back."""

@@ -158,7 +158,10 @@ def paint_roots(canvas: Canvas, spec: SpineSpec, index: int, place: Between) -> 
             continue
         at = (x[rows], place.behind[rows], place.up[rows])
         _paint_root(canvas, rows, _leaving(spec, index, (side, sign), at), leaving)
-        _paint_root(canvas, rows, _passing(spec, index, (side, sign), at), passing)
+        near = np.flatnonzero(_may_pass(spec, index, side, at))
+        if near.size:
+            passed = _passing(spec, index, (side, sign), (at[0][near], at[1][near], at[2][near]))
+            _paint_root(canvas, rows[near], passed, passing)
 
 
 def _paint_root(canvas: Canvas, rows: np.ndarray, depth: Coordinates, code: int) -> None:
@@ -190,6 +193,16 @@ def _leaving(
 def _shoulder(vertebra: VertebraSpec) -> float:
     """How far to the side a root passes the pedicle under which it leaves."""
     return vertebra.canal_width / 2 - 2.4
+
+
+def _may_pass(
+    spec: SpineSpec, index: int, side: SideSpec, at: tuple[Coordinates, Coordinates, Coordinates]
+) -> np.ndarray:
+    """Where the passing root can lie: no further to the side than it can be pressed."""
+    corner, shoulder = spec.segments[index].canal.corner_x, _shoulder(spec.vertebrae[index + 1])
+    inner, outer = min(corner - 4.6, shoulder), max(corner + 1.6, shoulder)
+    wide = 2 * side.recess_root + 0.5
+    return np.asarray((at[0] > np.float32(inner - wide)) & (at[0] < np.float32(outer + wide)) & (at[2] < 9))
 
 
 def _passing(

@@ -57,33 +57,32 @@ def _near_spine(place: TrunkPlace) -> np.ndarray:
 
 
 class SliceRenderer:
-    """One slice and, at little more cost, sub-slices next to it: these render the spine anew, all at once, over the
-    soft tissue of the first.
+    """One slice and, at little more cost, sub-slices next to it: in these, the spine lies over the soft tissue of the
+    first. All are painted at once, for many points cost little more than few.
 
     Args:
         spec: the person.
         points_lps_mm: pixel centres of the middle of the slice.
+
+    Attributes:
+        thick: the pixels that sub-slices are rendered for.
     """
 
     def __init__(self, spec: SpineSpec, points_lps_mm: Float32[np.ndarray, "points 3"]) -> None:
-        self._spec = spec
-        inner = to_inner(spec, points_lps_mm)
-        canvas, place = _trunk(spec, inner)
-        near = np.flatnonzero(_near_spine(place))
-        self.thick = np.flatnonzero(
-            (place.ax < 46) & (place.behind > -46) & (place.behind < np.where(place.ax < 10, 70, 46))
-        )
-        self._soft = canvas.taken(self.thick)
-        _paint_spine(canvas, spec, inner, near)
-        self.middle = _rendered(canvas, (len(inner),))
+        self._spec, self._inner = spec, to_inner(spec, points_lps_mm)
+        self._soft, place = _trunk(spec, self._inner)
+        self._near = np.flatnonzero(_near_spine(place))
+        reach = np.where(place.ax < 10, 70, 46)
+        self.thick = np.flatnonzero((place.ax < 46) & (place.behind > -46) & (place.behind < reach))
 
-    def sub_slices(self, points_lps_mm: Float32[np.ndarray, "slices points 3"]) -> Rendered:
-        """What lies at moved points, given for the pixels `thick` alone, once per sub-slice."""
-        grid = points_lps_mm.shape[:2]
-        canvas = self._soft.repeated(grid[0])
-        inner = to_inner(self._spec, points_lps_mm.reshape(-1, 3))
-        _paint_spine(canvas, self._spec, inner, np.arange(len(inner)))
-        return _rendered(canvas, grid)
+    def render(self, moved_lps_mm: Float32[np.ndarray, "slices thick 3"] | None = None) -> tuple[Rendered, Rendered]:
+        """What lies at the slice's pixels, and at moved points, given for the pixels `thick` alone, by sub-slice."""
+        moved = np.zeros((0, self.thick.size, 3), np.float32) if moved_lps_mm is None else moved_lps_mm
+        soft, grid, size = self._soft, moved.shape[:2], len(self._inner)
+        canvas = soft.followed_by(soft.taken(self.thick), grid[0])
+        inner = np.concatenate([self._inner, to_inner(self._spec, moved.reshape(-1, 3))])
+        _paint_spine(canvas, self._spec, inner, np.concatenate([self._near, np.arange(size, len(inner))]))
+        return _rendered(canvas.taken(slice(size)), (size,)), _rendered(canvas.taken(slice(size, None)), grid)
 
 
 def _paint_spine(canvas: Canvas, spec: SpineSpec, inner: Points, near: np.ndarray) -> None:

@@ -94,9 +94,9 @@ def _scan_slice(
     rng = np.random.default_rng([disturbance.seed, *place])
     points = _grid(scan_spec, planes, place[1], shape)
     renderer = SliceRenderer(spine, points.reshape(-1, 3))
-    middle = renderer.middle
+    middle, around = renderer.render(_sub_slices(scan_spec, planes, points, renderer.thick))
     image = tissue_image(spine, middle, signals).reshape(shape)
-    _average_through_slice(image, renderer, (spine, signals), (scan_spec, planes, points))
+    _average_through_slice(image, tissue_image(spine, around, signals), renderer.thick)
     image *= _texture(middle, points, signals, spine.texture)
     image = _flawed(image, middle, scan_spec, points)
     field = _field(spine, scan_spec, points)
@@ -111,30 +111,30 @@ def _scan_slice(
     return image * np.float32(scan_spec.gain), middle.part.reshape(shape)[lookup], middle.tissue.reshape(shape)[lookup]
 
 
-def _average_through_slice(
-    image: Image, renderer: SliceRenderer, what: tuple[SpineSpec, Signals], where: tuple[ScanSpec, SliceGroup, Points]
-) -> None:
-    """Mixes the middle of the slice, in place, with sub-slices in which every pixel looks at its own depth; the mean of
-    these over 3 by 3 pixels, for which the depths are laid out, is the slice's average."""
-    (spine, signals), (scan_spec, planes, points) = what, where
-    count = scan_spec.disturbance.sub_slices
+def _sub_slices(
+    scan_spec: ScanSpec, planes: SliceGroup, points: Points, thick: np.ndarray
+) -> Float32[np.ndarray, "slices thick 3"]:
+    """Where sub-slices look, in which every pixel looks at its own depth."""
+    count, near = scan_spec.disturbance.sub_slices, points.reshape(-1, 3)[thick]
+    dither = _dither(points.shape[:2]).ravel()[thick]
+    moved = np.empty((count, len(near), 3), np.float32)
+    for number in range(count):
+        depth = (number + dither) / count - np.float32(0.5)
+        moved[number] = _moved(near, scan_spec, planes, depth) + _staggered(scan_spec, planes, number)
+    return moved
+
+
+def _average_through_slice(image: Image, around: Float32[np.ndarray, "slices thick"], thick: np.ndarray) -> None:
+    """Mixes the middle of the slice, in place, with its sub-slices; the mean of these over 3 by 3 pixels, for which the
+    depths are laid out, is the slice's average."""
+    count = len(around)
     if not count:
         return
-    near = points.reshape(-1, 3)[renderer.thick]
-    dither = _dither(points.shape[:2]).ravel()[renderer.thick]
-    moved = [
-        _moved(near, scan_spec, planes, (number + dither) / count - np.float32(0.5))
-        + _staggered(scan_spec, planes, number)
-        for number in range(count)
-    ]
-    total = tissue_image(spine, renderer.sub_slices(np.stack(moved)), signals).sum(axis=0)
     averaged = image.copy()
-    averaged.reshape(-1)[renderer.thick] = total / count
+    averaged.reshape(-1)[thick] = around.sum(axis=0) / count
     smooth = ndimage.uniform_filter(averaged, 3)
     flat = image.reshape(-1)
-    flat[renderer.thick] += (smooth.reshape(-1)[renderer.thick] - flat[renderer.thick]) * np.float32(
-        count / (count + 1)
-    )
+    flat[thick] += (smooth.reshape(-1)[thick] - flat[thick]) * np.float32(count / (count + 1))
 
 
 def _nearest(size: int, count: int) -> np.ndarray:
@@ -260,7 +260,7 @@ def _fold(image: Image, what: tuple[SpineSpec, Signals], scan_spec: ScanSpec, po
     whole = np.float32(image.shape[axis] * np.linalg.norm(np.diff(points, axis=axis)[0, 0])) * step
     for part, move in ((slice(0, count), whole), (slice(-count, None), -whole)):
         at = (part, slice(None)) if axis == 0 else (slice(None), part)
-        beyond = SliceRenderer(spine, (points[at] + move).reshape(-1, 3)).middle
+        beyond, _ = SliceRenderer(spine, (points[at] + move).reshape(-1, 3)).render()
         image[at] += np.float32(0.6) * tissue_image(spine, beyond, signals).reshape(image[at].shape)
 
 

@@ -8,7 +8,8 @@ Coordinates = Float32[np.ndarray, "*points"]
 
 def smoothstep(value: Coordinates, start: float | Coordinates, end: float | Coordinates) -> Coordinates:
     """0 up to `start`, 1 from `end`, smooth in between."""
-    part = np.clip((value - start) / (end - start), 0, 1)
+    part = np.asarray((value - start) / (end - start))
+    np.clip(part, 0, 1, out=part)
     ramp: Coordinates = part * part * (3 - 2 * part)
     return ramp
 
