@@ -5,8 +5,9 @@ Around every disc the tissue is rendered on fine planes: three across the canal,
 are given in millimetres of the person; they are compared with cut values in millimetres of an adult of size 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,8 @@ depth of the recess; share of the ganglion's circumference that has fat beside i
 
 _PLANES_UP_MM: Final = (-3.0, 0.0, 3.0)
 _NEAR_FAT_MM: Final = 1.0
+_BOX_MM: Final = (31.0, 25.0, 26.0)
+"""Half of the box of voxels about a disc, in mm of an adult of size 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,36 @@ class LevelTruth:
         return own.subarticular if condition == "subarticular_stenosis" else own.foraminal
 
 
+Look = Callable[[Float32[np.ndarray, "points 3"]], Rendered]
+"""What lies at points in patient millimetres."""
+
+
 @lru_cache(maxsize=64)
 def measure_truth(spec: SpineSpec, grid: MeasuringGrid = FULL) -> tuple[LevelTruth, ...]:
     """Sizes and grades of the five lumbar discs, from the top down."""
-    return tuple(_measure_level(spec, level, grid) for level in LEVELS)
+    return tuple(_measure_level(spec, level, grid, partial(render, spec)) for level in LEVELS)
+
+
+def measure_voxels(spec: SpineSpec, voxel_mm: float = 0.5) -> tuple[LevelTruth, ...]:
+    """The same from voxels alone: around each disc the tissue is rendered on a regular grid along the patient's axes,
+    and every plane takes the voxel next to each of its points. Only places and the normal area come from the spec."""
+    return tuple(_measure_level(spec, level, FULL, _voxels_about(spec, level, voxel_mm)) for level in LEVELS)
+
+
+def _voxels_about(spec: SpineSpec, level: str, voxel_mm: float) -> Look:
+    """Looks up voxels of a box about a disc; points beyond it are given its border."""
+    half = (np.array(_BOX_MM) * spec.size / voxel_mm).astype(int)
+    center = np.array(landmarks(spec).disc(level).canal_lps_mm)
+    lines = [np.arange(-reach, reach + 1) * voxel_mm + middle for reach, middle in zip(half, center, strict=True)]
+    grid = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).astype(np.float32)
+    whole = render(spec, grid.reshape(-1, 3))
+
+    def look(points: Float32[np.ndarray, "points 3"]) -> Rendered:
+        index = np.clip(np.rint((points - center) / voxel_mm).astype(int), -half, half) + half
+        flat = np.ravel_multi_index(tuple(index.T), grid.shape[:3])
+        return Rendered(whole.tissue[flat], whole.part[flat], whole.shade[flat])
+
+    return look
 
 
 def severity(value: float, cuts: tuple[float, float]) -> str:
@@ -105,12 +134,12 @@ def severity(value: float, cuts: tuple[float, float]) -> str:
     return ("normal_mild", "moderate", "severe")[int(value < cuts[0]) + int(value < cuts[1])]
 
 
-def _measure_level(spec: SpineSpec, level: str, grid: MeasuringGrid) -> LevelTruth:
+def _measure_level(spec: SpineSpec, level: str, grid: MeasuringGrid, look: Look) -> LevelTruth:
     place, index = landmarks(spec).disc(level), [segment.name for segment in spec.segments].index(level)
     sections = [_canal_plane(spec, place, up, grid) for up in _PLANES_UP_MM]
     recesses = [_recess_columns(spec, index, place, (sign, grid)) for sign in (1, -1)]
     foramina = [_foramen_plane(spec, place, side, grid) for side in SIDES]
-    seen = _render_all(spec, [*sections, *recesses, *foramina, _disc_line(spec, place, grid)])
+    seen = _look_all(look, [*sections, *recesses, *foramina, _disc_line(spec, place, grid)])
     canal = _measure_canal(seen[:3], grid.canal_mm * spec.size)
     ratio = canal["sac_area_mm2"] / (expected_sac_area(SEGMENTS[index], spec.age) * spec.size**2)
     sides = {
@@ -126,10 +155,10 @@ def _measure_level(spec: SpineSpec, level: str, grid: MeasuringGrid) -> LevelTru
     )
 
 
-def _render_all(spec: SpineSpec, grids: list[Float32[np.ndarray, "*_ 3"]]) -> list[Rendered]:
-    """Tissue of several grids, rendered at once."""
+def _look_all(look: Look, grids: list[Float32[np.ndarray, "*_ 3"]]) -> list[Rendered]:
+    """Tissue of several grids, looked at at once."""
     shapes = [points.shape[:-1] for points in grids]
-    whole = render(spec, np.concatenate([points.reshape(-1, 3) for points in grids]))
+    whole = look(np.concatenate([points.reshape(-1, 3) for points in grids]))
     cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     pieces = zip(*(np.split(values, cuts) for values in (whole.tissue, whole.part, whole.shade)), shapes, strict=True)
     return [Rendered(*(values.reshape(shape) for values in arrays)) for *arrays, shape in pieces]

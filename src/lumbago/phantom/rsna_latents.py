@@ -31,7 +31,7 @@ ROWS: Final[tuple[LatentRow, ...]] = (
     LatentRow("spinal_canal_stenosis", None, (1.70, 1.26, 0.92, 0.68, 1.81), (2.30, 1.93, 1.54, 1.13, 2.34)),
     LatentRow("neural_foraminal_narrowing", "left", (1.84, 1.33, 0.74, 0.28, 0.34), (3.09, 2.54, 2.05, 1.47, 1.26)),
     LatentRow("neural_foraminal_narrowing", "right", (1.77, 1.35, 0.73, 0.29, 0.39), (2.48, 2.74, 2.04, 1.51, 1.30)),
-    LatentRow("subarticular_stenosis", "left", (1.50, 0.92, 0.44, -0.13, 0.57), (2.16, 1.71, 1.29, 0.73, 1.35)),
+    LatentRow("subarticular_stenosis", "left", (1.50, 0.92, 0.44, -0.13, 0.57), (2.16, 1.71, 1.29, 0.73, 1.44)),
     LatentRow("subarticular_stenosis", "right", (1.45, 0.97, 0.44, -0.12, 0.56), (2.22, 1.77, 1.28, 0.73, 1.35)),
 )
 """Table of thresholds; the order of the 25 latents is row by row, from the top level down."""

@@ -245,13 +245,16 @@ def _sagittal_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view:
     return (SliceGroup(_point(first), _point(back), _point(-up), _point(left), count, sequence.spacing),)
 
 
+_LEFT_OUT = (0.917, 0.041, 0.042)
+"""Share of axial series that begin at L1/L2, L2/L3 and L3/L4: recesses without a point in RSNA 2024."""
+
+
 def _axial_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view: float) -> tuple[SliceGroup, ...]:
     """One block, a block with a tilted lowest disc, or a group on each disc; slices run from head to feet."""
     places = [place for place in landmarks(spine).discs if place.level in LEVELS]
     layout = rng.choice(("block", "block and lumbosacral", "discs"), p=(0.40, 0.25, 0.35))
-    top = int(rng.choice(3, p=(0.90, 0.045, 0.055)))
+    top = int(rng.choice(3, p=_LEFT_OUT))
     if layout == "discs":
-        top = max(top, int(rng.choice((0, 1, 2), p=(0.6, 0.2, 0.2))))
         return tuple(_disc_group(rng, place, sequence, view) for place in places[top:])
     if layout == "block":
         return (_block(rng, places[top:], sequence, view),)
