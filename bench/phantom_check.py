@@ -23,6 +23,7 @@ from lumbago.phantom.acceptance import (
     check_mirror,
     check_pfirrmann,
     check_prevalences,
+    check_voxels,
     count_spine,
 )
 from lumbago.phantom.acceptance_scans import check_points, check_series, check_signals, count_studies
@@ -64,8 +65,8 @@ def truth_checks(wanted: argparse.Namespace) -> list[tuple[str, Check]]:
     seeds = range(wanted.starts[0], wanted.starts[0] + wanted.compared)
     with ProcessPoolExecutor(wanted.processes) as pool:
         fine, coarse = np.array(list(pool.map(partial(count_spine, grid=FULL), seeds))), count_seeds(pool, seeds)
-    mirror = check_mirror(seeds[:8])
-    return titled(f"{wanted.compared} spines", [*check_grids(fine, coarse), mirror])
+    again = check_voxels(seeds[: max(wanted.compared // 3, 1)])
+    return titled(f"{wanted.compared} spines", [*check_grids(fine, coarse), *again, check_mirror(seeds[:8])])
 
 
 def count_seeds(pool: ProcessPoolExecutor, seeds: range) -> np.ndarray:

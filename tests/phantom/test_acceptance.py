@@ -9,6 +9,7 @@ from lumbago.phantom.acceptance import (
     check_mirror,
     check_pfirrmann,
     check_prevalences,
+    check_voxels,
     count_spine,
 )
 from lumbago.phantom.acceptance_scans import check_points, check_series, check_signals, count_studies
@@ -79,3 +80,7 @@ def test_points_that_lie_elsewhere_fail() -> None:
     studies = count_studies(range(10))
     studies.points["canal"][:] += 0.1
     assert len(failed(check_points(studies))) >= 4
+
+
+def test_voxels_give_the_grades_again() -> None:
+    assert not failed(check_voxels(SEEDS[:1]))

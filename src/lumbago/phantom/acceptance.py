@@ -16,7 +16,17 @@ from jaxtyping import Bool, Float64, Int8
 
 from lumbago.anatomy.levels import LEVELS
 from lumbago.phantom.degeneration_tables import PFIRRMANN_FROM
-from lumbago.phantom.measure_truth import COARSE, LevelTruth, MeasuringGrid, measure_truth
+from lumbago.phantom.measure_truth import (
+    COARSE,
+    FAT_SHARE_CUTS,
+    RECESS_CUTS_MM,
+    SAC_RATIO_CUTS,
+    LevelTruth,
+    MeasuringGrid,
+    measure_truth,
+    measure_voxels,
+    severity,
+)
 from lumbago.phantom.rsna_latents import ROWS
 from lumbago.phantom.sample_spine import sample_spine
 
@@ -172,3 +182,41 @@ def check_mirror(seeds: Iterable[int]) -> Check:
         wrong, total = wrong + int(np.sum(here != there[order])), total + here.size
     return Check("grades of a mirrored person are mirrored", ">= 99 %", f"{100 - 100 * wrong / total:.1f} % of {total}",
                  wrong <= 0.01 * total)  # fmt: skip
+
+
+_VOXEL_MM: Final = 0.5
+_BLUR: Final = {"canals": 0.04, "foramina": 0.06, "recesses": 0.6}
+"""What voxels of that size leave open: share of a sac's area, share of a ganglion's circumference, mm."""
+
+
+def check_voxels(seeds: Iterable[int]) -> list[Check]:
+    """Grades measured again on voxels of 0.5 mm: the same, or so near a cut that voxels cannot tell."""
+    pairs = [
+        pair
+        for spec in map(sample_spine, seeds)
+        for truth, again in zip(measure_truth(spec), measure_voxels(spec, _VOXEL_MM), strict=True)
+        for pair in _pairs(truth, again, spec.size)
+    ]
+    return [_voxel_check(name, [pair for pair in pairs if pair[0] == name]) for name in _BLUR]
+
+
+Pair = tuple[str, float, float, tuple[float, float]]
+"""A kind of place, its size as measured and from voxels, and the cuts."""
+
+
+def _pairs(truth: LevelTruth, again: LevelTruth, size: float) -> list[Pair]:
+    found: list[Pair] = [("canals", truth.sac_ratio, again.sac_ratio, SAC_RATIO_CUTS)]
+    for side, one in truth.sides.items():
+        other = again.sides[side]
+        found.append(("foramina", one.fat_share, other.fat_share, FAT_SHARE_CUTS))
+        found.append(("recesses", one.recess_depth_mm / size, other.recess_depth_mm / size, RECESS_CUTS_MM))
+    return found
+
+
+def _voxel_check(name: str, pairs: list[Pair]) -> Check:
+    same = [severity(one, cuts) == severity(other, cuts) for _, one, other, cuts in pairs]
+    open_ = [min(abs(one - cut) for cut in cuts) <= _BLUR[name] for _, one, _, cuts in pairs]
+    explained = float(np.mean(np.logical_or(same, open_)))
+    return Check(f"grades again from voxels, {name}", ">= 99 % the same or at a cut",
+                 f"{100 * explained:.1f} % of {len(pairs)}, the same {100 * np.mean(same):.1f} %",
+                 explained >= 0.99)  # fmt: skip
