@@ -10,7 +10,7 @@ from lumbago.phantom.phantom_study import phantom_study
 from lumbago.phantom.scan_spec import ScanSpec
 from lumbago.phantom.scan_spine import scan_slices
 
-SEEDS, SIDE = (900_010, 900_011, 900_012, 900_013, 900_014, 900_015), 200
+SEEDS, SIDE = range(900_010, 900_018), 200
 
 
 def tile(image: np.ndarray, scan: ScanSpec, field_mm: float) -> np.ndarray:
