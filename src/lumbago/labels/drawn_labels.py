@@ -59,7 +59,8 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
     Whose a picture is, `images.csv` and `studies.csv` say; else it is the picture's folder, and for pictures that lie
     together the part of the name before the first `_` or `-`.
     """
-    rows = {file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in drawn.files}
+    files = dict.fromkeys((*drawn.files, *beside.files))
+    rows = {file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}
     drawings: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in drawn.drawings:
         drawings[rows[drawing.file].study].append(drawing)
@@ -147,6 +148,7 @@ def _shape(drawing: Drawing, meaning: ClassMeaning, row: ImageRow) -> Shape:
     return Shape(
         drawing.kind, drawing.points, row.image.name, row.instance,
         condition=meaning.condition, level=meaning.level, side=meaning.side, grade=meaning.grade, structure=structure,
+        is_certain=meaning.is_certain,
     )  # fmt: skip
 
 

@@ -36,12 +36,14 @@ class ClassMeaning:
     level: str | None = None
     side: Side | None = None
     structure: str | None = None
+    is_certain: bool = True
     unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LabelNames:
-    """A table of spellings, by section: `levels`, `sides`, `conditions`, `structures`, `roles`, `grades.<scale>`."""
+    """A table of spellings, by section: `levels`, `sides`, `conditions`, `structures`, `roles`, `doubt`,
+    `grades.<scale>`."""
 
     tables: Mapping[str, Spellings]
     absence: Mapping[str, Absence]
@@ -80,6 +82,7 @@ class LabelNames:
         """What a class name says: level, side, condition, grade and structure in any order, each by its longest
         spelling."""
         left = words(text)
+        doubt, left = self._take("doubt", left)
         level, left = self._take("levels", left)
         found, left = self._take("conditions", left)
         side, left = self._take("sides", left)
@@ -91,7 +94,7 @@ class LabelNames:
         if condition is not None and not grade and CONDITIONS[condition].scale is PRESENCE:
             grade = ("present",)
         return ClassMeaning(
-            condition, _first(grade), _first(level), cast(Side | None, _first(side)), _first(structure), left
+            condition, _first(grade), _first(level), cast(Side | None, _first(side)), _first(structure), not doubt, left
         )
 
     def _take(self, table: str, left: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -120,7 +123,8 @@ def class_name(meaning: ClassMeaning) -> str:
     condition = meaning.condition.replace("_", " ") if meaning.condition else None
     grade = meaning.grade.replace("_", " ") if meaning.grade else None
     level = meaning.level.replace("/", "-") if meaning.level else None
-    parts = (meaning.side, condition, grade, meaning.structure, level)
+    doubt = None if meaning.is_certain else "uncertain"
+    parts = (meaning.side, condition, grade, meaning.structure, level, doubt)
     return " ".join(part for part in parts if part)
 
 
@@ -133,7 +137,7 @@ def read_names(path: Path | None = None) -> LabelNames:
     own = _read_toml(path) if path is not None else {}
     default = _read_toml(DEFAULT_NAMES)
     tables: dict[str, Spellings] = {}
-    for section in ("levels", "sides", "conditions", "structures", "roles"):
+    for section in ("levels", "sides", "conditions", "structures", "roles", "doubt"):
         tables[section] = _spellings(own.get(section, {}), default[section])
     for scale in _SCALES:
         tables[f"grades.{scale}"] = _spellings(own.get("grades", {}).get(scale, {}), default["grades"][scale])
@@ -171,7 +175,8 @@ def _is_level(text: str) -> bool:
 def _refuse_unknown(path: Path, table: dict[str, Any]) -> None:
     known: dict[str, Any] = {
         "levels": _is_level, "sides": SIDES.__contains__, "conditions": CONDITIONS.__contains__,
-        "structures": lambda _: True, "roles": ROLES.__contains__, "grades": _SCALES.__contains__,
+        "structures": lambda _: True,
+        "doubt": ("uncertain",).__contains__, "roles": ROLES.__contains__, "grades": _SCALES.__contains__,
         "absence": CONDITIONS.__contains__,
     }  # fmt: skip
     for section, rows in table.items():

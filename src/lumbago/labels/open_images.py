@@ -74,10 +74,10 @@ def _slice_index(volume: Volume, instance: int | None) -> int | None:
 
 
 def open_images(study: LabelledStudy, decoder: Decoder) -> OpenedStudy:
-    """Reads the pixels of every image of a study: DICOM and NIfTI through the limited child process, `.mha` and pictures
-    here. What cannot be opened is left out and said in `remarks`.
+    """Reads the pixels of every image of a study; what cannot be opened is left out and said in `remarks`.
 
-    A picture without stated spacing is taken for one of 300 mm across.
+    DICOM and NIfTI are read in the limited child process, `.mha` files and pictures here. A picture without stated
+    spacing is taken for one of 300 mm across.
     """
     volumes: dict[str, tuple[Volume, ...]] = {}
     roles: dict[str, Role] = {}

@@ -36,6 +36,7 @@ PROBLEMS: Final[dict[str, tuple[Weight, str]]] = {
     "outside_image": ("impossible", "a point or shape beyond the edge of its image"),
     "missing_image": ("impossible", "a label on an image, series or instance that is not there"),
     "level_order": ("impossible", "levels that do not follow one another from the head down"),
+    "level_gap": ("suspicious", "a gap between two levels far larger than the others: one may have been skipped"),
     "wrong_side": ("suspicious", "a left point to the right of the right one, or both on one side"),
     "side_swap": ("suspicious", "left and right exchanged in a whole study"),
     "no_images": ("suspicious", "labels of a study without images"),

@@ -1,8 +1,7 @@
 """Tables of labels: `grades.csv`, and beside it, if wanted, `studies.csv`, `images.csv`, `shapes.csv`.
 
 `shapes.csv` has a row a shape: `study`, `image`, `instance`, `kind`, `frame`, `points` (numbers, separated by spaces:
-row column row column ..., or x y z in patient millimetres), `class` (as in `names.toml`), `certain` (`no` when the
-level is in doubt).
+row column row column ..., or x y z in patient millimetres), `class` (as in `names.toml`).
 """
 
 from collections import defaultdict
@@ -17,7 +16,7 @@ from lumbago.labels.labelled_study import LabelledStudy, Shape, ShapeKind, truth
 from lumbago.labels.problems import Problem
 from lumbago.labels.tables import Row, read_table, whole_number
 
-SHAPES: Final = ("study", "image", "instance", "kind", "frame", "points", "class", "certain")
+SHAPES: Final = ("study", "image", "instance", "kind", "frame", "points", "class")
 _CORNERS: Final = {"point": 1, "box": 2, "polygon": 3}
 
 
@@ -65,7 +64,7 @@ def read_shape(study: str, path: Path, row: Row, names: LabelNames) -> Shape | P
         cast(ShapeKind, row["kind"]), _points(path, row), row["image"],
         whole_number(path, row, "instance") if row["instance"] else None,
         "lps_mm" if row["frame"] == "lps_mm" else "pixels", condition=meaning.condition, level=meaning.level,
-        side=meaning.side, grade=meaning.grade, structure=meaning.structure, is_certain=row["certain"] != "no",
+        side=meaning.side, grade=meaning.grade, structure=meaning.structure, is_certain=meaning.is_certain,
     )  # fmt: skip
 
 
@@ -87,10 +86,11 @@ def shape_line(study: str, shape: Shape) -> tuple[object, ...]:
     return (
         study, shape.image, shape.instance, shape.kind, shape.frame,
         " ".join(repr(float(value)) for point in shape.points for value in point), class_of(shape),
-        "" if shape.is_certain else "no",
     )  # fmt: skip
 
 
 def class_of(shape: Shape) -> str:
     """Class name of a shape."""
-    return class_name(ClassMeaning(shape.condition, shape.grade, shape.level, shape.side, shape.structure))
+    return class_name(
+        ClassMeaning(shape.condition, shape.grade, shape.level, shape.side, shape.structure, shape.is_certain)
+    )

@@ -24,8 +24,8 @@ GRADES_TABLE: Final = "train.csv"
 POINTS_TABLE: Final = "train_label_coordinates.csv"
 SERIES_TABLE: Final = "train_series_descriptions.csv"
 IMAGES_FOLDER: Final = "train_images"
-_POINT_COLUMNS: Final = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
-_SERIES_COLUMNS: Final = ("study_id", "series_id", "series_description")
+POINT_COLUMNS: Final = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
+SERIES_COLUMNS: Final = ("study_id", "series_id", "series_description")
 
 Site = tuple[str, str, Side | None]
 
@@ -51,8 +51,8 @@ def read_rsna(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     columns, problems = _grade_columns(folder, train, names)
     tables = _Tables(
         folder, names, columns, _by_study(train),
-        _by_study(read_table(folder / POINTS_TABLE, _POINT_COLUMNS)),
-        _by_study(read_table(folder / SERIES_TABLE, _SERIES_COLUMNS)),
+        _by_study(read_table(folder / POINTS_TABLE, POINT_COLUMNS)),
+        _by_study(read_table(folder / SERIES_TABLE, SERIES_COLUMNS)),
         read_companions(folder, names),
     )  # fmt: skip
     images = sorted(path.name for path in (folder / IMAGES_FOLDER).glob("*") if path.is_dir())

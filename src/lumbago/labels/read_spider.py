@@ -107,8 +107,10 @@ def read_spider(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     findings, problems = _gradings(folder / "gradings.csv", _DERIVED)
     boxes = _disc_boxes(folder / "disc_boxes.csv")
     series: dict[str, list[ImageRef]] = defaultdict(list)
+    rows: dict[str, list[Row]] = defaultdict(list)
     for row in read_table(folder / "series.csv", ("series", "patient", "sequence", "PixelSpacing")):
         series[row["patient"]].append(_picture(folder, row))
+        rows[row["patient"]].append(row)
     for patient in dict.fromkeys((*series, *findings)):
         yield LabelledStudy(
             source="spider",
@@ -117,7 +119,10 @@ def read_spider(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
             images=tuple(series[patient]),
             truth=truth_of(patient, findings.get(patient, ())),
             shapes=tuple(shape for image in series[patient] for shape in boxes.get(image.name, ())),
-            problems=tuple(problems.get(patient, ())),
+            problems=(
+                *problems.get(patient, ()),
+                *_other_count(patient, findings.get(patient, []), rows[patient], "series.csv"),
+            ),
         )
 
 
@@ -205,7 +210,7 @@ def read_spider_original(folder: Path, names: LabelNames) -> Iterator[LabelledSt
             shapes=tuple(_mask(folder, name) for name in series[patient] if name in lying),
             problems=(
                 *problems.get(patient, ()),
-                *_other_count(patient, graded, [overview[name] for name in series[patient] if name in overview]),
+                *_other_count(patient, graded, [overview[n] for n in series[patient] if n in overview], "overview.csv"),
             ),
         )
 
@@ -223,13 +228,13 @@ def _mask(folder: Path, name: str) -> Shape:
     return Shape("mask", image=name, mask=folder / "masks" / f"{name}.mha", values=SPIDER_VALUES)
 
 
-def _other_count(patient: str, graded: list[Finding], series: list[Row]) -> Iterator[Problem]:
+def _other_count(patient: str, graded: list[Finding], series: list[Row], table: str) -> Iterator[Problem]:
     """Masks and grades that count a different number of discs: a transitional spine, or a body that was left out."""
     counts = {row["num_discs"].removesuffix(".0") for row in series if row.get("num_discs", "").strip()}
     levels = {finding.level for finding in graded}
     if len(counts) > 1 or (levels and counts and str(len(levels)) not in counts):
         found = f"{' or '.join(sorted(counts))} discs drawn, {len(levels)} graded"
         yield Problem(
-            "count_differs", patient, "overview.csv", found,
+            "count_differs", patient, table, found,
             "the same number", "look whether the count from the sacrum is right; names of levels may be shifted",
         )  # fmt: skip
