@@ -106,7 +106,7 @@ def _by_study(path: Path) -> dict[str, tuple[Row, ...]]:
 
 def _image_row(folder: Path, row: Row, names: LabelNames) -> ImageRow:
     table = folder / "images.csv"
-    path = folder / (row.get("path") or row["file"])
+    path = Path(os.path.normpath(folder / (row.get("path") or row["file"])))
     image = ImageRef(
         name=row.get("image") or stem_of(Path(row["file"])),
         path=path,

@@ -17,7 +17,7 @@ from lumbago.labels.companions import Size, file_key, slice_file, write_companio
 from lumbago.labels.image_frames import FrameReader
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
 from lumbago.labels.read_csv import SHAPES, class_of, shape_line
-from lumbago.labels.read_yolo import yolo_stem
+from lumbago.labels.read_yolo import label_stem
 from lumbago.labels.tables import write_table, write_whole
 from lumbago.labels.write_rsna_tables import write_rsna_tables
 
@@ -108,14 +108,16 @@ def _all_drawn(
 
 
 def _write_labelme(folder: Path, studies: Sequence[LabelledStudy], frames: FrameReader, report: ExportReport) -> None:
-    for file, drawn in _all_drawn(folder, studies, frames, report).items():
+    for number, (file, drawn) in enumerate(_all_drawn(folder, studies, frames, report).items(), 1):
         size = drawn[0].size if drawn else None
         data: dict[str, Any] = {
             "version": "5.0.0", "flags": {}, "imagePath": file, "imageData": None,
             "imageHeight": size[0] if size else None, "imageWidth": size[1] if size else None,
             "shapes": [_labelme_shape(item.shape) for item in drawn],
         }  # fmt: skip
-        write_whole(folder / f"{yolo_stem(file)}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_whole(
+            folder / f"{number:06d}-{Path(file).stem}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+        )
     write_companions(folder, studies)
 
 
@@ -162,13 +164,14 @@ def _write_yolo(folder: Path, studies: Sequence[LabelledStudy], frames: FrameRea
     classes = sorted({class_of(item.shape) for drawn in files.values() for item in drawn})
     sizes: dict[str, Size] = {}
     for file, drawn in files.items():
-        size = drawn[0].size if drawn else None
-        if drawn and size is None:
-            report.left_out["shapes on images that cannot be opened"] += len(drawn)
+        size, path = drawn[0].size if drawn else None, folder / "labels" / f"{label_stem(file)}.txt"
+        if drawn and (size is None or path.exists()):
+            report.left_out[f"shapes on images that {'share a name' if size else 'cannot be opened'}"] += len(drawn)
+            report.shapes -= len(drawn)
             continue
         lines = [_yolo_line(item.shape, classes.index(class_of(item.shape)), size) for item in drawn if size]
         sizes |= {file: size} if size else {}
-        write_whole(folder / "labels" / f"{yolo_stem(file)}.txt", "".join(f"{line}\n" for line in lines))
+        write_whole(path, "".join(f"{line}\n" for line in lines))
     write_whole(folder / "classes.txt", "".join(f"{name}\n" for name in classes or ["disc"]))
     write_companions(folder, studies, sizes)
 

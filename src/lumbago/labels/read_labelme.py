@@ -33,14 +33,15 @@ def read_labelme(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
                 problems.append(drawing)
             else:
                 drawings.append(drawing)
-    if not files:
+    beside = read_companions(folder, names)
+    if not files and not beside.studies:
         raise UnreadableInput(
             f"no Labelme file in {folder}", "*.json files with shapes and imagePath", "check the folder"
         )
     files |= dict.fromkeys(pictures_in(folder))
     classes = {drawing.class_name for drawing in drawings}
     drawn = DrawnSet("labelme", folder, tuple(files), drawings, sorted(classes), tuple(problems))
-    return drawn_studies(drawn, read_companions(folder, names), names)
+    return drawn_studies(drawn, beside, names)
 
 
 def pictures_in(folder: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ without it the PatientID. A correction is a label also when it agrees with the m
 be graded. What nobody corrected is a label only when `rest_confirmed` is true.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -105,7 +106,7 @@ def _site(study: str, row: dict[str, Any], names: LabelNames) -> Site | Problem:
 
 def _images(folder: Path, link: Any) -> Iterator[ImageRef]:
     """The linked study, as one image when it is a folder of one series or a file; else a folder each."""
-    place = folder / str(link or "dicom")
+    place = Path(os.path.normpath(folder / str(link or "dicom")))
     if not place.exists():
         return
     folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []

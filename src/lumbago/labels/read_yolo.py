@@ -26,14 +26,13 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     `classes.txt` (one a line) or `data.yaml` (`names`)."""
     classes, beside = read_classes(folder), read_companions(folder, names)
     pictures = list(pictures_in(folder))
-    file_of = {_stem(file): file for file in (*pictures, *beside.files)}
+    file_of = {label_stem(file): file for file in (*pictures, *beside.files)}
     drawings: list[Drawing] = []
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.txt")):
         if path.name in CLASS_FILES or path.name.lower().startswith("readme"):
             continue
-        key = _stem(path.relative_to(folder).as_posix())
-        file = file_of.get(key)
+        file = file_of.get(label_stem(path.relative_to(folder).as_posix()))
         size = _size(folder, file, beside) if file else None
         if file is None or size is None:
             problems.append(_no_picture(path.relative_to(folder).as_posix()))
@@ -46,15 +45,10 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     return drawn_studies(drawn, beside, names)
 
 
-def _stem(file: str) -> str:
-    """What a picture and its text file share: the path without suffix, and without `images` or `labels` in it."""
+def label_stem(file: str) -> str:
+    """What a picture and its text file share: the path, flattened, without suffix and without `images` or `labels`."""
     path = PurePosixPath(file)
-    return yolo_stem("/".join((*(part for part in path.parts[:-1] if part not in ("images", "labels")), path.name)))
-
-
-def yolo_stem(file: str) -> str:
-    """Name of the text file of a picture, its path flattened."""
-    return file_name(str(PurePosixPath(file).with_suffix("")))
+    return file_name("/".join((*(part for part in path.parts[:-1] if part not in ("images", "labels")), path.stem)))
 
 
 def read_classes(folder: Path) -> tuple[str, ...]:
