@@ -25,6 +25,11 @@ class PlacedShape:
     frame: SliceFrame | None
     lps_mm: tuple[float, float, float] | None
 
+    @property
+    def is_on_image(self) -> bool:
+        """Whether its middle can be compared with others."""
+        return self.lps_mm is not None if self.frame is None else self.frame.holds(*self.shape.middle[:2])
+
 
 def place_shapes(study: LabelledStudy, frames: FrameReader) -> tuple[PlacedShape, ...]:
     """All shapes but masks, each on its slice."""
@@ -128,7 +133,7 @@ def check_level_order(study: LabelledStudy, placed: Sequence[PlacedShape]) -> It
     groups: dict[tuple[object, ...], dict[int, list[tuple[float, Shape]]]] = defaultdict(lambda: defaultdict(list))
     for item in placed:
         rank = _rank(item.shape)
-        if rank is not None and item.shape.is_certain and (item.frame is not None or item.lps_mm is not None):
+        if rank is not None and item.shape.is_certain and item.is_on_image:
             groups[_group(item)][rank].append((_height(study, item), item.shape))
     for ranks in groups.values():
         pairs = list(pairwise(sorted(ranks)))

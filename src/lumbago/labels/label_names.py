@@ -124,7 +124,7 @@ def class_name(meaning: ClassMeaning) -> str:
     grade = meaning.grade.replace("_", " ") if meaning.grade else None
     level = meaning.level.replace("/", "-") if meaning.level else None
     doubt = None if meaning.is_certain else "uncertain"
-    parts = (meaning.side, condition, grade, meaning.structure, level, doubt)
+    parts = (meaning.side, condition, grade, level, meaning.structure, doubt)
     return " ".join(part for part in parts if part)
 
 
