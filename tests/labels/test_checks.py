@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_up_sources import write_coco, write_csv, write_labelme, write_masks, write_spider_original
+from rich.console import Console
 
 from lumbago.dicom.decoder import Decoder
 from lumbago.labels.check_labels import CheckReport, check_labels
@@ -329,8 +330,6 @@ def test_json_holds_all_that_was_found(rsna: Path, decoder: Decoder) -> None:
 
 
 def text_of(report: CheckReport) -> str:
-    from rich.console import Console
-
     console = Console(width=200)
     with console.capture() as capture:
         console.print(check_tables(report))
