@@ -46,9 +46,9 @@ def test_its_images_are_there_and_can_be_opened(made: Made, source: str, decoder
     for study in studies_of(made, source):
         assert study.images and all(image.path.exists() for image in study.images)
         opened = open_images(study, decoder)
-        assert set(opened.volumes) == {image.name for image in study.images} and not opened.remarks
-        assert all(volumes for volumes in opened.volumes.values())
-        for role in set(opened.roles.values()):
+        assert {one.image for one in opened.series} == {image.name for image in study.images} and not opened.remarks
+        assert all(opened.volumes(image.name) for image in study.images)
+        for role in {one.role for one in opened.series} - {None}:
             assert role in ROLES and opened.by_role(role)
 
 

@@ -55,7 +55,7 @@ def test_rsna_grades_and_points_are_the_phantoms_truth(made: Made, decoder: Deco
             finding = truth.find(str(shape.condition), str(shape.level), shape.side)
             assert finding is not None and finding.evidence is not None and shape.grade == finding.grade
             corners = opened.to_lps_mm(shape)
-            (volume, *_) = opened.volumes[shape.image]
+            (volume, *_) = opened.volumes(shape.image)
             off = np.asarray(corners)[0] - finding.evidence.point_lps_mm
             assert np.linalg.norm(off) < 0.6 * volume.spacing_mm[0] + 0.1
 
@@ -95,7 +95,7 @@ def test_spider_volumes_of_both_axis_orders_show_the_same_place(tmp_path: Path, 
     for study in read_source("spider_original", write_spider_original(tmp_path)):
         opened = open_images(study, decoder)
         for shape in study.shapes:
-            (volume,), mask = opened.volumes[shape.image], open_mask(shape, decoder)
+            (volume,), mask = opened.volumes(shape.image), open_mask(shape, decoder)
             assert volume.array.shape == mask.array.shape == (6, 40, 30)
             np.testing.assert_allclose(volume.affine, mask.affine)
             assert np.array_equal(mask.array == 201, volume.array > 100)
@@ -281,6 +281,17 @@ def test_only_what_a_reader_said_is_a_label(tmp_path: Path) -> None:
     assert all_of_it.grades == {
         **{(f.condition, f.level, f.side): f.grade for f in found.findings}, ("pfirrmann", "L4/L5", None): "5",
     }  # fmt: skip
+
+
+def test_a_review_may_lead_to_a_folder_of_several_series(tmp_path: Path, decoder: Decoder) -> None:
+    folder = write_reviewed(tmp_path)
+    (flat := tmp_path / "flat").mkdir()
+    for number, path in enumerate(sorted((tmp_path / "made" / "phantom-21-000" / "dicom").rglob("*.dcm"))):
+        shutil.copy(path, flat / f"{number}.dcm")
+    path = sorted(folder.glob("*/review.json"))[0]
+    path.write_text(json.dumps({"corrections": [], "rest_confirmed": True, "study": "../../flat"}))
+    opened = open_images(only("reviewed", folder), decoder)
+    assert {one.role for one in opened.series} == {"sagittal_t1", "sagittal_t2", "axial_t2"}
 
 
 def test_the_latest_review_counts(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The images of a labelled study as volumes, by role; its masks; its points in patient millimetres."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.describe_series import SeriesDescription, describe_series
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
 from lumbago.dicom.read_study import read_studies
-from lumbago.dicom.study import Series
 from lumbago.dicom.volume import Volume
 from lumbago.errors import LumbagoError, UnreadableInput
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, kind_of
@@ -21,27 +19,32 @@ from lumbago.labels.picture_slices import assumed_spacing_mm, flat_volume, read_
 from lumbago.labels.segmentation_file import read_segmentation
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class OpenedSeries:
+    """One series of an image: its role, as labelled, else as its headers tell, and its grids in the file's own
+    orientation."""
+
+    image: str
+    role: Role | None
+    volumes: tuple[Volume, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class OpenedStudy:
-    """The images of a study that could be opened.
-
-    Attributes:
-        study: what they belong to.
-        volumes: by name of the image, in the orientation of its file; several when a series forms several grids.
-        roles: role of an image, as labelled, else as its headers tell; images without one are left out here.
-        remarks: what could not be opened, or not wholly.
-    """
+    """The images of a study that could be opened; `remarks` say what could not be, or not wholly."""
 
     study: LabelledStudy
-    volumes: Mapping[str, tuple[Volume, ...]]
-    roles: Mapping[str, Role]
+    series: tuple[OpenedSeries, ...]
     remarks: tuple[str, ...] = ()
+
+    def volumes(self, image: str) -> tuple[Volume, ...]:
+        """The grids of an image, in the orientation of its file; several when a series forms several."""
+        return tuple(volume for one in self.series if one.image == image for volume in one.volumes)
 
     def by_role(self, role: Role) -> tuple[Volume, ...]:
         """The volumes of a role, in the orientation they are shown in."""
         shown = canonical_axial if role == "axial_t2" else canonical_sagittal
-        names = [name for name, played in self.roles.items() if played == role]
-        return tuple(shown(volume) for name in names for volume in self.volumes[name])
+        return tuple(shown(volume) for one in self.series if one.role == role for volume in one.volumes)
 
     def to_lps_mm(self, shape: Shape) -> Float64[np.ndarray, "corners 3"] | None:
         """The corners of a shape in patient millimetres; None when its slice was not opened, or it is a mask.
@@ -54,7 +57,7 @@ class OpenedStudy:
         if image is None or shape.kind == "mask":
             return None
         corners = np.array(shape.points, np.float64)
-        for volume in self.volumes.get(shape.image, ()):
+        for volume in self.volumes(shape.image):
             index = _slice_index(volume, shape.instance)
             if index is not None:
                 rows, columns = volume.array.shape[1:]
@@ -79,44 +82,35 @@ def open_images(study: LabelledStudy, decoder: Decoder) -> OpenedStudy:
     DICOM and NIfTI are read in the limited child process, `.mha` files and pictures here. A picture without stated
     spacing is taken for one of 300 mm across.
     """
-    volumes: dict[str, tuple[Volume, ...]] = {}
-    roles: dict[str, Role] = {}
+    series: list[OpenedSeries] = []
     remarks: list[str] = []
     for image in study.images:
         try:
-            volumes[image.name], described, notes = _open(image, decoder)
+            opened, notes = _open(image, decoder)
         except LumbagoError as error:
             remarks.append(f"{image.name}: {error}")
             continue
+        series += opened
         remarks += [f"{image.name}: {note}" for note in notes]
-        role = image.role or described
-        if role is not None:
-            roles[image.name] = role
-    return OpenedStudy(study, volumes, roles, tuple(remarks))
+    return OpenedStudy(study, tuple(series), tuple(remarks))
 
 
-_Opened = tuple[tuple[Volume, ...], Role | None, list[str]]
-
-
-def _open(image: ImageRef, decoder: Decoder) -> _Opened:
+def _open(image: ImageRef, decoder: Decoder) -> tuple[list[OpenedSeries], list[str]]:
+    """The series of an image, and what is to be said of them."""
     if image.kind == "metaimage":
-        return (read_metaimage(image.path),), None, []
+        return [OpenedSeries(image.name, image.role, (read_metaimage(image.path),))], []
     if image.kind == "picture":
         spacing_mm = image.spacing_mm or assumed_spacing_mm(image)
-        return (flat_volume(read_grey(image), spacing_mm),), None, []
-    studies = read_studies(image.path, decoder=decoder)
-    series = [one for study in studies for one in study.series]
-    if len(series) > 1:
-        series = [one for one in series if one.series_instance_uid == image.series_instance_uid] or series
-    volumes, notes = _built(series, decoder)
-    return volumes, role_of(describe_series(series[0])), notes
-
-
-def _built(series: list[Series], decoder: Decoder) -> tuple[tuple[Volume, ...], list[str]]:
-    built = [build_volumes(one, decoder) for one in series]
-    notes = [str(reason) for one in built for reason in one.refused]
-    notes += [f"{skip.name} {skip.reason}" for one in built for skip in one.skipped]
-    return tuple(volume for one in built for volume in one.volumes), notes
+        return [OpenedSeries(image.name, image.role, (flat_volume(read_grey(image), spacing_mm),))], []
+    found = [one for study in read_studies(image.path, decoder=decoder) for one in study.series]
+    wanted = [one for one in found if one.series_instance_uid == image.series_instance_uid] or found
+    opened, notes = [], []
+    for one in wanted:
+        built = build_volumes(one, decoder)
+        role = image.role or role_of(describe_series(one))
+        opened.append(OpenedSeries(image.name, role, built.volumes))
+        notes += [*map(str, built.refused), *(f"{skip.name} {skip.reason}" for skip in built.skipped)]
+    return opened, notes
 
 
 def role_of(description: SeriesDescription) -> Role | None:
@@ -138,4 +132,5 @@ def open_mask(shape: Shape, decoder: Decoder) -> Volume:
     if shape.mask.suffix == ".dcm":
         return read_segmentation(shape.mask)
     image = ImageRef(shape.mask.name, shape.mask, kind or "picture")
-    return _open(image, decoder)[0][0]
+    (opened, *_), _notes = _open(image, decoder)
+    return opened.volumes[0]

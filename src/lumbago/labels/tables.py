@@ -11,7 +11,7 @@ from lumbago.errors import UnreadableInput
 
 Row = dict[str, str]
 _Number = TypeVar("_Number", int, float)
-ADVICE = "check the folder"
+ADVICE = "check the folder (of training: --data)"
 
 
 def read_text(path: Path) -> str:
