@@ -1,5 +1,6 @@
 """What holds for every label source, by enumeration of the registry."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from lumbago.labels.export_labels import EXPORTS, export_labels
 from lumbago.labels.import_labels import import_labels
 from lumbago.labels.labelled_study import LabelledStudy
 from lumbago.labels.open_images import open_images, open_mask
+from lumbago.labels.problems import PROBLEMS
 from lumbago.labels.sources import SOURCES, read_source
 
 Made = Callable[[str], Path]
@@ -142,6 +144,19 @@ def test_damaged_tables_are_one_sentence(made: Made, source: str, damage: bytes,
 def test_no_such_source(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"atlantis; expected one of {', '.join(SOURCES)}"):
         read_source("atlantis", tmp_path)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_on_labels_has_a_row_for_every_source_and_form() -> None:
+    page = (ROOT / "docs" / "how-to" / "labels.md").read_text(encoding="utf8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(SOURCES)
+    assert f"--format {'|'.join(EXPORTS)}" in page and set(EXPORTS) <= set(SOURCES)
+    assert all(f"lumbago labels {command} " in page for command in ("check", "import", "export"))
+    assert {weight for weight, _ in PROBLEMS.values()} == set(
+        re.findall(r"^\| (impossible|suspicious|note) \|", page, re.M)
+    )
 
 
 @every_source

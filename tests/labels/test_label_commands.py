@@ -10,6 +10,7 @@ import pytest
 from made_up_sources import write_labelme
 
 from lumbago.cli import main
+from lumbago.dicom.decoder import Decoder
 from lumbago.errors import UnreadableInput, UsageError
 from lumbago.labels.export_labels import EXPORTS, export_labels
 from lumbago.labels.import_labels import import_labels
@@ -115,13 +116,43 @@ def test_a_broken_import_is_no_import_and_is_made_whole(made: Callable[[str], Pa
     assert list(read_source("lumbago", out)) == studies
 
 
-def test_a_folder_of_something_else_is_left_alone(made: Callable[[str], Path], tmp_path: Path, decoder: object) -> None:
+def test_a_broken_export_leaves_nothing(
+    made: Callable[[str], Path], tmp_path: Path, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies = list(read_source("coco", made("coco")))
+
+    def stop(folder: Path, *_: object) -> None:
+        (folder / "half.json").write_text("{")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setitem(EXPORTS, "coco", stop)
+        export_labels(studies, tmp_path / "out", "coco", decoder)
+    assert list((tmp_path / "out").iterdir()) == [] and [path.name for path in tmp_path.iterdir()] == ["out"]
+    export_labels(studies, tmp_path / "out", "coco", decoder)
+    assert len(list(read_source("coco", tmp_path / "out"))) == 2
+
+
+def test_a_full_disk_is_one_sentence(
+    made: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lumbago.labels.import_labels.write_lumbago_study", full)
+    with pytest.raises(UsageError, match="cannot be written: No space left on device"):
+        import_labels(read_source("coco", made("coco")), tmp_path / "out")
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    made: Callable[[str], Path], tmp_path: Path, decoder: Decoder
+) -> None:
     studies = list(read_source("coco", made("coco")))
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UsageError, match=r"holds mine\.txt"):
         import_labels(iter(studies), tmp_path)
     with pytest.raises(UsageError, match="is not empty"):
-        export_labels(studies, tmp_path, "coco", decoder)  # type: ignore[arg-type]
+        export_labels(studies, tmp_path, "coco", decoder)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -209,6 +209,14 @@ def test_drawn_labels_train_networks_of_slices(tmp_path: Path) -> None:
     assert rows[0].grades["pfirrmann", "L4/L5"] == "3"
 
 
+def test_absence_trains_too(tmp_path: Path) -> None:
+    """A level of an annotated study at which no high-intensity zone was drawn has none."""
+    (row, *_) = labelled_slices(only("coco", write_coco(tmp_path)))
+    zones = {level: grade for (condition, level), grade in row.grades.items() if condition == "high_intensity_zone"}
+    assert zones == {**dict.fromkeys(("L1/L2", "L2/L3", "L3/L4", "L5/S1"), "absent"), "L4/L5": "present"}
+    assert sum(condition == "pfirrmann" for condition, _ in row.grades) == 3
+
+
 def test_labelme_circles_flags_and_lines(tmp_path: Path) -> None:
     folder = write_labelme(tmp_path)
     path = sorted(folder.rglob("*.json"))[0]

@@ -51,7 +51,10 @@ class PatientLedger:
 def _marks(image: ImageRef, frames: FrameReader) -> Iterator[tuple[str, str]]:
     """(what, value) by which an image, or its patient, is known again."""
     if image.kind == "picture":
-        yield "picture", hashlib.sha256(image.path.read_bytes()).hexdigest()[:16]
+        try:
+            yield "picture", hashlib.sha256(image.path.read_bytes()).hexdigest()[:16]
+        except OSError:
+            yield "unreadable", image.path.name
         return
     first = frames.first(image)
     if first is None:

@@ -52,18 +52,15 @@ class Companions:
         patients: patient by study.
         absence: by study, what a missing label means.
         files: image by file name.
+        images: images by study, each once, in the order of the table.
         grades: rows by study, None when there is no table of grades.
     """
 
     patients: Mapping[str, str] = field(default_factory=dict)
     absence: Mapping[str, Mapping[str, Absence]] = field(default_factory=dict)
     files: Mapping[str, ImageRow] = field(default_factory=dict)
+    images: Mapping[str, tuple[ImageRef, ...]] = field(default_factory=dict)
     grades: Mapping[str, tuple[Row, ...]] | None = None
-
-    def images_of(self, study: str) -> tuple[ImageRef, ...]:
-        """The images of a study, each once, in the order of the table."""
-        rows = (row.image for row in self.files.values() if row.study == study)
-        return tuple({image.name: image for image in rows}.values())
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -79,6 +76,8 @@ def read_companions(folder: Path, names: LabelNames) -> Companions:
         UnreadableInput: a table that cannot be read, or lacks a column that it must have.
     """
     studies = _optional(folder / "studies.csv", ("study", "patient"))
+    rows = _optional(folder / "images.csv", ("file", "study"))
+    files = {row["file"]: _image_row(folder, row, names) for row in rows}
     return Companions(
         patients={row["study"]: row["patient"] for row in studies},
         absence={
@@ -86,11 +85,18 @@ def read_companions(folder: Path, names: LabelNames) -> Companions:
             for row in studies
             if "negative_when_absent" in row
         },
-        files={
-            row["file"]: _image_row(folder, row, names) for row in _optional(folder / "images.csv", ("file", "study"))
-        },
+        files=files,
+        images=images_by_study(files.values()),
         grades=_by_study(folder / "grades.csv") if (folder / "grades.csv").is_file() else None,
     )
+
+
+def images_by_study(rows: Iterable[ImageRow]) -> dict[str, tuple[ImageRef, ...]]:
+    """The images of every study, each once, in the order of the rows."""
+    found: dict[str, dict[str, ImageRef]] = defaultdict(dict)
+    for row in rows:
+        found[row.study].setdefault(row.image.name, row.image)
+    return {study: tuple(images.values()) for study, images in found.items()}
 
 
 def _optional(path: Path, columns: Sequence[str]) -> list[Row]:

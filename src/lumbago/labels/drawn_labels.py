@@ -9,7 +9,7 @@ from typing import Final
 from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import Side
-from lumbago.labels.companions import Companions, ImageRow, contradiction, read_grades, unknown_name
+from lumbago.labels.companions import Companions, ImageRow, contradiction, images_by_study, read_grades, unknown_name
 from lumbago.labels.label_names import ClassMeaning, LabelNames, words
 from lumbago.labels.labelled_study import (
     Absence,
@@ -64,19 +64,18 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
     drawings: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in drawn.drawings:
         drawings[rows[drawing.file].study].append(drawing)
-    studies = dict.fromkeys((*beside.studies, *(row.study for row in rows.values())))
+    images = images_by_study(rows.values())
+    studies = dict.fromkeys((*beside.studies, *images))
     general = [*drawn.problems, *_one_patient(rows, beside)]
     absence = _absence(drawn.classes, names)
     for study in studies:
-        images = {row.image.name: row.image for row in rows.values() if row.study == study}
-        images = {image.name: image for image in beside.images_of(study)} | images
         shapes, problems = _shapes(study, drawings[study], rows, names)
         findings, more = _findings(study, shapes, beside, names)
         yield LabelledStudy(
             source=drawn.source,
             patient=beside.patients.get(study, f"{drawn.source}:{study}"),
             name=study,
-            images=tuple(images.values()),
+            images=images.get(study, ()),
             truth=truth_of(study, findings),
             absence=beside.absence.get(study, absence),
             shapes=shapes,

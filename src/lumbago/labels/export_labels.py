@@ -5,6 +5,7 @@ see `companions`.
 """
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -52,21 +53,27 @@ _Writer = Callable[[Path, Sequence[LabelledStudy], FrameReader, ExportReport], N
 
 
 def export_labels(studies: Sequence[LabelledStudy], out: Path, form: str, decoder: Decoder) -> ExportReport:
-    """Writes studies in a form of others, a row of `EXPORTS`. Images stay where they are.
+    """Writes studies in a form of others, a row of `EXPORTS`: all of them, or nothing. Images stay where they are.
 
     Raises:
         UsageError: no such form, or `out` cannot be written to or is not empty.
     """
     if form not in EXPORTS:
         raise UsageError(f"there is no form {form}", f"one of {', '.join(EXPORTS)}", "see --help")
-    report = ExportReport(len(studies))
+    report, part = ExportReport(len(studies)), out.with_name(f".part-{out.name}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise UsageError(f"{out} is not empty", "a folder of its own", "choose another")
-        EXPORTS[form](out, studies, FrameReader(decoder), report)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        EXPORTS[form](part, studies, FrameReader(decoder), report)
+        out.rmdir()
+        part.rename(out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}", "a folder", "choose another") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return report
 
 

@@ -15,7 +15,7 @@ from lumbago.errors import LumbagoError
 from lumbago.labels.companions import slice_file
 from lumbago.labels.labelled_study import ImageKind, ImageRef
 from lumbago.labels.metaimage import read_meta_header
-from lumbago.labels.read_yolo import picture_size
+from lumbago.labels.picture_slices import picture_size
 
 Affine = Float64[np.ndarray, "4 4"]
 

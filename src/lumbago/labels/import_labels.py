@@ -1,7 +1,8 @@
 """Label sources into Lumbago's own form: a folder that `read_lumbago` reads, whatever the labels came from."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +40,26 @@ def import_labels(studies: Iterable[LabelledStudy], out: Path, progress: Progres
     rows: list[tuple[object, ...]] = []
     problems: list[Problem] = []
     taken: set[str] = set()
-    try:
+    with _writing(out):
         _begin(out)
-        for done, study in enumerate(studies, 1):
-            folder = _free_name(file_name(study.name), taken)
+    for done, study in enumerate(studies, 1):
+        folder = _free_name(file_name(study.name), taken)
+        with _writing(out):
             _write_whole(out, folder, study)
-            rows.append(_row(folder, study))
-            problems += study.problems
-            progress(done)
+        rows.append(_row(folder, study))
+        problems += study.problems
+        progress(done)
+    with _writing(out):
         write_index(out, rows)
+    return ImportReport(len(rows), sum(int(str(row[5])) for row in rows), tuple(problems))
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}", "a folder", "choose another") from error
-    return ImportReport(len(rows), sum(int(str(row[5])) for row in rows), tuple(problems))
 
 
 def _begin(out: Path) -> None:

@@ -101,7 +101,9 @@ def _open(image: ImageRef, decoder: Decoder) -> tuple[list[OpenedSeries], list[s
         return [OpenedSeries(image.name, image.role, (read_metaimage(image.path),))], []
     if image.kind == "picture":
         spacing_mm = image.spacing_mm or assumed_spacing_mm(image)
-        return [OpenedSeries(image.name, image.role, (flat_volume(read_grey(image), spacing_mm),))], []
+        return [
+            OpenedSeries(image.name, image.role, (flat_volume(read_grey(image.path, image.upside_down), spacing_mm),))
+        ], []
     found = [one for study in read_studies(image.path, decoder=decoder) for one in study.series]
     wanted = [one for one in found if one.series_instance_uid == image.series_instance_uid] or found
     opened, notes = [], []

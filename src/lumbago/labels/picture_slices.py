@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
-from lumbago.anatomy.levels import bottom_count
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.levels import LEVELS, bottom_count
 from lumbago.dicom.build_volume import ASSUMED_FIELD_OF_VIEW_MM
 from lumbago.dicom.volume import Volume
 from lumbago.errors import UnreadableInput
@@ -90,12 +91,19 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         bodies={str(shape.structure): np.array(shape.points, np.float64) for shape in outlines},
         boxes=tuple(_box(shape) for shape in discs),
         mask=next((shape.mask for shape in shapes if shape.kind == "mask"), None),
-        grades={
-            (row.condition, row.level): row.grade
-            for row in study.truth.findings
-            if row.side is None and row.grade is not None
-        },
+        grades=_unsided_grades(study),
     )
+
+
+def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
+    """Grades of the middle, and those that absence stands for."""
+    graded = [row for row in study.truth.findings if row.side is None]
+    grades = {(row.condition, row.level): row.grade for row in graded if row.grade is not None}
+    known = {(row.condition, row.level) for row in graded}
+    for condition in (CONDITIONS[name] for name, absence in study.absence.items() if absence == "negative"):
+        sites = [(condition.name, level) for level in LEVELS if not condition.sided]
+        grades |= {site: condition.scale.grades[0] for site in sites if site not in known}
+    return grades
 
 
 def _box(shape: Shape) -> Box:
@@ -104,32 +112,51 @@ def _box(shape: Shape) -> Box:
 
 
 def assumed_spacing_mm(image: ImageRef) -> float:
-    """Pixel size of a picture that states none."""
-    size: tuple[int, ...] = read_grey(image).shape
+    """Pixel size of a picture that states none.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    size = picture_size(image.path)
+    if size is None:
+        raise _unreadable(image.path, "no picture")
     return ASSUMED_FIELD_OF_VIEW_MM / max(size)
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """(rows, columns) of a picture file; None when there is none."""
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def read_picture(row: LabelledSlice) -> Picture:
-    """The grey values of a labelled slice, head up."""
-    return _head_up(row.image, row.upside_down)
+    """The grey values of a labelled slice, head up.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    return read_grey(row.image, row.upside_down)
 
 
-def read_grey(image: ImageRef) -> Picture:
+def read_grey(path: Path, upside_down: bool) -> Picture:
     """The grey values of a picture, head up.
 
     Raises:
         UnreadableInput: it cannot be read.
     """
     try:
-        return _head_up(image.path, image.upside_down)
+        with Image.open(path) as file:
+            image = np.asarray(file.convert("L"), np.float32)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableInput(f"{image.path} cannot be read ({error})", "a picture file", "check it") from error
-
-
-def _head_up(path: Path, upside_down: bool) -> Picture:
-    with Image.open(path) as file:
-        image = np.asarray(file.convert("L"), np.float32)
+        raise _unreadable(path, str(error)) from error
     return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+
+
+def _unreadable(path: Path, why: str) -> UnreadableInput:
+    return UnreadableInput(f"{path} cannot be read ({why})", "a picture file", "add it again")
 
 
 def picture_volume(row: LabelledSlice) -> Volume:

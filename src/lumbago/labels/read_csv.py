@@ -43,7 +43,7 @@ def _study(study: str, folder: Path, beside: Companions, drawn: tuple[Sequence[R
         source="csv",
         patient=beside.patients.get(study, f"csv:{study}"),
         name=study,
-        images=beside.images_of(study),
+        images=beside.images.get(study, ()),
         truth=truth_of(study, findings),
         absence=beside.absence.get(study, {}),
         shapes=tuple(shape for shape in shapes if isinstance(shape, Shape)),

@@ -123,7 +123,7 @@ def _findings(study: str, tables: _Tables) -> tuple[list[Finding], list[Problem]
 def _images(study: str, tables: _Tables) -> tuple[tuple[ImageRef, ...], list[Problem]]:
     """Series that the table describes, and those that only lie there: their role is not known."""
     place = tables.folder / IMAGES_FOLDER / study
-    images = {image.name: image for image in tables.beside.images_of(study)}
+    images = {image.name: image for image in tables.beside.images.get(study, ())}
     problems: list[Problem] = []
     for row in tables.series.get(study, ()):
         series, text = row["series_id"], row["series_description"]

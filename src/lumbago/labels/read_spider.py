@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
-
 from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import MOST_DISCS, bodies_of, level_from_bottom
 from lumbago.labels.companions import contradiction, unknown_name
 from lumbago.labels.label_names import LabelNames
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, label, stem_of, truth_of
+from lumbago.labels.picture_slices import picture_size
 from lumbago.labels.problems import Problem
 from lumbago.labels.tables import Row, number, read_table, whole_number
 
@@ -180,10 +179,10 @@ def read_spider_space(folder: Path, names: LabelNames) -> Iterator[LabelledStudy
 
 def _letterboxed_mm(original: Path) -> float:
     """Pixel size of a SPACE slice after it was shrunk to fit 512 x 640; the original of its series tells the factor."""
-    if not original.is_file():
+    size = picture_size(original)
+    if size is None:
         return _SPACE_MM
-    with Image.open(original) as picture:
-        columns, rows = picture.size
+    rows, columns = size
     return _SPACE_MM * max(rows / _SPACE_ROWS, columns / _SPACE_COLUMNS)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
-
 from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import Companions, Size, read_companions
 from lumbago.labels.drawn_labels import Drawing, DrawnSet, drawn_studies
 from lumbago.labels.label_names import LabelNames
 from lumbago.labels.labelled_study import LabelledStudy, file_name
+from lumbago.labels.picture_slices import picture_size
 from lumbago.labels.problems import Problem
 from lumbago.labels.read_labelme import pictures_in
 from lumbago.labels.tables import read_text
@@ -95,15 +94,6 @@ def _size(folder: Path, file: str, beside: Companions) -> Size | None:
     if row is not None and row.size is not None:
         return row.size
     return picture_size(folder / file)
-
-
-def picture_size(path: Path) -> Size | None:
-    """(rows, columns) of a picture file; None when there is none."""
-    try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
 
 
 def _no_picture(file: str) -> Problem:
