@@ -77,6 +77,13 @@ def swap_sides(condition: str, levels: tuple[str, ...]) -> Change:
     return points(change)
 
 
+def lone_side(rows: list[Row]) -> None:
+    """Only the left point is there, and it lies on the right."""
+    left, right = (one(rows, f"{side} Neural Foraminal Narrowing", "L4/L5") for side in ("Left", "Right"))
+    exchange(left, right)
+    rows.remove(right)
+
+
 def swap_levels(rows: list[Row]) -> None:
     exchange(one(rows, "Spinal Canal Stenosis", "L3/L4"), one(rows, "Spinal Canal Stenosis", "L4/L5"))
 
@@ -141,6 +148,7 @@ RSNA_FAULTS: dict[str, tuple[Change, dict[str, str]]] = {
     "a grade": (grades(lambda rows: rows[0].update(spinal_canal_stenosis_l3_l4="Awful")), {"unknown_name": "'Awful'"}),
     "a side": (swap_sides("Neural Foraminal Narrowing", ("L4/L5",)), {"wrong_side": "to the right of right"}),
     "both on one side": (points(onto_one_side), {"wrong_side": "one side"}),
+    "a lone side": (points(lone_side), {"wrong_side": "a left point .* beyond the middle"}),
     "all sides": (swap_sides("Neural Foraminal Narrowing", LEVELS), {"side_swap": "all 5 levels"}),
     "levels": (points(swap_levels), {"level_order": "L3/L4 lies .* below L4/L5"}),
     "a column": (put("x", "70"), {"outside_image": "column 70.0"}),

@@ -217,6 +217,23 @@ def test_absence_trains_too(tmp_path: Path) -> None:
     assert sum(condition == "pfirrmann" for condition, _ in row.grades) == 3
 
 
+def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:
+    """The folder is the patient, and the pictures do not hide each other."""
+    folder = write_labelme(tmp_path)
+    for number, path in enumerate(sorted(folder.rglob("*.json"))):
+        place = folder / f"patient{number // 2}" / ("a" if number % 2 else "b")
+        place.mkdir(parents=True)
+        content = json.loads(path.read_text())
+        shutil.move(path.parent / content["imagePath"], place / "1.png")
+        (place / "1.json").write_text(json.dumps(content | {"imagePath": "1.png"}))
+        path.unlink()
+    studies = list(read_source("labelme", folder))
+    assert sorted(image.name for study in studies for image in study.images) == [
+        "patient0-a-1", "patient0-b-1", "patient1-a-1", "patient1-b-1",
+    ]  # fmt: skip
+    assert sum(len(study.shapes) for study in studies) == 4 * 8
+
+
 def test_labelme_circles_flags_and_lines(tmp_path: Path) -> None:
     folder = write_labelme(tmp_path)
     path = sorted(folder.rglob("*.json"))[0]

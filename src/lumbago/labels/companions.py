@@ -19,7 +19,7 @@ from typing import Final
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Finding
 from lumbago.labels.label_names import LabelNames
-from lumbago.labels.labelled_study import Absence, ImageRef, LabelledStudy, Shape, kind_of, label, stem_of
+from lumbago.labels.labelled_study import Absence, ImageRef, LabelledStudy, Shape, kind_of, label, label_stem
 from lumbago.labels.problems import Problem
 from lumbago.labels.tables import Row, number, read_table, whole_number, write_table
 
@@ -114,7 +114,7 @@ def _image_row(folder: Path, row: Row, names: LabelNames) -> ImageRow:
     table = folder / "images.csv"
     path = Path(os.path.normpath(folder / (row.get("path") or row["file"])))
     image = ImageRef(
-        name=row.get("image") or stem_of(Path(row["file"])),
+        name=row.get("image") or label_stem(row["file"]),
         path=path,
         kind=kind_of(path) or "dicom",
         role=names.role(row.get("role", "")),

@@ -20,6 +20,7 @@ from lumbago.labels.labelled_study import (
     file_name,
     kind_of,
     label,
+    label_stem,
     stem_of,
     truth_of,
 )
@@ -90,7 +91,7 @@ def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
     place = Path(file).parent.name
     alone = place in ("", ".", "images", "train", "val", "test")
     study = file_name(before_mark(stem_of(path)) if alone else place)
-    image = ImageRef(stem_of(path), path, kind_of(path) or "picture", role_in(stem_of(path), names))
+    image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
     return ImageRow(study, image, None)
 
 

@@ -16,9 +16,8 @@ from lumbago.dicom.decoder import Decoder
 from lumbago.errors import PartsMissing, UsageError
 from lumbago.labels.companions import Size, file_key, slice_file, write_companions
 from lumbago.labels.image_frames import FrameReader
-from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, label_stem
 from lumbago.labels.read_csv import SHAPES, class_of, shape_line
-from lumbago.labels.read_yolo import label_stem
 from lumbago.labels.tables import write_table, write_whole
 from lumbago.labels.write_rsna_tables import write_rsna_tables
 

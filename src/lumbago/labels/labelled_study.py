@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final, Literal
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
@@ -143,7 +143,7 @@ def kind_of(path: Path) -> ImageKind | None:
     return next((kind for suffix, kind in KINDS_BY_SUFFIX.items() if name.endswith(suffix)), None)
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: PurePath) -> str:
     """A file's name without the end that tells its kind."""
     lowered = path.name.lower()
     suffix = next((end for end in sorted(KINDS_BY_SUFFIX, key=len, reverse=True) if lowered.endswith(end)), "")
@@ -154,3 +154,10 @@ def file_name(text: str) -> str:
     """A text as a name for files: what is not a letter, digit, dot, dash or underscore becomes a dash."""
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in text).strip(".-")
     return kept or "study"
+
+
+def label_stem(file: str) -> str:
+    """What a picture and its label file share: the path, flattened, without suffix and without `images` or `labels`."""
+    path = PurePosixPath(file)
+    parts = [part for part in path.parts[:-1] if part not in ("images", "labels")]
+    return file_name("/".join((*parts, stem_of(path))))

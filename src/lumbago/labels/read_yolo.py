@@ -3,14 +3,14 @@
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import Companions, Size, read_companions
 from lumbago.labels.drawn_labels import Drawing, DrawnSet, drawn_studies
 from lumbago.labels.label_names import LabelNames
-from lumbago.labels.labelled_study import LabelledStudy, file_name
+from lumbago.labels.labelled_study import LabelledStudy, label_stem
 from lumbago.labels.picture_slices import picture_size
 from lumbago.labels.problems import Problem
 from lumbago.labels.read_labelme import pictures_in
@@ -31,7 +31,7 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     for path in sorted(folder.rglob("*.txt")):
         if path.name in CLASS_FILES or path.name.lower().startswith("readme"):
             continue
-        file = file_of.get(label_stem(path.relative_to(folder).as_posix()))
+        file = file_of.get(label_stem(path.relative_to(folder).as_posix().removesuffix(".txt")))
         size = _size(folder, file, beside) if file else None
         if file is None or size is None:
             problems.append(_no_picture(path.relative_to(folder).as_posix()))
@@ -42,12 +42,6 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
         "yolo", folder, tuple(dict.fromkeys((*pictures, *beside.files))), drawings, classes, tuple(problems)
     )
     return drawn_studies(drawn, beside, names)
-
-
-def label_stem(file: str) -> str:
-    """What a picture and its text file share: the path, flattened, without suffix and without `images` or `labels`."""
-    path = PurePosixPath(file)
-    return file_name("/".join((*(part for part in path.parts[:-1] if part not in ("images", "labels")), path.stem)))
 
 
 def read_classes(folder: Path) -> tuple[str, ...]:
