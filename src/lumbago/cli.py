@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+labels_app = typer.Typer(help="Labels of any source: check, import, export.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 _INTERRUPTED = 130
@@ -251,6 +253,46 @@ def _need_training() -> None:
         raise UsageError(
             "PyTorch is not installed", "the training extra", "pip install '.[train]' in a clone, or make test"
         )
+
+
+Source = Annotated[str, typer.Argument(help="A label source, see docs/how-to/labels.md.")]
+Folder = Annotated[Path, typer.Argument(help="Its folder.")]
+Names = Annotated[Path | None, typer.Option("--names", help="TOML file: what your own class names mean.")]
+
+
+@labels_app.command("check")
+def check_source(
+    source: Source,
+    folder: Folder,
+    names: Names = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all that was found.")] = None,
+) -> None:
+    """Report impossible and suspicious labels. Exit code: 0 none; 3 labels cannot be read; 5 some were found."""
+    from lumbago.labels.label_commands import LabelPlace, run_check
+
+    raise typer.Exit(run_check(LabelPlace(source, folder, names), json_file, _console()))
+
+
+@labels_app.command("import")
+def import_source(source: Source, folder: Folder, out: Out, names: Names = None) -> None:
+    """Write labels in Lumbago's own form. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
+    from lumbago.labels.label_commands import LabelPlace, run_import
+
+    raise typer.Exit(run_import(LabelPlace(source, folder, names), out, _console()))
+
+
+@labels_app.command("export")
+def export_source(
+    source: Source,
+    folder: Folder,
+    out: Out,
+    form: Annotated[str, typer.Option("--format", help="One of coco,yolo,labelme,rsna,csv.")],
+    names: Names = None,
+) -> None:
+    """Write labels in a form of others. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
+    from lumbago.labels.label_commands import LabelPlace, run_export
+
+    raise typer.Exit(run_export(LabelPlace(source, folder, names), out, form, _console()))
 
 
 def _model_folders() -> list[Path]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lumbago.errors import LumbagoError, SettingsRefused, UsageError
+from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.label_tables import LABEL_SOURCES
 from lumbago.learning.run_experiment import KINDS, Places, run_evaluation, run_training
 from lumbago.pipeline.place_patches import ANCHORS
 
@@ -19,7 +19,7 @@ def test_every_experiment_can_be_read(path: Path) -> None:
     assert experiment.name == path.stem
     assert experiment.kind in KINDS
     assert experiment.anchor in ANCHORS
-    assert set(experiment.sources) <= set(LABEL_SOURCES)
+    assert set(experiment.sources) <= set(SOURCES)
     assert experiment.sources or experiment.phantoms
     assert bool(experiment.conditions) == (experiment.kind == "grader")
     assert experiment.fold == -1, "the left-out fold is said on the command line"

@@ -7,7 +7,9 @@ import pytest
 from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 from lumbago.errors import SettingsRefused, UnreadableInput
-from lumbago.learning.label_tables import LABEL_SOURCES, LabelledSlice, read_labels
+from lumbago.labels.picture_slices import LabelledSlice
+from lumbago.labels.sources import SOURCES
+from lumbago.learning.label_tables import read_labels
 
 
 @pytest.fixture(scope="module")
@@ -87,5 +89,5 @@ def test_a_missing_table(tmp_path: Path, source: str) -> None:
 
 
 def test_an_unknown_source(data: Path) -> None:
-    with pytest.raises(SettingsRefused, match=f"atlantis; expected some of {', '.join(LABEL_SOURCES)}"):
+    with pytest.raises(SettingsRefused, match=f"atlantis; expected some of {', '.join(SOURCES)}"):
         read_labels(data, ("spider", "atlantis"))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_up_labels import LEFT, RIGHT, SIZE, body_rows, disc_middle, write_spider, write_spider_space, write_sudirman
 
-from lumbago.learning.label_tables import LabelledSlice, read_labels
+from lumbago.labels.picture_slices import LabelledSlice, read_picture
+from lumbago.learning.label_tables import read_labels
 from lumbago.learning.locator_targets import (
     ONE,
     UNKNOWN,
@@ -14,7 +15,6 @@ from lumbago.learning.locator_targets import (
     disc_between,
     locator_sample,
     point_map,
-    read_picture,
     true_discs,
 )
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM

@@ -9,8 +9,8 @@ import pytest
 
 from lumbago.errors import ModelRefused
 from lumbago.inference.weights import Card, read_card
+from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.label_tables import LABEL_SOURCES
 from lumbago.learning.metrics import Score
 from lumbago.learning.write_card import ATTRIBUTIONS, ModelFacts, Training, add_scores, write_card
 
@@ -60,8 +60,17 @@ def test_it_names_all_data_with_their_licence(
     assert ("not validated on patients" in content["caution"]) == (trained_on == "phantoms")
 
 
-def test_every_label_source_is_attributed() -> None:
-    assert set(LABEL_SOURCES) <= set(ATTRIBUTIONS)
+FORMS = {"labelme", "coco", "yolo", "masks", "reviewed", "csv", "lumbago"}
+"""Label sources that are forms for anybody's data, and no data sets."""
+
+
+def test_every_public_label_source_is_attributed() -> None:
+    assert set(SOURCES) - FORMS <= set(ATTRIBUTIONS)
+
+
+def test_labels_of_ones_own_are_left_to_be_attributed(tmp_path: Path) -> None:
+    (data,) = card_of(tmp_path, sources=("coco",), pretrained=False)["proof"]["data"]
+    assert data["name"] == "coco" and "to be stated" in data["licence"]
 
 
 def scores_of(folder: Path) -> list[dict[str, Any]]:

@@ -56,8 +56,8 @@ class Finding:
     """The grade of one condition at one level and side.
 
     An abstained finding has no grade, a reason, and keeps its probabilities when there are any.
-    `trained_on` says what the grader has seen: `real`, `phantoms`, `real and phantoms`, or `truth` for a phantom's
-    truth.
+    `trained_on` says what the grader has seen: `real`, `phantoms`, `real and phantoms`, `truth` for a phantom's
+    truth, or `labels` for what a person labelled.
     """
 
     condition: str

@@ -12,8 +12,8 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import bottom_count
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
-from lumbago.learning.label_tables import LabelledSlice
-from lumbago.learning.locator_targets import TrueDisc, read_picture, true_discs
+from lumbago.labels.picture_slices import LabelledSlice, picture_volume
+from lumbago.learning.locator_targets import TrueDisc, true_discs
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 from lumbago.pipeline.measure_spine import SignalReference, signal_references
@@ -36,14 +36,6 @@ class GradedPatch:
     reference: SignalReference | None
     grades: Mapping[str, int]
     scale: float = 1.0
-
-
-def picture_volume(row: LabelledSlice) -> Volume:
-    """A labelled picture as a volume of one sagittal slice, in an assumed patient frame."""
-    image = read_picture(row)
-    affine = np.eye(4)
-    affine[:3, :3] = [[4.0, 0, 0], [0, 0, row.spacing_mm], [0, -row.spacing_mm, 0]]
-    return Volume(image[None], affine, headers=())
 
 
 def graded_patches(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> Iterator[GradedPatch]:

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from lumbago.learning.label_tables import Box, LabelledSlice, Polygon
+from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_picture
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
-from lumbago.pipeline.normalise import Picture, resample_image
+from lumbago.pipeline.normalise import resample_image
 
 ONE: Final = 200
 UNKNOWN: Final = 255
@@ -56,13 +56,6 @@ def locator_sample(row: LabelledSlice) -> LocatorSample | None:
     else:
         _draw_boxes(targets, row.boxes, to_grid)
     return LocatorSample(row.name, row.patient, image, targets)
-
-
-def read_picture(row: LabelledSlice) -> Picture:
-    """The grey values of a labelled slice, head up."""
-    with Image.open(row.image) as file:
-        image = np.asarray(file.convert("L"), np.float32)
-    return np.ascontiguousarray(image[::-1, ::-1]) if row.upside_down else image
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import torch
 
 from lumbago.errors import ModelRefused, SettingsRefused, UsageError
 from lumbago.inference.weights import Card, Model, load_model
+from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.learning.disc_samples import graded_patches
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
-from lumbago.learning.label_tables import LabelledSlice, fold_of, read_labels
+from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.metrics import Score
 from lumbago.learning.phantom_patches import phantom_patches

@@ -10,9 +10,8 @@ import numpy as np
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS
 from lumbago.inference.weights import Model
+from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning import metrics
-from lumbago.learning.disc_samples import picture_volume
-from lumbago.learning.label_tables import LabelledSlice
 from lumbago.learning.metrics import Grades, Probabilities, Score, over_patients
 from lumbago.pipeline.crop_patches import PatchRecipe
 from lumbago.pipeline.grade_patches import crop_votes, predict

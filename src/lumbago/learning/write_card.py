@@ -24,10 +24,14 @@ ATTRIBUTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "sudirman": (_SUDIRMAN, "CC BY 4.0"),
     "spider": (f"{_SPIDER}; mid-sagittal slices, disc boxes, gradings", "CC BY 4.0"),
     "spider_space": (f"{_SPIDER}; T2-SPACE slices and masks", "CC BY 4.0"),
+    "spider_original": (f"{_SPIDER}; volumes, masks, gradings", "CC BY 4.0"),
+    "rsna": ("RSNA 2024 lumbar spine challenge (LumbarDISC, arXiv 2506.09162)", "non-commercial, no redistribution"),
     "imagenet": (_IMAGENET, "Apache-2.0"),
     "phantoms": ("phantom studies of Lumbago", "Apache-2.0"),
 }
 """Where training data came from and under which licence; a card names those that were used."""
+
+_OWN: Final = ("labels of whoever trained the model", "to be stated by them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
         "proof": {
             "intended_use": "Research. Not a diagnosis; to be read and confirmed by a medical professional.",
             "data": [
-                dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS[source]), strict=True))
+                dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS.get(source, _OWN)), strict=True))
                 for source in sources
             ],
             "samples": dict(training.samples),

@@ -1,0 +1,1 @@
+"""Labels of others and of our own, from whatever form they come in, as one form: a labelled study."""

@@ -1,0 +1,228 @@
+"""Shapes with class names, drawn on pictures (Labelme, COCO, YOLO), turned into labelled studies."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from lumbago.anatomy.conditions import CONDITIONS, Role
+from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.levels import Side
+from lumbago.labels.companions import Companions, ImageRow, contradiction, images_by_study, read_grades, unknown_name
+from lumbago.labels.label_names import ClassMeaning, LabelNames, words
+from lumbago.labels.labelled_study import (
+    Absence,
+    ImageRef,
+    LabelledStudy,
+    Shape,
+    ShapeKind,
+    file_name,
+    kind_of,
+    label,
+    label_stem,
+    stem_of,
+    truth_of,
+)
+from lumbago.labels.problems import Problem
+
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
+_FEWEST_TO_SPLIT: Final = 10
+
+Site = tuple[str, str, Side | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A shape as a label file has it: on which file, of which class; corners as (row, column)."""
+
+    file: str
+    class_name: str
+    kind: ShapeKind
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSet:
+    """All that a label set holds: its files, its drawings, the names of its classes, what the reader left out."""
+
+    source: str
+    folder: Path
+    files: Sequence[str]
+    drawings: Sequence[Drawing]
+    classes: Iterable[str]
+    problems: tuple[Problem, ...] = ()
+
+
+def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Iterator[LabelledStudy]:
+    """The studies of a set.
+
+    Whose a picture is, `images.csv` and `studies.csv` say; else it is the picture's folder, and for pictures that lie
+    together the part of the name before the first `_` or `-`.
+    """
+    files = dict.fromkeys((*drawn.files, *beside.files))
+    rows = {file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}
+    drawings: dict[str, list[Drawing]] = defaultdict(list)
+    for drawing in drawn.drawings:
+        drawings[rows[drawing.file].study].append(drawing)
+    images = images_by_study(rows.values())
+    studies = dict.fromkeys((*beside.studies, *images))
+    general = [*drawn.problems, *_one_patient(rows, beside)]
+    absence = _absence(drawn.classes, names)
+    for study in studies:
+        shapes, problems = _shapes(study, drawings[study], rows, names)
+        findings, more = _findings(study, shapes, beside, names)
+        yield LabelledStudy(
+            source=drawn.source,
+            patient=beside.patients.get(study, f"{drawn.source}:{study}"),
+            name=study,
+            images=images.get(study, ()),
+            truth=truth_of(study, findings),
+            absence=beside.absence.get(study, absence),
+            shapes=shapes,
+            problems=(*general, *problems, *more),
+        )
+        general = []
+
+
+def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
+    """What the name of a file alone tells."""
+    path = folder / file
+    place = Path(file).parent.name
+    alone = place in ("", ".", "images", "train", "val", "test")
+    study = file_name(before_mark(stem_of(path)) if alone else place)
+    image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
+    return ImageRow(study, image, None)
+
+
+def before_mark(stem: str) -> str:
+    """The part of a name before the first `_` or `-`."""
+    return stem.replace("-", "_").partition("_")[0] or stem
+
+
+def role_in(name: str, names: LabelNames) -> Role | None:
+    """The role that words in a name tell, the most words first: `7_sag_t2_12` is a sagittal T2."""
+    parts = words(name)
+    runs = (
+        parts[start : start + length]
+        for length in range(min(len(parts), 3), 0, -1)
+        for start in range(len(parts) - length + 1)
+    )
+    return next((role for role in (names.role(" ".join(run)) for run in runs) if role is not None), None)
+
+
+def _one_patient(rows: Mapping[str, ImageRow], beside: Companions) -> Iterator[Problem]:
+    studies = {row.study for row in rows.values()}
+    if len(studies) == 1 and len(rows) >= _FEWEST_TO_SPLIT and not beside.files:
+        yield Problem(
+            "one_patient", "", "", f"all {len(rows)} pictures are taken for patient {next(iter(studies))}",
+            "a folder for each patient, or names like PATIENT_12.png", "add an images.csv that says whose they are",
+        )  # fmt: skip
+
+
+def _absence(classes: Iterable[str], names: LabelNames) -> dict[str, Absence]:
+    """A condition that is drawn wherever it is seen is absent where it is not drawn, if anyone looked for it at all."""
+    named = {names.read_class(name).condition for name in classes}
+    return {condition: absence for condition, absence in names.absence.items() if condition in named}
+
+
+def _shapes(
+    study: str, drawings: Iterable[Drawing], rows: Mapping[str, ImageRow], names: LabelNames
+) -> tuple[tuple[Shape, ...], list[Problem]]:
+    shapes, problems = [], []
+    for drawing in drawings:
+        meaning = names.read_class(drawing.class_name)
+        if meaning.unknown or meaning == ClassMeaning():
+            problems.append(unknown_name(study, drawing.file, "class", drawing.class_name))
+            continue
+        row = rows[drawing.file]
+        shapes.append(_shape(drawing, meaning, row))
+    shapes = _with_levels(shapes)
+    return tuple(shapes), [*problems, *(problem for shape in shapes for problem in _incomplete(study, shape))]
+
+
+def _shape(drawing: Drawing, meaning: ClassMeaning, row: ImageRow) -> Shape:
+    structure = meaning.structure
+    if meaning.condition is None and structure is None:
+        structure = "disc"
+    return Shape(
+        drawing.kind, drawing.points, row.image.name, row.instance,
+        condition=meaning.condition, level=meaning.level, side=meaning.side, grade=meaning.grade, structure=structure,
+        is_certain=meaning.is_certain,
+    )  # fmt: skip
+
+
+def _with_levels(shapes: list[Shape]) -> list[Shape]:
+    """A shape without level has that of the disc, on the same image, whose box holds its middle."""
+    discs = [shape for shape in shapes if shape.structure == "disc" and shape.level and shape.kind != "point"]
+
+    def found(shape: Shape) -> Shape:
+        if shape.level or not shape.condition:
+            return shape
+        around = [disc for disc in discs if _same_slice(disc, shape) and _holds(disc, shape.middle)]
+        return replace(shape, level=around[0].level) if len({disc.level for disc in around}) == 1 else shape
+
+    return [found(shape) for shape in shapes]
+
+
+def _same_slice(one: Shape, other: Shape) -> bool:
+    return (one.image, one.instance) == (other.image, other.instance)
+
+
+def _holds(disc: Shape, point: tuple[float, ...]) -> bool:
+    return all(
+        min(axis) <= value <= max(axis) for axis, value in zip(zip(*disc.points, strict=True), point, strict=True)
+    )
+
+
+def site_of(shape: Shape) -> Site | None:
+    """Where a shape grades something; None when its condition, level, side or grade is not known."""
+    if shape.condition is None or shape.level is None or shape.grade is None:
+        return None
+    side = shape.side if CONDITIONS[shape.condition].sided else None
+    return (shape.condition, shape.level, side) if side in CONDITIONS[shape.condition].sides else None
+
+
+def _incomplete(study: str, shape: Shape) -> Iterator[Problem]:
+    if shape.condition is None or site_of(shape) is not None:
+        return
+    wanted = {"level": shape.level, "grade": shape.grade}
+    if CONDITIONS[shape.condition].sided:
+        wanted["side"] = shape.side
+    lacking = ", ".join(name for name, value in wanted.items() if value is None)
+    yield Problem(
+        "incomplete", study, f"{shape.condition} on {shape.image}", f"a shape without {lacking}",
+        "level, grade and, where it has sides, side",
+        "it is kept as a shape and grades nothing; name it in the class, or draw the disc around it",
+    )  # fmt: skip
+
+
+def _findings(
+    study: str, shapes: Sequence[Shape], beside: Companions, names: LabelNames
+) -> tuple[tuple[Finding, ...], tuple[Problem, ...]]:
+    """From the table of grades when there is one; else a place is as bad as its worst slice."""
+    if beside.grades is not None:
+        return read_grades(study, beside.grades.get(study, ()), names)
+    drawn: dict[Site, list[Shape]] = defaultdict(list)
+    for shape in shapes:
+        site = site_of(shape)
+        if site is not None:
+            drawn[site].append(shape)
+    found = [label(*site, _worst(site, [str(shape.grade) for shape in at])) for site, at in drawn.items()]
+    return tuple(found), tuple(problem for site, at in drawn.items() for problem in _at_odds(study, site, at))
+
+
+def _worst(site: Site, grades: Sequence[str]) -> str:
+    return max(grades, key=CONDITIONS[site[0]].scale.grades.index)
+
+
+def _at_odds(study: str, site: Site, shapes: Sequence[Shape]) -> Iterator[Problem]:
+    """Several grades of one place on one slice; on several slices they may differ."""
+    by_slice: dict[tuple[str, int | None], set[str]] = defaultdict(set)
+    for shape in shapes:
+        by_slice[shape.image, shape.instance].add(str(shape.grade))
+    for (image, _), grades in by_slice.items():
+        if len(grades) > 1:
+            worst = _worst(site, sorted(grades))
+            place = " ".join(part for part in (*site, f"on {image}") if part)
+            yield contradiction(study, place, (worst, *sorted(grades - {worst})))

@@ -1,0 +1,171 @@
+"""Labelled sagittal pictures, the form in which networks that learn from single slices take their labels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from PIL import Image
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.levels import LEVELS, bottom_count
+from lumbago.dicom.build_volume import ASSUMED_FIELD_OF_VIEW_MM
+from lumbago.dicom.volume import Volume
+from lumbago.errors import UnreadableInput
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
+
+Polygon = Float64[np.ndarray, "_points 2"]
+"""Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
+
+Picture = Float32[np.ndarray, "rows columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A disc's box in pixels and its number from the sacrum up; `is_certain` is False when the count is in doubt."""
+
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+    count: int
+    is_certain: bool
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(row, column)."""
+        return (sum(self.rows) / 2, sum(self.columns) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSlice:
+    """One sagittal slice and what is known of it.
+
+    Attributes:
+        source: the table it came from.
+        patient: key of the patient, the same in every table that holds him.
+        name: unique name of the slice.
+        image: picture file; `upside_down` says that it must be turned by 180 degrees.
+        spacing_mm: pixel size.
+        weighting: `t1` or `t2`.
+        bodies: polygons of vertebral bodies by name, empty when not drawn.
+        boxes: boxes of discs, empty when not drawn.
+        mask: picture file of the segmentation (29 disc, 76 vertebra, 150 canal), None when there is none.
+        grades: grade of a condition at a level.
+    """
+
+    source: str
+    patient: str
+    name: str
+    image: Path
+    spacing_mm: float
+    weighting: str
+    upside_down: bool = False
+    bodies: dict[str, Polygon] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
+    grades: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
+    """The sagittal pictures of a study, in its order; grades without side are those of every picture.
+
+    A picture whose spacing nobody states is taken for one of 300 mm across.
+    """
+    for image in study.images:
+        if image.kind == "picture" and image.role is not None and image.role.startswith("sagittal"):
+            yield _slice(study, image)
+
+
+def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
+    shapes = [shape for shape in study.shapes if shape.image == image.name]
+    discs = [shape for shape in shapes if shape.kind == "box" and shape.structure == "disc" and shape.level]
+    outlines = [shape for shape in shapes if shape.kind == "polygon" and shape.structure]
+    return LabelledSlice(
+        source=study.source,
+        patient=study.patient,
+        name=f"{study.source}:{image.name}",
+        image=image.path,
+        spacing_mm=assumed_spacing_mm(image) if image.spacing_mm is None else image.spacing_mm,
+        weighting=str(image.role).rpartition("_")[2],
+        upside_down=image.upside_down,
+        bodies={str(shape.structure): np.array(shape.points, np.float64) for shape in outlines},
+        boxes=tuple(_box(shape) for shape in discs),
+        mask=next((shape.mask for shape in shapes if shape.kind == "mask"), None),
+        grades=_unsided_grades(study),
+    )
+
+
+def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
+    """Grades of the middle, and those that absence stands for."""
+    graded = [row for row in study.truth.findings if row.side is None]
+    grades = {(row.condition, row.level): row.grade for row in graded if row.grade is not None}
+    known = {(row.condition, row.level) for row in graded}
+    for condition in (CONDITIONS[name] for name, absence in study.absence.items() if absence == "negative"):
+        sites = [(condition.name, level) for level in LEVELS if not condition.sided]
+        grades |= {site: condition.scale.grades[0] for site in sites if site not in known}
+    return grades
+
+
+def _box(shape: Shape) -> Box:
+    (top, left), (bottom, right) = shape.points
+    return Box((top, bottom), (left, right), bottom_count(str(shape.level)), shape.is_certain)
+
+
+def assumed_spacing_mm(image: ImageRef) -> float:
+    """Pixel size of a picture that states none.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    size = picture_size(image.path)
+    if size is None:
+        raise _unreadable(image.path, "no picture")
+    return ASSUMED_FIELD_OF_VIEW_MM / max(size)
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """(rows, columns) of a picture file; None when there is none."""
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def read_picture(row: LabelledSlice) -> Picture:
+    """The grey values of a labelled slice, head up.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    return read_grey(row.image, row.upside_down)
+
+
+def read_grey(path: Path, upside_down: bool) -> Picture:
+    """The grey values of a picture, head up.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    try:
+        with Image.open(path) as file:
+            image = np.asarray(file.convert("L"), np.float32)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, str(error)) from error
+    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+
+
+def _unreadable(path: Path, why: str) -> UnreadableInput:
+    return UnreadableInput(f"{path} cannot be read ({why})", "a picture file", "add it again")
+
+
+def picture_volume(row: LabelledSlice) -> Volume:
+    """A labelled picture as a volume of one sagittal slice, in an assumed patient frame."""
+    return flat_volume(read_picture(row), row.spacing_mm)
+
+
+def flat_volume(image: Picture, spacing_mm: float) -> Volume:
+    """Grey values as a volume of one sagittal slice, in an assumed patient frame."""
+    affine = np.eye(4)
+    affine[:3, :3] = [[4.0, 0, 0], [0, 0, spacing_mm], [0, -spacing_mm, 0]]
+    return Volume(image[None], affine, headers=())
