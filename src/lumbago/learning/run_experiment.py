@@ -16,7 +16,7 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.label_tables import LabelledSlice, fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
-from lumbago.learning.metrics import Score
+from lumbago.evaluation.intervals import Score
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import score_locator

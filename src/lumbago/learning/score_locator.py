@@ -10,7 +10,7 @@ from lumbago.inference.weights import Model
 from lumbago.learning.disc_samples import picture_volume
 from lumbago.learning.label_tables import LabelledSlice
 from lumbago.learning.locator_targets import TrueDisc, true_discs
-from lumbago.learning.metrics import Score, over_patients
+from lumbago.evaluation.intervals import Score, over_patients
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from lumbago.learning import metrics
-from lumbago.learning.metrics import Score, over_patients
+from lumbago.evaluation import metrics
+from lumbago.evaluation.intervals import Score, over_patients
 
 GRADES = 5
 
