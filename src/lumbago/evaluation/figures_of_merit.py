@@ -4,7 +4,7 @@ Accuracy never stands alone: what "always the commonest grade" reaches stands be
 of every grade, kappa and log loss.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ class Sample:
     @property
     def found(self) -> Grades:
         """The most probable grades."""
-        return self.probabilities.argmax(1)
+        return np.asarray(self.probabilities.argmax(1))
 
     @property
     def abnormal(self) -> Bool[np.ndarray, " n"]:
@@ -108,7 +108,7 @@ def _of_confusion(
     return lambda weights: figure(metrics.confusions(truth, found, grades, weights))
 
 
-def main_figures(sample: Sample) -> Mapping[str, WeightedFigure]:
+def main_figures(sample: Sample) -> dict[str, WeightedFigure]:
     """Figures of the whole scale."""
     truth, p = sample.truth, sample.probabilities
     figures = {
@@ -168,7 +168,7 @@ def _plain_kappa(counts: metrics.Counts) -> Values:
     return metrics.ratio(metrics.accuracy_of(counts) - chance, 1 - chance)
 
 
-def grade_figures(sample: Sample) -> Mapping[str, WeightedFigure]:
+def grade_figures(sample: Sample) -> dict[str, WeightedFigure]:
     """Recall, precision, F1 and one-against-the-rest AUC of every grade that occurs."""
     figures: dict[str, WeightedFigure] = {}
     for index in np.unique(sample.truth):

@@ -1,7 +1,7 @@
 """Figures with an interval over patients, and differences of two models on the same patients.
 
-A resample is a row of weights: how often each case's patient was drawn. A figure that takes many such rows at once costs
-a matrix product; any other one is given the drawn cases themselves.
+A resample is a row of weights: how often each case's patient was drawn. A figure that takes many such rows at once
+costs a matrix product; any other one is given the drawn cases themselves.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -21,7 +21,7 @@ _SURE = 1e-6
 def ratio(part: ArrayLike, whole: ArrayLike) -> Float64[np.ndarray, "..."]:
     """Quotient, not-a-number where the whole is zero."""
     above, below = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0))
 
 
 def confusion(truth: Grades, found: Grades, grades: int) -> Int64[np.ndarray, "grades grades"]:
@@ -138,7 +138,7 @@ def roc_curve(
 
 def confidence_bins(probabilities: Probabilities, bins: int) -> Int64[np.ndarray, " n"]:
     """The bin, of equal widths, that each case's highest probability falls into."""
-    return np.minimum((probabilities.max(1) * bins).astype(np.int64), bins - 1)
+    return np.asarray(np.minimum((probabilities.max(1) * bins).astype(np.int64), bins - 1))
 
 
 def calibration_errors(truth: Grades, probabilities: Probabilities, weights: Weights, bins: int = 15) -> Values:
