@@ -1,18 +1,24 @@
 """Clinical acceptability: the share of slices of which a reader would have nothing to correct that matters.
 
 A slice is acceptable when every disc on it is within one grade of the truth and nothing significant is missed or
-falsely called (as in the one-stage detectors of Pfirrmann grade, herniation and high-intensity zone). What is significant is
-written here once: a finding that is present or absent by its scale must be right; on longer scales one grade is borne;
-on a scale without order (Modic) a change must be seen as one, of whatever type; a place without an answer is a miss.
+falsely called, as defined for one-stage detectors of Pfirrmann grade, herniation and high-intensity zone; the three
+stenoses are judged alike. A finding that is present or absent by its scale must be right, on longer scales one grade is
+borne, and a place without an answer is a miss. Other conditions do not count: nobody has said which of their errors
+matter.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.intervals import Score, over_patients
+from lumbago.evaluation.rsna_score import RSNA_CONDITIONS
+
+JUDGED: Final = ("pfirrmann", "herniation", "high_intensity_zone", *RSNA_CONDITIONS)
+"""The conditions whose errors count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,17 @@ def fault_of(case: GradedCase) -> str:
     where = f"{case.condition} {case.place}"
     if found is None:
         return f"{where}: no answer"
-    if not case.scale.ordinal or len(case.scale.grades) == 2:
-        if bool(found) == bool(truth):
-            return ""
+    if found == truth:
+        return ""
+    if len(case.scale.grades) == 2:
         return f"{where}: {'missed' if truth else 'falsely called'}"
     return f"{where}: {case.scale.grades[found]} for {case.truth}" if abs(found - truth) > 1 else ""
 
 
 def judge_slices(cases: Sequence[GradedCase]) -> list[JudgedSlice]:
-    """Every slice with its faults."""
+    """Every slice that has a condition among `JUDGED`, with its faults."""
     slices: dict[tuple[str, str, str], list[GradedCase]] = {}
-    for case in cases:
+    for case in (case for case in cases if case.condition in JUDGED):
         slices.setdefault((case.data, case.patient, case.slice_name or case.study), []).append(case)
     return [
         JudgedSlice(data, patient, name, tuple(fault for row in rows if (fault := fault_of(row))))
