@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.evaluation import metrics
 from lumbago.evaluation.cases import GradedCase, Group
 from lumbago.evaluation.evaluate_cases import Evaluation, ScoreRow
 from lumbago.evaluation.figures_of_merit import Sample
+from lumbago.evaluation.group_wording import group_title
 
 _INK, _QUIET, _BLUE, _ORANGE = "#1F2933", "#7B8794", "#0072B2", "#D55E00"
 _STYLE: Final[Any] = {
@@ -31,15 +31,6 @@ _DARK: Final = 0.55
 _METADATA: Final = {"svg": {"Date": None}, "png": {"Software": None}}
 
 
-def group_title(place: Group, cases: int, patients: int) -> str:
-    """What a figure must say of its data."""
-    data, split, condition = place
-    title = CONDITIONS[condition].title
-    return (
-        f"{title[:1].upper()}{title[1:]}: {data}{f', {split}' if split else ''}; {cases} places of {patients} patients"
-    )
-
-
 def draw_group(evaluation: Evaluation, place: Group, cases: Sequence[GradedCase]) -> Figure:
     """The picture of one group; there must be a case with an answer."""
     sample = Sample.of(cases)
@@ -50,8 +41,7 @@ def draw_group(evaluation: Evaluation, place: Group, cases: Sequence[GradedCase]
         _draw_roc(roc, sample)
         _draw_reliability(reliability, sample)
         _draw_levels(levels, [row for row in evaluation.rows if (row.data, row.split, row.condition) == place])
-        patients = len({case.patient for case in cases})
-        picture.suptitle(group_title(place, len(cases), patients), x=0.006, ha="left", fontsize=10.5, color=_INK)
+        picture.suptitle(group_title(place, cases), x=0.006, ha="left", fontsize=10.5, color=_INK)
     return picture
 
 
@@ -107,7 +97,9 @@ def _draw_reliability(axes: Axes, sample: Sample) -> None:
     confidence, right, cases = metrics.reliability_curve(sample.truth, sample.probabilities)
     axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.8, linestyle=":")
     axes.bar(confidence, cases / cases.sum(), width=0.06, color="#D9E2EC", label="share of places")
-    axes.plot(confidence, right, color=_BLUE, marker="o", markersize=4, linewidth=1.4, label="share that is right")
+    axes.plot(confidence, right, color=_BLUE, linewidth=1.0)
+    sizes = 12 + 120 * cases / cases.sum()
+    axes.scatter(confidence, right, sizes, color=_BLUE, zorder=3, label="share that is right")
     error = metrics.calibration_error(sample.truth, sample.probabilities)
     axes.set(title=f"Reliability (ECE {error:.3f})", xlabel="stated probability", xlim=(0, 1.03), ylim=(0, 1.03))
     axes.legend(loc="upper left")
