@@ -118,14 +118,15 @@ Group = tuple[str, str, str]
 
 
 def by_group(cases: Iterable[GradedCase]) -> dict[Group, list[GradedCase]]:
-    """Cases by data, split and condition; conditions in the order of their rows."""
+    """Cases by data, split and condition; patients before phantoms, conditions in the order of
+    their rows."""
     order = list(CONDITIONS)
 
-    def key(case: GradedCase) -> tuple[str, str, int]:
-        return case.data, case.split, order.index(case.condition)
+    def key(case: GradedCase) -> tuple[bool, str, str, int]:
+        return case.is_phantom, case.data, case.split, order.index(case.condition)
 
     ordered = sorted(cases, key=key)
-    return {(data, split, order[index]): list(rows) for (data, split, index), rows in groupby(ordered, key)}
+    return {(data, split, order[index]): list(rows) for (_, data, split, index), rows in groupby(ordered, key)}
 
 
 def disc_wise(cases: Iterable[GradedCase]) -> list[GradedCase]:

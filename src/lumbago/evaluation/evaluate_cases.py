@@ -59,7 +59,7 @@ class Evaluation:
     """All results of one table.
 
     Attributes:
-        cases: those that were scored; none of the validation split is among them.
+        cases: those that were scored.
         rows, differences, points: figures, comparisons with another model, operating points by data and split.
         slices: each judged, see `acceptability`.
         left_out: places that only one of two compared tables has, or that only one model answered.
@@ -89,7 +89,8 @@ def evaluate_cases(
 ) -> Evaluation:
     """Scores cases, compares them with another model's of the same places, and finds operating points.
 
-    Cases of the split `validation` are never scored: they join `validation`, on which thresholds are chosen.
+    Cases of the split `validation` are not scored beside others: they join `validation`, on which thresholds are
+    chosen. A table of nothing but validation cases is scored, and every score says so.
 
     Raises:
         UsageError: nothing to score; validation cases that are not flagged so or share a patient with the test; another
@@ -98,6 +99,8 @@ def evaluate_cases(
     require_validation(validation)
     chosen_on = [*validation, *(case for case in cases if case.split == VALIDATION)]
     scored = [case for case in cases if case.split != VALIDATION]
+    if not scored and not validation:
+        chosen_on, scored = [], list(cases)
     if not scored:
         raise UsageError("there is no case to score", "cases of another split than validation")
     groups, slices = by_group(scored), judge_slices(scored)
@@ -198,7 +201,7 @@ def _points(
 
 def _compare(cases: Sequence[GradedCase], against: Sequence[GradedCase]) -> tuple[list[DifferenceRow], int]:
     """Differences on the places that both tables have and both models answered, and how many others there are."""
-    others = {case.key: case for case in against if case.split != VALIDATION}
+    others = {case.key: case for case in against}
     both = [case for case in cases if case.key in others]
     if not both:
         raise UsageError("the two tables have no place in common", "two models' cases of the same data")

@@ -14,7 +14,7 @@ def condition_title(name: str) -> str:
 
 def said_split(split: str) -> str:
     """The split, or that it is not said."""
-    return split or "split not said"
+    return split or "not said"
 
 
 def counted(cases: Sequence[GradedCase]) -> str:
@@ -28,7 +28,7 @@ def counted(cases: Sequence[GradedCase]) -> str:
 def group_title(place: Group, cases: Sequence[GradedCase]) -> str:
     """What a figure must say of its data."""
     data, split, condition = place
-    return f"{condition_title(condition)}: {data}, {said_split(split)}; {counted(cases)}"
+    return f"{condition_title(condition)}: {data}, split: {said_split(split)}; {counted(cases)}"
 
 
 def file_stem(place: Group) -> str:

@@ -64,7 +64,7 @@ def _card(case: GradedCase, picture: Image.Image | None) -> str:
     verdict = "right" if case.found_index == case.truth_index else "wrong"
     second = f", second reader {escape(case.second_reader)}" if case.second_reader else ""
     where = " · ".join(escape(part) for part in (case.study, case.slice_name) if part)
-    made = ' <span class="phantom">computer-made</span>' if case.is_phantom else ""
+    made = ', <span class="phantom">computer-made</span>' if case.is_phantom else ""
     return (
         f'<div class="case">{shown}<div class="text"><b>{escape(case.place)}</b> <span class="quiet">{where}</span>'
         f'{made}<br>truth <b>{escape(title)}</b>{second}, predicted <span class="{verdict}">{escape(found)}</span>'

@@ -82,7 +82,8 @@ def _data_line(evaluation: Evaluation) -> str:
     for case in evaluation.cases:
         named.setdefault((case.data, case.split), []).append(case)
     return "; ".join(
-        f"{data_name(data)}, {escape(said_split(split))}: {counted(cases)}" for (data, split), cases in named.items()
+        f"{data_name(data)}, split: {escape(said_split(split))}, {counted(cases)}"
+        for (data, split), cases in named.items()
     )
 
 
@@ -132,7 +133,7 @@ def _differences(evaluation: Evaluation) -> str:
 def _group(evaluation: Evaluation, place: Group, cases: Sequence[GradedCase], shown: Illustrated | None) -> str:
     rows = [row for row in evaluation.rows if (row.data, row.split, row.condition) == place]
     parts = [f'<h2 id="{file_stem(place)}">{escape(condition_title(place[2]))}</h2>', f"<p>{data_name(place[0])}, "]
-    parts.append(f"{escape(said_split(place[1]))}; {counted(cases)}</p>")
+    parts.append(f"split: {escape(said_split(place[1]))}; {counted(cases)}</p>")
     if shown is None:
         return "".join(parts) + "<p>No place has an answer.</p>"
     parts += [figure(shown.svg, group_title(place, cases)), _grades(rows, cases), _readers(rows)]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumbago.anatomy.levels import LEVELS, bottom_count
+from lumbago.evaluation.intervals import Score, over_patients
 from lumbago.inference.weights import Model
 from lumbago.learning.disc_samples import picture_volume
 from lumbago.learning.label_tables import LabelledSlice
 from lumbago.learning.locator_targets import TrueDisc, true_discs
-from lumbago.evaluation.intervals import Score, over_patients
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
 
