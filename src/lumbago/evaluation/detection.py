@@ -40,11 +40,13 @@ Closeness = Callable[[tuple[float, ...], tuple[float, ...]], float]
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     """Intersection over union of two boxes."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    whole = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
+    shared = _area_of((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
+    whole = _area_of(one) + _area_of(other) - shared
     return shared / whole if whole > 0 else 0.0
+
+
+def _area_of(box: tuple[float, ...]) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def nearness(one: tuple[float, ...], other: tuple[float, ...]) -> float:
