@@ -35,7 +35,7 @@ def _case(
     truth = int(rng.integers(grades))
     values = draws[1].dirichlet(1 + skill * (np.arange(grades) == truth))
     second = int(np.clip(truth + rng.integers(-1, 2), 0, grades - 1))
-    source, number = patient.split(":")[0], int(patient.split(":")[1])
+    source, _, number = patient.partition(":")
     return GradedCase(
         source=source,
         patient=patient,
@@ -46,10 +46,10 @@ def _case(
         truth=row.scale.grades[truth],
         probabilities=None if rng.random() < 1 / 40 else tuple(float(value) for value in values),
         split="test",
-        scanner=("Maker A", "Maker B")[number % 2],
-        field_strength_t=(1.5, 3.0)[number % 2],
-        age_years=20.0 + number,
-        sex="FM"[number % 2],
+        scanner=("Maker A", "Maker B")[int(number) % 2],
+        field_strength_t=(1.5, 3.0)[int(number) % 2],
+        age_years=20.0 + int(number),
+        sex="FM"[int(number) % 2],
         second_reader=row.scale.grades[second],
     )
 

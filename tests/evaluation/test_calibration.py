@@ -8,8 +8,14 @@ from made_up_cases import made_up, truths, values
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UsageError
+from lumbago.evaluation import intervals
 from lumbago.evaluation.calibration import calibrate, fit_temperature, soften
 from lumbago.evaluation.cases import GradedCase
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "RESAMPLES", 100)
 
 
 def honest(condition: str = "pfirrmann", patients: int = 200) -> list[GradedCase]:

@@ -7,8 +7,14 @@ from made_up_cases import made_up
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UsageError
+from lumbago.evaluation import intervals
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.operating_points import operating_points
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "RESAMPLES", 100)
 
 
 def validation(condition: str = "pfirrmann", patients: int = 40) -> list[GradedCase]:

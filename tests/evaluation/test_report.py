@@ -13,6 +13,7 @@ from PIL import Image
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UsageError
+from lumbago.evaluation import intervals
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.evaluate_cases import Evaluation, evaluate_cases
 from lumbago.evaluation.gallery import choose_shelves
@@ -20,6 +21,11 @@ from lumbago.evaluation.score_tables import markdown
 from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
 COMMAND = "lumbago evaluate --cases <mine>.csv --out scores"
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "RESAMPLES", 100)
 
 
 def no_picture(case: GradedCase) -> None:
