@@ -214,43 +214,44 @@ def train(  # noqa: PLR0917 - typer makes options of them
 @app.command()
 def evaluate(  # noqa: PLR0917 - typer makes options of them
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, tables, figures, predictions.csv.")],
-    experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/.")] = None,
+    runs: Annotated[
+        str,
+        typer.Option(
+            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or a CSV table of cases made elsewhere."
+        ),
+    ],
+    experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None,
-    runs: Annotated[str, typer.Option(help="Run folder; {fold} is the patient's fold.")] = "",
     locators: Locators = "",
     on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
     card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
-    split: Annotated[str, typer.Option(help="What the cases are, as `validation`.")] = "",
-    cases: Annotated[Path | None, typer.Option(help="A table of cases made elsewhere, instead of a run.")] = None,
-    against: Annotated[Path | None, typer.Option(help="Another model's table of the same cases.")] = None,
-    validation: Annotated[Path | None, typer.Option(help="A table of validation cases, to choose thresholds.")] = None,
+    against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
-    if cases is not None:
-        _evaluate_tables((cases, against, validation), out)
+    if experiment is None or data is None:
+        _evaluate_table(Path(runs), against, out)
         return
-    if experiment is None or data is None or not runs:
-        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or --cases")
     _need_training()
     from lumbago.learning.run_experiment import Places, run_evaluation
 
     sources = tuple(part for part in on.split(",") if part)
-    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card, split=split)
+    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)
     scores = run_evaluation(experiment, places, runs, sources)
     for name, score in scores.items():
         print(f"{name:80} {score}")
 
 
-def _evaluate_tables(tables: tuple[Path, Path | None, Path | None], out: Path) -> None:
-    """A table of cases; with that of another model, and validation cases."""
+def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
+    if cases.suffix != ".csv":
+        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
     from lumbago.evaluation.case_table import read_cases
     from lumbago.evaluation.evaluate_cases import evaluate_cases
     from lumbago.evaluation.score_tables import markdown
     from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
-    evaluation = evaluate_cases(*(read_cases(path) if path else [] for path in tables))
-    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(tables[0].parent))
+    evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
 
 
@@ -258,13 +259,18 @@ def _evaluate_tables(tables: tuple[Path, Path | None, Path | None], out: Path) -
 def calibrate(
     model: Annotated[Path, typer.Argument(help="Folder of a model: model.onnx and card.toml.")],
     cases: Annotated[Path, typer.Option(help="Its predictions.csv on validation patients that it has not seen.")],
+    as_validation: Annotated[
+        bool, typer.Option(help="The cases are for validation; none says that it is a test.")
+    ] = False,
 ) -> None:
     """Fit the temperature of every condition on validation cases, and put it on the model's card."""
     _need("tomli_w", "train")
     from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.cases import as_validation as flagged
     from lumbago.learning.calibrate_card import calibrate_card
 
-    for item in calibrate_card(model, read_cases(cases), _own_command()):
+    chosen_on = flagged(read_cases(cases)) if as_validation else read_cases(cases)
+    for item in calibrate_card(model, chosen_on, _own_command()):
         verdict = "kept" if item.is_better else "not kept: log loss does not fall"
         print(
             f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"

@@ -9,7 +9,7 @@ from made_up_cases import made_up
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UnreadableInput, UsageError
 from lumbago.evaluation.case_table import read_cases, write_cases
-from lumbago.evaluation.cases import GradedCase, by_group, disc_wise, has_slices
+from lumbago.evaluation.cases import GradedCase, as_validation, by_group, disc_wise, has_slices
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -117,3 +117,11 @@ def test_groups_are_by_data_split_and_condition_patients_first() -> None:
         ("phantoms", "bulging"),
     ]
     assert sum(map(len, groups.values())) == 30
+
+
+def test_a_test_never_becomes_validation() -> None:
+    cases = [replace(case, split=split) for case, split in zip(made_up(patients=1), ("", "out of fold"), strict=False)]
+    assert {case.split for case in as_validation(cases)} == {"validation"}
+    for split in ("test", "test, 2nd hospital", "external"):
+        with pytest.raises(UsageError, match="never choose on test cases"):
+            as_validation([*cases, replace(cases[0], split=split)])

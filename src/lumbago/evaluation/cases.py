@@ -7,11 +7,12 @@ from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Scale
 from lumbago.anatomy.levels import MOST_DISCS, Side, level_from_bottom
-from lumbago.errors import UnreadableInput
+from lumbago.errors import UnreadableInput, UsageError
 
 VALIDATION: Final = "validation"
 """The split that thresholds and temperatures are chosen on, and nothing else is."""
 
+_NEVER_CHOSEN_ON: Final = ("test", "external")
 _SUM_TOLERANCE: Final = 0.01
 _LEVEL_NAMES: Final = frozenset(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
 
@@ -171,3 +172,21 @@ def has_slices(cases: Iterable[GradedCase]) -> bool:
             return True
         seen.add(place)
     return False
+
+
+def as_validation(cases: Iterable[GradedCase]) -> list[GradedCase]:
+    """The cases, flagged for validation.
+
+    Raises:
+        UsageError: one is flagged as something that must never be chosen on: a test, an external set.
+    """
+    flagged = []
+    for case in cases:
+        if case.split.startswith(_NEVER_CHOSEN_ON):
+            raise UsageError(
+                f"a case of {case.patient} is of the split {case.split!r}",
+                f"the split {VALIDATION!r}, or none said",
+                "never choose on test cases",
+            )
+        flagged.append(replace(case, split=VALIDATION))
+    return flagged

@@ -46,7 +46,6 @@ class Places:
         threads: processor threads.
         command: how this was called, for the card.
         card: model folder whose card is to hold the scores, or None.
-        split: what scored cases are called; "" for what they are by the experiment.
     """
 
     data: Path
@@ -55,7 +54,6 @@ class Places:
     threads: int = 2
     command: str = ""
     card: Path | None = None
-    split: str = ""
 
 
 def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool) -> Path:
@@ -166,11 +164,11 @@ def _score_grader(
     if not sources:
         with open_decoder() as decoder:
             cases = predict_phantoms(Models(locators(""), (models(""),)), places.data, decoder)
-            cases = _in_split(cases, places.split or "test, unseen seeds")
+            cases = _in_split(cases, "unseen seeds")
             return _score_cases(cases, places, phantom_pictures(places.data, decoder))
     rows = _graded_rows(sources, places)
     split = "out of fold" if set(sources) & set(experiment.sources) else "external"
-    cases = _in_split(predict_pictures(locators, models, rows), places.split or split)
+    cases = _in_split(predict_pictures(locators, models, rows), split)
     return _score_cases(cases, places, labelled_pictures(locators, rows))
 
 
