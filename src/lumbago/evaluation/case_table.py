@@ -58,7 +58,9 @@ def read_cases(path: Path) -> list[GradedCase]:
     lacking = [name for name in _NEEDED if not rows or name not in rows[0]]
     if lacking:
         raise UnreadableInput(
-            f"{path} has no rows with {', '.join(lacking)}", f"the columns {', '.join(_NEEDED)}", "see docs/how-to/evaluate.md"
+            f"{path} has no rows with {', '.join(lacking)}",
+            f"the columns {', '.join(_NEEDED)}",
+            "see docs/how-to/evaluate.md",
         )
     is_older = _OLDER_MARK in rows[0] and "study" not in rows[0]
     cases = [_read_row(path, number, row, is_older) for number, row in enumerate(rows, 2)]
