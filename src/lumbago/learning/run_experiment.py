@@ -9,19 +9,26 @@ from typing import Final
 
 import torch
 
-from lumbago.errors import ModelRefused, SettingsRefused, UsageError
-from lumbago.inference.weights import Card, Model, load_model
+from lumbago.dicom.decoder import open_decoder
+from lumbago.errors import SettingsRefused, UsageError
+from lumbago.evaluation.cases import GradedCase
+from lumbago.evaluation.evaluate_cases import evaluate_cases
+from lumbago.evaluation.gallery import PictureOf
+from lumbago.evaluation.intervals import Score
+from lumbago.evaluation.write_evaluation import write_evaluation
+from lumbago.inference.weights import Model, load_model
 from lumbago.labels.picture_slices import LabelledSlice
+from lumbago.learning.case_pictures import labelled_pictures, phantom_pictures
 from lumbago.learning.disc_samples import graded_patches
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
-from lumbago.learning.metrics import Score
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import score_locator
 from lumbago.learning.score_phantoms import predict_phantoms
+from lumbago.learning.seen_patients import require_unseen
 from lumbago.learning.train import Progress, Task, train
 from lumbago.learning.write_card import Training, add_scores, write_card
 from lumbago.pipeline.analyze_study import Models
@@ -119,22 +126,10 @@ def model_of(folder: str, folds: int) -> ModelOf:
 
     def unseen(patient: str) -> Model:
         model = load(fold_of(patient, folds))
-        _require_unseen(model.card, patient)
+        require_unseen(model.card, patient)
         return model
 
     return unseen
-
-
-def _require_unseen(card: Card, patient: str) -> None:
-    """The card says from which sources, without which fold, a model was trained; patients are named by source."""
-    settings = card.proof.get("settings", {})
-    trained_on = {source.split("_")[0] for source in settings.get("sources", ())}
-    if patient.partition(":")[0] in trained_on and fold_of(patient, settings["folds"]) != settings["fold"]:
-        raise ModelRefused(
-            f"the model {card.name} was trained on {patient}",
-            "a model that has not seen the patients that it is used on",
-            "name the folders of the folds' models, with {fold} for the number of the fold",
-        )
 
 
 def _locator_task(experiment: Experiment, places: Places) -> Task:
@@ -168,10 +163,24 @@ def _score_grader(
 ) -> dict[str, Score]:
     locators = model_of(places.locators, experiment.folds)
     if not sources:
-        predicted = predict_phantoms(Models(locators(""), (models(""),)), places.data)
-    else:
-        predicted = predict_pictures(locators, models, _graded_rows(sources, places))
-    return score_grades(predicted, places.run)
+        with open_decoder() as decoder:
+            cases = predict_phantoms(Models(locators(""), (models(""),)), places.data, decoder)
+            cases = _in_split(cases, "unseen seeds")
+            return _score_cases(cases, places, phantom_pictures(places.data, decoder))
+    rows = _graded_rows(sources, places)
+    split = "out of fold" if set(sources) & set(experiment.sources) else "external"
+    cases = _in_split(predict_pictures(locators, models, rows), split)
+    return _score_cases(cases, places, labelled_pictures(locators, rows))
+
+
+def _in_split(cases: Iterable[GradedCase], split: str) -> list[GradedCase]:
+    return [replace(case, split=split) for case in cases]
+
+
+def _score_cases(cases: list[GradedCase], places: Places, picture_of: PictureOf) -> dict[str, Score]:
+    scores = score_grades(cases, places.run)
+    write_evaluation(evaluate_cases(cases), places.run, places.command, picture_of)
+    return scores
 
 
 _Maker = Callable[[Experiment, Places], Task]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumbago.anatomy.levels import LEVELS, bottom_count
+from lumbago.evaluation.intervals import Score, over_patients
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.locator_targets import TrueDisc, true_discs
-from lumbago.learning.metrics import Score, over_patients
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
 

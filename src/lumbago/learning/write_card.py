@@ -9,9 +9,9 @@ from typing import Any, Final
 import tomli_w
 
 from lumbago import __version__
+from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import read_card
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.metrics import Score
 
 _SUDIRMAN = (
     "Lumbar Spine MRI Dataset, mid-sagittal T1 and T2: Sudirman, Al-Kafri et al., Mendeley k57fr854j2; body polygons: "

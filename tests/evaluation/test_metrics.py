@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from lumbago.learning import metrics
-from lumbago.learning.metrics import Score, over_patients
+from lumbago.evaluation import metrics
+from lumbago.evaluation.intervals import Score, over_patients
 
 GRADES = 5
 
@@ -131,3 +131,57 @@ def test_resamples_without_a_figure_are_left_out() -> None:
 
 def test_a_score_is_said_with_its_interval() -> None:
     assert str(Score(0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
+
+
+def ones(case: Case) -> np.ndarray:
+    return np.ones((1, case[0].size))
+
+
+def test_recall_precision_and_f1_of_each_grade(case: Case) -> None:
+    truth, found = case[0], case[1].argmax(1)
+    counts = metrics.confusions(truth, found, GRADES, ones(case))[0]
+    wanted = sklearn.precision_recall_fscore_support(truth, found, labels=range(GRADES), zero_division=np.nan)
+    occurs = np.isin(np.arange(GRADES), truth)
+    for figure, values in zip((metrics.precisions_of, metrics.recalls_of, metrics.f1_of), wanted, strict=False):
+        assert figure(counts)[occurs] == pytest.approx(values[occurs])
+
+
+def test_weights_count_cases_as_often(case: Case) -> None:
+    """Every figure under weights equals scikit-learn's with those sample weights."""
+    truth, values = case
+    found, weights = values.argmax(1), np.random.default_rng(5).integers(0, 4, truth.size).astype(float)
+    counts = metrics.confusions(truth, found, GRADES, weights[None])
+    kappa = sklearn.cohen_kappa_score(truth, found, labels=range(GRADES), weights="quadratic", sample_weight=weights)
+    assert metrics.kappa_of(counts, 2)[0] == pytest.approx(kappa)
+    right = sklearn.accuracy_score(truth, found, sample_weight=weights)
+    assert metrics.accuracy_of(counts)[0] == pytest.approx(right)
+    rounded = np.round(values[:, -1], 1)
+    wanted = sklearn.roc_auc_score(truth == 4, rounded, sample_weight=weights)
+    assert metrics.aucs(truth == 4, rounded, weights[None])[0] == pytest.approx(wanted)
+    copies = np.repeat(np.arange(truth.size), weights.astype(int))
+    assert metrics.calibration_errors(truth, values, weights[None])[0] == pytest.approx(
+        metrics.calibration_error(truth[copies], values[copies])
+    )
+
+
+def test_roc_curve(case: Case) -> None:
+    """scikit-learn's points, all of them, ties included; the area below is the AUC."""
+    truth, score = case[0] > 2, np.round(case[1][:, 3:].sum(1), 1)
+    alarms, hits = metrics.roc_curve(truth, score)
+    wanted = sklearn.roc_curve(truth, score, drop_intermediate=False)
+    assert alarms == pytest.approx(wanted[0]) and hits == pytest.approx(wanted[1])
+    assert np.trapezoid(hits, alarms) == pytest.approx(metrics.auc(truth, score))
+
+
+def test_a_reliability_curve_holds_every_case(case: Case) -> None:
+    confidence, right, cases = metrics.reliability_curve(*case)
+    assert cases.sum() == case[0].size
+    assert (right * cases).sum() / case[0].size == pytest.approx(metrics.accuracy(case[0], case[1].argmax(1)))
+    assert (confidence * cases).sum() / case[0].size == pytest.approx(case[1].max(1).mean())
+    assert (np.diff(confidence) > 0).all()
+
+
+def test_a_grade_that_never_occurs_has_no_recall() -> None:
+    counts = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 2.0]])
+    assert np.isnan(metrics.recalls_of(counts)).tolist() == [False, True, False]
+    assert metrics.balanced_accuracy_of(counts) == pytest.approx((0.75 + 0.5) / 2)

@@ -1,0 +1,1 @@
+"""Scores of any predictions against any labels: figures of merit, comparisons, tables, pictures, one page."""

@@ -1,0 +1,112 @@
+"""Tables of cases as CSV, written and read.
+
+Columns are the fields of `GradedCase`; grades by name, probabilities in the scale's order with a space between, empty
+where nothing was found. Only source, patient, condition, level, truth and probabilities must be there. The older form,
+with a column `picture` in place of `study` and grades by number, is read too.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.errors import LumbagoError, UnreadableInput, UsageError
+from lumbago.evaluation.cases import GradedCase
+
+COLUMNS: Final = tuple(item.name for item in fields(GradedCase))
+_NEEDED: Final = ("source", "patient", "condition", "level", "truth", "probabilities")
+_NUMBERS: Final = ("field_strength_t", "age_years")
+_OLDER_MARK: Final = "picture"
+
+
+def write_cases(cases: Iterable[GradedCase], path: Path) -> None:
+    """Writes a table.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf8") as file:
+            lines = csv.writer(file)
+            lines.writerow(COLUMNS)
+            lines.writerows([_cell(case, name) for name in COLUMNS] for case in cases)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror})", "", "choose another --out") from error
+
+
+def _cell(case: GradedCase, column: str) -> str:
+    value = getattr(case, column)
+    if value is None:
+        return ""
+    return " ".join(f"{number:.6g}" for number in value) if isinstance(value, tuple) else str(value)
+
+
+def read_cases(path: Path) -> list[GradedCase]:
+    """Reads a table.
+
+    Raises:
+        UnreadableInput: no such file, no such table, a row that cannot be meant, or two rows of the same place.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableInput(f"{path} cannot be read ({error})", "a CSV table of cases") from error
+    lacking = [name for name in _NEEDED if not rows or name not in rows[0]]
+    if lacking:
+        raise UnreadableInput(
+            f"{path} has no rows with {', '.join(lacking)}",
+            f"the columns {', '.join(_NEEDED)}",
+            "see docs/how-to/evaluate.md",
+        )
+    is_older = _OLDER_MARK in rows[0] and "study" not in rows[0]
+    cases = [_read_row(path, number, row, is_older) for number, row in enumerate(rows, 2)]
+    _refuse_twice(path, cases)
+    return cases
+
+
+def _read_row(path: Path, number: int, row: Mapping[str, Any], is_older: bool) -> GradedCase:
+    try:
+        return _older_case(row) if is_older else _case(row)
+    except LumbagoError as error:
+        raise UnreadableInput(f"{path}, line {number}: {error.found}", error.expected) from error
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise UnreadableInput(f"{path}, line {number}, is no case ({error})", "a row as in its head") from error
+
+
+def _case(row: Mapping[str, str]) -> GradedCase:
+    texts: dict[str, Any] = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    numbers = {name: float(texts[name]) if texts[name] else None for name in _NUMBERS}
+    optional = {name: texts[name] or None for name in ("side", "second_reader")}
+    study = texts["study"] or texts["patient"]
+    return GradedCase(**{
+        **texts, **numbers, **optional, "study": study, "probabilities": _probabilities(texts["probabilities"]),
+    })  # fmt: skip
+
+
+def _older_case(row: Mapping[str, str]) -> GradedCase:
+    level, _, side = row["level"].partition(" ")
+    number = int(row["truth"])
+    if number < 0:
+        raise ValueError(f"grade number {number}")
+    truth = CONDITIONS[row["condition"]].scale.grades[number]
+    return _case({**row, "study": row[_OLDER_MARK], "level": level, "side": side, "truth": truth, "picture": ""})
+
+
+def _probabilities(text: str) -> tuple[float, ...] | None:
+    return tuple(float(value) for value in text.split()) or None
+
+
+def _refuse_twice(path: Path, cases: Iterable[GradedCase]) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for number, case in enumerate(cases, 2):
+        if case.key in seen:
+            raise UnreadableInput(
+                f"{path}, line {number}, grades {case.place} of {case.study} a second time",
+                "one row for each place",
+                "name the slice in the column slice_name if it was graded on several",
+            )
+        seen.add(case.key)

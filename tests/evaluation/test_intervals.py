@@ -1,0 +1,73 @@
+"""Fast intervals are the slow ones; differences are paired."""
+
+import time
+
+import numpy as np
+import pytest
+from made_up_cases import made_up, truths, values
+
+from lumbago.evaluation import metrics
+from lumbago.evaluation.figures_of_merit import Sample, main_figures, patient_keys, score_cases
+from lumbago.evaluation.intervals import over_patients, weighted_differences, weighted_scores
+
+
+def test_weights_give_the_intervals_of_chosen_rows() -> None:
+    cases = [case for case in made_up(patients=12) if case.probabilities]
+    truth, p, patients = truths(cases), values(cases), patient_keys(cases)
+    fast = weighted_scores(main_figures(Sample.of(cases)), patients)
+    slow = {
+        "accuracy": lambda rows: metrics.accuracy(truth[rows], p[rows].argmax(1)),
+        "balanced accuracy": lambda rows: metrics.balanced_accuracy(truth[rows], p[rows].argmax(1)),
+        "quadratic kappa": lambda rows: metrics.weighted_kappa(truth[rows], p[rows].argmax(1), 5, 2),
+        "log loss": lambda rows: metrics.log_loss(truth[rows], p[rows]),
+        "calibration error": lambda rows: metrics.calibration_error(truth[rows], p[rows]),
+        "AUC of any change": lambda rows: metrics.auc(truth[rows] > 0, 1 - p[rows, 0]),
+        "off by more than one": lambda rows: metrics.far_off(truth[rows], p[rows].argmax(1)),
+    }
+    for name, figure in slow.items():
+        wanted = over_patients(figure, patients)
+        found = (fast[name].value, fast[name].low, fast[name].high)
+        assert found == pytest.approx((wanted.value, wanted.low, wanted.high)), name
+
+
+def test_two_thousand_cases_take_seconds() -> None:
+    cases = made_up(patients=400)
+    start = time.perf_counter()
+    scores = score_cases(cases)
+    assert len(cases) == 2000 and len(scores) > 30
+    assert time.perf_counter() - start < 15
+
+
+def difference(first: float, second: float) -> tuple[float, float, float]:
+    """Of accuracy, of models of some skill on the same 40 patients: value, p, and the width of its interval."""
+    one, other = (Sample.of([c for c in made_up(patients=40, skill=s) if c.probabilities]) for s in (first, second))
+    found = weighted_differences(
+        {"accuracy": main_figures(one)["accuracy"]}, {"accuracy": main_figures(other)["accuracy"]}, one.patients
+    )["accuracy"]
+    return found.score.value, found.p, found.score.high - found.score.low
+
+
+def test_a_better_model_is_seen_to_be_better() -> None:
+    better, p, _ = difference(20.0, 1.0)
+    worse, same_p, _ = difference(1.0, 20.0)
+    assert better == -worse > 0.2
+    assert p == same_p < 0.01
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    assert difference(3.0, 3.0) == (0.0, 1.0, 0.0)
+
+
+def test_differences_of_chance_models_are_seldom_significant() -> None:
+    """Of twenty pairs of equally blind models, few differ with p below 0.05."""
+    rng, significant = np.random.default_rng(0), 0
+    patients = np.repeat(np.arange(40), 5)
+    for _ in range(20):
+        one, other = (rng.random(200) < 0.5 for _ in range(2))
+        found = weighted_differences(
+            {"": lambda w, hit=one: metrics.weighted_mean(hit.astype(float), w)},  # type: ignore[misc]
+            {"": lambda w, hit=other: metrics.weighted_mean(hit.astype(float), w)},  # type: ignore[misc]
+            patients,
+        )
+        significant += found[""].p < 0.05
+    assert significant <= 4

@@ -1,0 +1,100 @@
+"""Temperatures come onto a card from validation patients that the model has not seen, and the pipeline uses them."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lumbago.anatomy.conditions import SEVERITY
+from lumbago.anatomy.levels import LEVELS
+from lumbago.errors import ModelRefused, UsageError
+from lumbago.evaluation import intervals
+from lumbago.evaluation.calibration import soften
+from lumbago.evaluation.cases import GradedCase
+from lumbago.inference.weights import SHIPPED, load_model, read_card
+from lumbago.learning.calibrate_card import calibrate_card
+from lumbago.learning.seen_patients import require_unseen
+
+COMMAND = "lumbago calibrate canal --cases predictions.csv"
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "RESAMPLES", 100)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of a shipped grader that was trained on phantoms 2,000,000 and on."""
+    return Path(shutil.copytree(SHIPPED / "canal-grader", tmp_path / "canal-grader"))
+
+
+def cases(temperature: float, patients: int = 80) -> list[GradedCase]:
+    """Validation phantoms whose probabilities are true but for this temperature."""
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet((2.0, 1.0, 1.0), patients * len(LEVELS))
+    said = soften(true, 1 / temperature)
+    return [
+        GradedCase(
+            "phantoms", f"phantom-7000-{number // 5:03d}", "s", "spinal_canal_stenosis", LEVELS[number % 5], None,
+            SEVERITY.grades[int(rng.choice(3, p=true[number]))], tuple(map(float, said[number])), split="validation",
+        )
+        for number in range(len(true))
+    ]  # fmt: skip
+
+
+def test_a_temperature_comes_onto_the_card_with_its_proof(model: Path) -> None:
+    before = read_card(model).calibration["spinal_canal_stenosis"]
+    (found,) = calibrate_card(model, cases(2.0), COMMAND)
+    card = read_card(model)
+    assert card.calibration["spinal_canal_stenosis"] == pytest.approx(before * found.temperature, abs=1e-4)
+    assert 1.6 < found.temperature < 2.5
+    (row,) = card.proof["calibration"]
+    assert row["command"] == COMMAND and row["split"] == "validation" and "computer-made" in row["data"]
+    assert row["after_cross_fitted"]["log loss"][0] < row["before"]["log loss"][0]
+    load_model(model.name, model.parent)
+
+
+def test_a_second_fit_replaces_the_first(model: Path) -> None:
+    calibrate_card(model, cases(2.0), COMMAND)
+    first = read_card(model).calibration["spinal_canal_stenosis"]
+    calibrate_card(model, cases(1.5), COMMAND)
+    card = read_card(model)
+    assert len(card.proof["calibration"]) == 1 and card.calibration["spinal_canal_stenosis"] > 1.2 * first
+
+
+def test_what_does_not_help_is_not_kept(model: Path) -> None:
+    text = (model / "card.toml").read_text()
+    worse = [replace(case, truth=SEVERITY.grades[number % 3]) for number, case in enumerate(cases(1.0))]
+    blind = [replace(case, probabilities=(1 / 3, 1 / 3, 1 / 3)) for case in worse]
+    (found,) = calibrate_card(model, blind, COMMAND)
+    assert not found.is_better and (model / "card.toml").read_text() == text
+
+
+@pytest.mark.parametrize("patient", ["phantom-2000000-000", "phantom-1999999-001", "phantom-2000000-899"])
+def test_training_phantoms_are_refused(model: Path, patient: str) -> None:
+    text = (model / "card.toml").read_text()
+    mine = cases(2.0)
+    with pytest.raises(ModelRefused, match=f"trained on {patient}"):
+        calibrate_card(model, [*mine, replace(mine[0], patient=patient)], COMMAND)
+    assert (model / "card.toml").read_text() == text
+    require_unseen(read_card(model), "phantom-2000000-900")
+
+
+def test_training_patients_are_refused() -> None:
+    """The shipped disc grader was trained on every fold of these."""
+    with pytest.raises(ModelRefused, match="trained on spider:1"):
+        require_unseen(read_card(SHIPPED / "disc-grader"), "spider:1")
+
+
+def test_test_cases_are_refused(model: Path) -> None:
+    with pytest.raises(UsageError, match="never choose on test cases"):
+        calibrate_card(model, [replace(case, split="test") for case in cases(2.0)], COMMAND)
+
+
+def test_cases_of_another_condition(model: Path) -> None:
+    other = GradedCase("a", "1", "1", "pfirrmann", "L4/L5", None, "1", None, split="validation")
+    with pytest.raises(UsageError, match="grades"):
+        calibrate_card(model, [other], COMMAND)
