@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from lumbago.phantom import render_arches as arches
 from lumbago.phantom import render_bones as bones
 from lumbago.phantom.anatomy_tables import SEGMENTS
 from lumbago.phantom.canvas import Canvas
@@ -115,17 +116,17 @@ def _paint_segment(canvas: Canvas, spec: SpineSpec, index: int, inner: Points) -
     above, below, segment = spec.vertebrae[index], spec.vertebrae[index + 1], spec.segments[index]
     sacral = segment.name.startswith("S")
     if sacral:
-        bones.paint_bone(canvas, bones.sacrum_depth(above, below, place), index)
+        arches.paint_bone(canvas, arches.sacrum_depth(above, below, place), index)
     else:
-        bones.paint_arch(canvas, above, index, place.above)
-        bones.paint_arch(canvas, below, index + 1, place.below)
-        bones.paint_facets(canvas, segment, SEGMENTS[index], index, place)
+        arches.paint_arch(canvas, above, index, place.above)
+        arches.paint_arch(canvas, below, index + 1, place.below)
+        arches.paint_facets(canvas, segment, SEGMENTS[index], index, place)
     _paint_where(may_be_canal(spec, index, place), canvas, place, partial(_paint_canal, spec=spec, index=index))
     if not sacral:
         paint_foramen(canvas, spec, index, place)
     paint_roots(canvas, spec, index, place)
     for vertebra, number, local in ((above, index, place.above), (below, index + 1, place.below)):
-        bones.paint_pedicles(canvas, vertebra, number, local)
+        arches.paint_pedicles(canvas, vertebra, number, local)
     near = bones.may_be_body((above, below), segment, place)
     _paint_where(near, canvas, place, partial(_paint_bodies, spec=spec, index=index))
 
