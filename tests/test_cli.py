@@ -15,7 +15,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from lumbago import __version__, cli
+from lumbago import __version__, cli, cli_learning
 from lumbago.anatomy.conditions import ROLES
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.cli import app, main
@@ -313,7 +313,7 @@ def test_calibration_on_what_the_model_was_trained_on_is_refused(tmp_path: Path,
 def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["train", "/home/me/experiments/disc.toml", "--data", "/data/of/mine", "--out", "runs/disc", "--locators"]
     monkeypatch.setattr("sys.argv", ["/usr/bin/lumbago", *words, "../runs/loc-{fold}/model", "--fold", "-1"])
-    assert cli._own_command() == (
+    assert cli_learning._own_command() == (
         "lumbago train experiments/disc.toml --data mine --out runs/disc --locators model --fold -1"
     )
 

@@ -9,8 +9,10 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
+from lumbago.cli_learning import labels_app, learning_app
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
+from lumbago.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +28,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-labels_app = typer.Typer(help="Labels of any source: check, import, export.", no_args_is_help=True)
+app.add_typer(learning_app)
 app.add_typer(labels_app, name="labels")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
@@ -61,13 +63,6 @@ def _complain(sentence: str) -> None:
     print(f"lumbago: {line}" if line.endswith(".") else f"lumbago: {line}.", file=sys.stderr)
 
 
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)
-
-
 @app.command()
 def analyze(
     studies: Annotated[list[Path], typer.Argument(help="Folders, zip archives, DICOM or NIfTI files; one study each.")],
@@ -93,7 +88,7 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
     from lumbago.pipeline.analyze_study import Models
     from lumbago.write_results import analyze_into
 
-    code, console = 0, _console()
+    code, terminal = 0, console()
     with open_decoder() as decoder:
         models = (
             Models.load(Path(settings.models), settings.threads)
@@ -108,10 +103,10 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
                 code = max(code, error.exit_code)
                 continue
             if len(studies) > 1:
-                console.print(f"\n{path} holds {len(studies)} studies.", markup=False)
+                terminal.print(f"\n{path} holds {len(studies)} studies.", markup=False)
             for study in studies:
                 result = analyze_into(study, models, decoder, out, settings)
-                _show(result, console)
+                _show(result, terminal)
                 code = max(code, result.exit_code)
     return code
 
@@ -139,17 +134,17 @@ def demo(
     """Make a phantom study, analyze it, compare it with its truth, and show where the report lies."""
     from lumbago.phantom.write_study import write_studies
 
-    console = _console()
-    console.print(f"1. Making a phantom study (seed {seed}): sagittal T1, sagittal T2, axial T2 ...")
+    terminal = console()
+    terminal.print(f"1. Making a phantom study (seed {seed}): sagittal T1, sagittal T2, axial T2 ...")
     (study,) = write_studies(out / "phantom", 1, seed)
-    console.print(f"   {study}\n2. Analyzing it ...", markup=False)
+    terminal.print(f"   {study}\n2. Analyzing it ...", markup=False)
     code = _analyze_all([study], out / "result", Settings.read())
-    console.print(
+    terminal.print(
         "3. Compared with the phantom's truth. Phantom figures say nothing about patients; models that were trained on "
         "patients do worse here than on them:"
     )
-    _compare_with_truth(out / "result" / study.name, study / "truth.json", console)
-    console.print(f"\nThe report: {(out / 'result' / study.name / 'report.pdf').resolve()}", markup=False)
+    _compare_with_truth(out / "result" / study.name, study / "truth.json", terminal)
+    terminal.print(f"\nThe report: {(out / 'result' / study.name / 'report.pdf').resolve()}", markup=False)
     if code not in {0, PartsMissing.exit_code}:
         raise typer.Exit(code)
 
@@ -176,178 +171,10 @@ def phantom(
     from lumbago.phantom.write_study import WritePlan, write_studies
 
     plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers)
-    with Progress(console=_console(), transient=True) as progress:
+    with Progress(console=console(), transient=True) as progress:
         bar = progress.add_task("phantoms", total=studies)
         written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done), plan)
     print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
-
-
-Data = Annotated[Path, typer.Option(help="Folder with the label sources.")]
-Locators = Annotated[str, typer.Option(help="Graders: folder of the locator's model; {fold} is the patient's fold.")]
-
-
-@app.command()
-def train(  # noqa: PLR0917 - typer makes options of them
-    experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")],
-    locators: Locators = "",
-    fold: Annotated[int, typer.Option(help="Fold to leave out, -1 for none.")] = -1,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
-) -> None:
-    """Train a network and export it, with its card, to RUN/model."""
-    _need_training()
-    from rich.progress import Progress
-
-    from lumbago.learning.run_experiment import Places, run_training
-
-    places = Places(data=data, run=out, locators=locators, threads=threads, command=_own_command())
-    with Progress(console=_console()) as progress:
-        bar = progress.add_task("training", total=None)
-
-        def show(step: int, steps: int, loss: float) -> None:
-            progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
-
-        model = run_training(experiment, places, fold, show, resume=resume)
-    print(f"Model in {model}")
-
-
-@app.command()
-def evaluate(  # noqa: PLR0917 - typer makes options of them
-    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, tables, figures, predictions.csv.")],
-    runs: Annotated[
-        str,
-        typer.Option(
-            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or a CSV table of cases made elsewhere."
-        ),
-    ],
-    experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None,
-    locators: Locators = "",
-    on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
-    card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
-    against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
-) -> None:
-    """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
-    if experiment is None or data is None:
-        _evaluate_table(Path(runs), against, out)
-        return
-    _need_training()
-    from lumbago.learning.run_experiment import Places, run_evaluation
-
-    sources = tuple(part for part in on.split(",") if part)
-    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)
-    scores = run_evaluation(experiment, places, runs, sources)
-    for name, score in scores.items():
-        print(f"{name:80} {score}")
-
-
-def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
-    if cases.suffix != ".csv":
-        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
-    _need("matplotlib", "evaluate")
-    from lumbago.evaluation.case_table import read_cases
-    from lumbago.evaluation.evaluate_cases import evaluate_cases
-    from lumbago.evaluation.score_tables import markdown
-    from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
-
-    evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
-    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
-    print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
-
-
-@app.command()
-def calibrate(
-    model: Annotated[Path, typer.Argument(help="Folder of a model: model.onnx and card.toml.")],
-    cases: Annotated[Path, typer.Option(help="Its predictions.csv on validation patients that it has not seen.")],
-    as_validation: Annotated[
-        bool, typer.Option(help="The cases are for validation; none says that it is a test.")
-    ] = False,
-) -> None:
-    """Fit the temperature of every condition on validation cases, and put it on the model's card."""
-    _need("tomli_w", "train")
-    from lumbago.evaluation.case_table import read_cases
-    from lumbago.evaluation.cases import as_validation as flagged
-    from lumbago.learning.calibrate_card import calibrate_card
-
-    chosen_on = flagged(read_cases(cases)) if as_validation else read_cases(cases)
-    for item in calibrate_card(model, chosen_on, _own_command()):
-        verdict = "kept" if item.is_better else "not kept: log loss does not fall"
-        print(
-            f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"
-        )
-        for name in item.before:
-            print(f"  {name}: {item.before[name]} before, {item.after[name]} after, cross-fitted")
-
-
-def _own_command() -> str:
-    """This command as a card may tell it: without the folders of this machine."""
-    return " ".join(["lumbago", *map(_without_folders, sys.argv[1:])])
-
-
-def _without_folders(argument: str) -> str:
-    path = Path(argument)
-    if not path.is_absolute() and ".." not in path.parts:
-        return argument
-    return "/".join(path.parts[-2:]) if path.suffix else path.name
-
-
-def _need_training() -> None:
-    _need("torch", "train", "PyTorch")
-    _need("matplotlib", "train")
-
-
-def _need(module: str, extra: str, name: str = "") -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        what = {"train": "training"}.get(extra, extra)
-        raise UsageError(
-            f"{name or module} is not installed",
-            f"the {what} extra",
-            f"pip install '.[{extra}]' in a clone, or make test",
-        )
-
-
-Source = Annotated[str, typer.Argument(help="A label source, see docs/how-to/labels.md.")]
-Folder = Annotated[Path, typer.Argument(help="Its folder.")]
-Names = Annotated[Path | None, typer.Option("--names", help="TOML file: what your own class names mean.")]
-
-
-@labels_app.command("check")
-def check_source(
-    source: Source,
-    folder: Folder,
-    names: Names = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all that was found.")] = None,
-) -> None:
-    """Report impossible and suspicious labels. Exit code: 0 none; 3 labels cannot be read; 5 some were found."""
-    from lumbago.labels.label_commands import LabelPlace, run_check
-
-    raise typer.Exit(run_check(LabelPlace(source, folder, names), json_file, _console()))
-
-
-@labels_app.command("import")
-def import_source(source: Source, folder: Folder, out: Out, names: Names = None) -> None:
-    """Write labels in Lumbago's own form. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
-    from lumbago.labels.label_commands import LabelPlace, run_import
-
-    raise typer.Exit(run_import(LabelPlace(source, folder, names), out, _console()))
-
-
-@labels_app.command("export")
-def export_source(
-    source: Source,
-    folder: Folder,
-    out: Out,
-    form: Annotated[str, typer.Option("--format", help="One of coco,yolo,labelme,rsna,csv.")],
-    names: Names = None,
-) -> None:
-    """Write labels in a form of others. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
-    from lumbago.labels.label_commands import LabelPlace, run_export
-
-    raise typer.Exit(run_export(LabelPlace(source, folder, names), out, form, _console()))
 
 
 def _model_folders() -> list[Path]:
@@ -382,7 +209,7 @@ def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `l
     folders = {folder.name: folder for folder in _model_folders()}
     if name not in folders:
         raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
-    _console().print(card_page(read_card(folders[name])))
+    console().print(card_page(read_card(folders[name])))
 
 
 @models_app.command("verify")

@@ -1,0 +1,182 @@
+"""The commands of those who train and score: labels, train, evaluate, calibrate. Heavy imports stay inside, as in
+`cli`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lumbago.errors import UsageError
+from lumbago.terminal import console
+
+learning_app = typer.Typer()
+labels_app = typer.Typer(help="Labels of any source: check, import, export.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Data = Annotated[Path, typer.Option(help="Folder with the label sources.")]
+Locators = Annotated[str, typer.Option(help="Graders: folder of the locator's model; {fold} is the patient's fold.")]
+
+
+@learning_app.command()
+def train(  # noqa: PLR0917 - typer makes options of them
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")],
+    locators: Locators = "",
+    fold: Annotated[int, typer.Option(help="Fold to leave out, -1 for none.")] = -1,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+) -> None:
+    """Train a network and export it, with its card, to RUN/model."""
+    _need_training()
+    from rich.progress import Progress
+
+    from lumbago.learning.run_experiment import Places, run_training
+
+    places = Places(data=data, run=out, locators=locators, threads=threads, command=_own_command())
+    with Progress(console=console()) as progress:
+        bar = progress.add_task("training", total=None)
+
+        def show(step: int, steps: int, loss: float) -> None:
+            progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
+
+        model = run_training(experiment, places, fold, show, resume=resume)
+    print(f"Model in {model}")
+
+
+@learning_app.command()
+def evaluate(  # noqa: PLR0917 - typer makes options of them
+    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, tables, figures, predictions.csv.")],
+    runs: Annotated[
+        str,
+        typer.Option(
+            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or a CSV table of cases made elsewhere."
+        ),
+    ],
+    experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None,
+    locators: Locators = "",
+    on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
+    card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
+    against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
+) -> None:
+    """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
+    if experiment is None or data is None:
+        _evaluate_table(Path(runs), against, out)
+        return
+    _need_training()
+    from lumbago.learning.run_experiment import Places, run_evaluation
+
+    sources = tuple(part for part in on.split(",") if part)
+    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)
+    scores = run_evaluation(experiment, places, runs, sources)
+    for name, score in scores.items():
+        print(f"{name:80} {score}")
+
+
+def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
+    if cases.suffix != ".csv":
+        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
+    _need("matplotlib", "evaluate")
+    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.evaluate_cases import evaluate_cases
+    from lumbago.evaluation.score_tables import markdown
+    from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
+
+    evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
+    print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
+
+
+@learning_app.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of a model: model.onnx and card.toml.")],
+    cases: Annotated[Path, typer.Option(help="Its predictions.csv on validation patients that it has not seen.")],
+    as_validation: Annotated[
+        bool, typer.Option(help="The cases are for validation; none says that it is a test.")
+    ] = False,
+) -> None:
+    """Fit the temperature of every condition on validation cases, and put it on the model's card."""
+    _need("tomli_w", "train")
+    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.cases import as_validation as flagged
+    from lumbago.learning.calibrate_card import calibrate_card
+
+    chosen_on = flagged(read_cases(cases)) if as_validation else read_cases(cases)
+    for item in calibrate_card(model, chosen_on, _own_command()):
+        verdict = "kept" if item.is_better else "not kept: log loss does not fall"
+        print(
+            f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"
+        )
+        for name in item.before:
+            print(f"  {name}: {item.before[name]} before, {item.after[name]} after, cross-fitted")
+
+
+def _own_command() -> str:
+    """This command as a card may tell it: without the folders of this machine."""
+    return " ".join(["lumbago", *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(argument: str) -> str:
+    path = Path(argument)
+    if not path.is_absolute() and ".." not in path.parts:
+        return argument
+    return "/".join(path.parts[-2:]) if path.suffix else path.name
+
+
+def _need_training() -> None:
+    _need("torch", "train", "PyTorch")
+    _need("matplotlib", "train")
+
+
+def _need(module: str, extra: str, name: str = "") -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        what = {"train": "training"}.get(extra, extra)
+        raise UsageError(
+            f"{name or module} is not installed",
+            f"the {what} extra",
+            f"pip install '.[{extra}]' in a clone, or make test",
+        )
+
+
+Source = Annotated[str, typer.Argument(help="A label source, see docs/how-to/labels.md.")]
+Folder = Annotated[Path, typer.Argument(help="Its folder.")]
+Names = Annotated[Path | None, typer.Option("--names", help="TOML file: what your own class names mean.")]
+
+
+@labels_app.command("check")
+def check_source(
+    source: Source,
+    folder: Folder,
+    names: Names = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all that was found.")] = None,
+) -> None:
+    """Report impossible and suspicious labels. Exit code: 0 none; 3 labels cannot be read; 5 some were found."""
+    from lumbago.labels.label_commands import LabelPlace, run_check
+
+    raise typer.Exit(run_check(LabelPlace(source, folder, names), json_file, console()))
+
+
+@labels_app.command("import")
+def import_source(source: Source, folder: Folder, out: Out, names: Names = None) -> None:
+    """Write labels in Lumbago's own form. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
+    from lumbago.labels.label_commands import LabelPlace, run_import
+
+    raise typer.Exit(run_import(LabelPlace(source, folder, names), out, console()))
+
+
+@labels_app.command("export")
+def export_source(
+    source: Source,
+    folder: Folder,
+    out: Out,
+    form: Annotated[str, typer.Option("--format", help="One of coco,yolo,labelme,rsna,csv.")],
+    names: Names = None,
+) -> None:
+    """Write labels in a form of others. Exit code: 0 all of them; 3 they cannot be read; 5 some were left out."""
+    from lumbago.labels.label_commands import LabelPlace, run_export
+
+    raise typer.Exit(run_export(LabelPlace(source, folder, names), out, form, console()))
