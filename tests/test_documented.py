@@ -70,7 +70,8 @@ def command_names(commands: Typer, prefix: str = "") -> set[str]:
     """`analyze`, `models list` and so on."""
     own = {prefix + (row.name or row.callback.__name__) for row in commands.registered_commands if row.callback}
     groups = [(row.name, row.typer_instance) for row in commands.registered_groups if row.typer_instance]
-    return own.union(*(command_names(group, f"{prefix}{name} ") for name, group in groups))
+    inner = [(f"{prefix}{name} " if isinstance(name, str) else prefix, group) for name, group in groups]
+    return own.union(*(command_names(group, start) for start, group in inner))
 
 
 def test_readme_lists_every_command() -> None:
