@@ -10,6 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
+from lumbago.options import How, Locators, Until, Where, grouped
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 
 if TYPE_CHECKING:
@@ -88,16 +89,13 @@ def analyze(
 def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
     from lumbago.dicom.decoder import open_decoder
     from lumbago.dicom.read_study import read_studies
+    from lumbago.inference.deployed import models_in_use
     from lumbago.pipeline.analyze_study import Models
     from lumbago.write_results import analyze_into
 
     code, console = 0, _console()
     with open_decoder() as decoder:
-        models = (
-            Models.load(Path(settings.models), settings.threads)
-            if settings.models
-            else Models.load(threads=settings.threads)
-        )
+        models = Models.load(models_in_use(settings), settings.threads)
         for path in inputs:
             try:
                 studies = read_studies(path, decoder=decoder)
@@ -180,41 +178,56 @@ def phantom(
     print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
 
 
-Data = Annotated[Path, typer.Option(help="Folder with the label sources.")]
-Locators = Annotated[str, typer.Option(help="Graders: folder of the locator's model; {fold} is the patient's fold.")]
-
-
 @app.command()
-def train(  # noqa: PLR0917 - typer makes options of them
+@grouped
+def train(
     experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")],
-    locators: Locators = "",
-    fold: Annotated[int, typer.Option(help="Fold to leave out, -1 for none.")] = -1,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+    where: Where,
+    how: How,
+    goal: Until,
 ) -> None:
-    """Train a network and export it, with its card, to RUN/model."""
+    """Train a network and export it, with its card, to RUN/model; or go on searching until it is Good."""
     _need_training()
     from rich.progress import Progress
 
-    from lumbago.learning.run_experiment import Places, run_training
+    from lumbago.learning.run_experiment import Places, run_training, training_sentence
+    from lumbago.learning.until_good import Aim, run_until_good
 
-    places = Places(data=data, run=out, locators=locators, threads=threads, command=_own_command())
-    with Progress(console=_console()) as progress:
+    if goal.until not in ("", "good") or bool(goal.until) != (goal.criteria is not None):
+        raise UsageError("--until good and --criteria FILE go together", "both or neither")
+    places = Places(
+        data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
+        workers=where.workers, command=_own_command(),
+    )  # fmt: skip
+    is_first = os.environ.get("RANK", "0") == "0"
+    with Progress(console=_console(), disable=not is_first) as progress:
         bar = progress.add_task("training", total=None)
 
         def show(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
 
-        model = run_training(experiment, places, fold, show, resume=resume)
-    print(f"Model in {model}")
+        if goal.criteria is not None:
+            aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, _user(), is_approved=goal.deploy)
+            end = run_until_good(
+                experiment, places, aim, (show, progress.console.print), resume=how.resume, **how.changes
+            )
+        else:
+            model = run_training(experiment, places, progress=show, resume=how.resume, **how.changes)
+            end = f"{training_sentence(where.out)}. Model in {model}" if is_first else ""
+    if end:
+        print(end)
+
+
+def _user() -> str:
+    from getpass import getuser
+
+    return getuser()
 
 
 @app.command()
 def evaluate(  # noqa: PLR0917 - typer makes options of them
     experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
-    data: Data,
+    data: Annotated[Path, typer.Option(help="Folder with the label sources.")],
     runs: Annotated[str, typer.Option(help="Run folder; {fold} is the patient's fold.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and scores.json.")],
     locators: Locators = "",
@@ -253,27 +266,46 @@ def _need_training() -> None:
         )
 
 
-def _model_folders() -> list[Path]:
-    """Folders of the models in use."""
-    from lumbago.errors import ModelRefused
-    from lumbago.inference.weights import SHIPPED
+def _model_folders() -> dict[str, Path]:
+    """Folders of the models in use, by name."""
+    from lumbago.inference.deployed import models_in_use
 
-    place = Path(Settings.read().models or SHIPPED)
-    folders = sorted(path.parent for path in place.glob("*/card.toml"))
-    if not folders:
-        raise ModelRefused(f"no models in {place}", "folders with card.toml", "install Lumbago again")
-    return folders
+    return models_in_use(Settings.read())
 
 
 @models_app.command("list")
 def list_models() -> None:
     """Name, version and training of every model in use."""
-    from lumbago.inference.weights import read_card
+    from lumbago.inference.weights import SHIPPED, read_card
 
-    for folder in _model_folders():
+    for name, folder in _model_folders().items():
         card = read_card(folder)
         purpose = ", ".join(card.conditions) or "places"
-        print(f"{card.name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}")
+        origin = "" if folder.parent == SHIPPED or Settings.read().models else "; deployed here"
+        print(f"{name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}{origin}")
+
+
+Why = Annotated[str, typer.Option(help="Reason, for the history.")]
+
+
+@models_app.command("deploy")
+def deploy_model(
+    model: Annotated[str, typer.Argument(help="A model's folder, or a registered name.")], why: Why = ""
+) -> None:
+    """Use a model in place of the shipped one of its name from now on."""
+    from lumbago.inference.deployed import Reason, deploy, read_registry
+
+    home = Settings.read().home_folder
+    folder = Path(model) if (Path(model) / "card.toml").is_file() else read_registry(home).newest(model)
+    print(f"In use from now on: {deploy(folder, home, Reason(_user(), why))}")
+
+
+@models_app.command("rollback")
+def roll_model_back(name: Annotated[str, typer.Argument(help="Name of a deployed model.")], why: Why = "") -> None:
+    """Take the last deployment of a name back; the one before it, or the shipped one, is used again."""
+    from lumbago.inference.deployed import Reason, roll_back
+
+    print(f"In use again: {roll_back(name, Settings.read().home_folder, Reason(_user(), why))}")
 
 
 @models_app.command("show")
@@ -282,7 +314,7 @@ def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `l
     from lumbago.inference.weights import read_card
     from lumbago.report.model_card import card_page
 
-    folders = {folder.name: folder for folder in _model_folders()}
+    folders = _model_folders()
     if name not in folders:
         raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
     _console().print(card_page(read_card(folders[name])))
@@ -293,9 +325,9 @@ def verify_models() -> None:
     """Check every model in use against its checksum and its golden pair."""
     from lumbago.inference.weights import load_model
 
-    for folder in _model_folders():
+    for name, folder in _model_folders().items():
         load_model(folder.name, folder.parent)
-        print(f"{folder.name}: as on its card")
+        print(f"{name}: as on its card")
 
 
 @app.command()
@@ -306,5 +338,5 @@ def info() -> None:
     for item in settings.__dataclass_fields__.values():
         variable = ENVIRONMENT_PREFIX + item.name.upper()
         print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
-    print(f"models in {_model_folders()[0].parent}:")
+    print("models in use:")
     list_models()

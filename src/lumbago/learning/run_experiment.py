@@ -11,6 +11,7 @@ import torch
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import ModelRefused, SettingsRefused, UnreadableInput, UsageError
+from lumbago.inference.deployed import models_in_use
 from lumbago.inference.weights import Card, Model, load_model
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.disc_samples import GradedPatch, graded_patches
@@ -24,12 +25,13 @@ from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.run_log import read_log
 from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
-from lumbago.learning.score_grader import predict_pictures, score_grades
+from lumbago.learning.score_grader import PredictedGrade, predict_pictures, score_grades
 from lumbago.learning.score_locator import score_locator
 from lumbago.learning.score_phantoms import predict_phantoms
 from lumbago.learning.train import Course, Progress, Task, train
 from lumbago.learning.write_card import Training, add_scores, write_card
-from lumbago.pipeline.analyze_study import Models
+from lumbago.pipeline.analyze_study import LOCATOR, Models
+from lumbago.settings import Settings
 
 ModelOf = Callable[[str], Model]
 """Gives the model for a patient: of the fold that has not seen him."""
@@ -56,6 +58,11 @@ class Places:
     workers: int = 1
     command: str = ""
     card: Path | None = None
+
+    @property
+    def sources(self) -> "Places":
+        """What samples are read from, alone."""
+        return Places(self.data, Path(), self.locators)
 
 
 def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool, **changes: Any) -> Path:
@@ -119,7 +126,7 @@ def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
     if path.is_file():
         told = json.loads(path.read_text(encoding="utf8"))
         return LayerChoice(**{**told, "layers": tuple(told["layers"])})
-    choice = choose_layers(experiment, *_grader_samples(_data_of(experiment), places), places.run / "features")
+    choice = choose_layers(experiment, *_grader_samples(_data_of(experiment), places.sources), places.run / "features")
     path.write_text(json.dumps(asdict(choice), indent=1), encoding="utf8")
     return choice
 
@@ -229,7 +236,7 @@ def _locator_task(experiment: Experiment, places: Places) -> Task:
 def _grader_task(experiment: Experiment, places: Places) -> Task:
     if not experiment.conditions:
         raise SettingsRefused(f"{experiment.name} grades nothing", "one or more conditions")
-    return GraderTask(experiment, *_grader_samples(_data_of(experiment), places))
+    return GraderTask(experiment, *_grader_samples(_data_of(experiment), places.sources))
 
 
 _COURSE: Final = Experiment("", "grader")
@@ -281,6 +288,27 @@ def _score_grader(
     else:
         predicted = predict_pictures(locators, models, _graded_rows(sources, places))
     return score_grades(predicted, places.run)
+
+
+def predict_left_out(experiment: Experiment, places: Places, model: Path) -> list[PredictedGrade]:
+    """What a grader says of the patients of the left-out fold, or, without label sources, of the phantom studies in the
+    data folder. Without a folder of locators the one in use places phantoms.
+
+    Raises:
+        ModelRefused: by its card the model has seen these patients; UnreadableInput: nothing there to judge on.
+    """
+    grader = load_model(model.name, model.parent, places.threads)
+    if not experiment.sources:
+        locator = Path(places.locators) if places.locators else models_in_use(Settings.read())[LOCATOR]
+        return predict_phantoms(Models(load_model(locator.name, locator.parent), (grader,)), places.data)
+    rows = [
+        row
+        for row in _graded_rows(experiment.sources, places)
+        if fold_of(row.patient, experiment.folds) == experiment.fold
+    ]
+    for row in rows:
+        _require_unseen(grader.card, row.patient)
+    return predict_pictures(model_of(places.locators, experiment.folds), lambda _: grader, rows)
 
 
 _Maker = Callable[[Experiment, Places], Task]
