@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lumbago.errors import SettingsRefused
-from lumbago.learning.shared_batch import gathered, gathered_outputs, share_layers
+from lumbago.learning.shared_batch import at_least_float32, gathered, gathered_outputs, share_layers
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -61,7 +61,7 @@ class Hardware:
         if self.ranks == 1:
             return network
         share_layers(network)
-        return DistributedDataParallel(network, broadcast_buffers=False)
+        return DistributedDataParallel(network)
 
     def to_device(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The batch on this process's device."""
@@ -70,8 +70,8 @@ class Hardware:
     def whole(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Outputs (float32) and targets of the whole batch."""
         if self.ranks == 1:
-            return outputs.float(), targets
-        return gathered_outputs(outputs.float()), tuple(gathered(part) for part in targets)
+            return at_least_float32(outputs), targets
+        return gathered_outputs(at_least_float32(outputs)), tuple(gathered(part) for part in targets)
 
     def agreed(self, value: float) -> float:
         """The first process's value, in every process."""

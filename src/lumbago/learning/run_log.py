@@ -26,10 +26,11 @@ class RunLog:
         self._file, self._events = file, events
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
-        """One line of figures after a step."""
+        """One line of figures after a step, to be read at once."""
         if self._file is not None:
             rounded = {name: float(f"{value:.6g}") for name, value in figures.items()}
             self._file.write(json.dumps({"step": step, **rounded}) + "\n")
+            self._file.flush()
         if self._events is not None:
             for name, value in figures.items():
                 self._events.add_scalar(name, value, step)

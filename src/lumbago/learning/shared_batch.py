@@ -39,6 +39,11 @@ class _GatherRanks(torch.autograd.Function):
         return slope.chunk(dist.get_world_size())[dist.get_rank()]
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision widened; what is wider already stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def gathered(share: Tensor) -> Tensor:
     """The whole of a batch, of which every process holds a share of the same size; no gradient flows back."""
     share = share.detach().contiguous()
@@ -64,7 +69,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        wide = x.float()
+        wide = at_least_float32(x)
         count = wide.numel() // wide.shape[1] * dist.get_world_size()
         mean = _sum(wide.sum((0, 2, 3))) / count
         centered = wide - mean[:, None, None]

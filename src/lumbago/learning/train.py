@@ -204,6 +204,6 @@ def validation_loss(task: Task, network: nn.Module, hardware: Hardware) -> float
         inputs, *targets = hardware.to_device(batch)
         with hardware.autocast():
             outputs = network(inputs)
-        total += float(task.loss(outputs.float(), tuple(targets))) * len(inputs)
+        total += float(task.loss(*Hardware().whole(outputs, tuple(targets)))) * len(inputs)
         count += len(inputs)
     return total / count if count else math.nan
