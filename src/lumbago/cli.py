@@ -206,16 +206,16 @@ def train(
         def show(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
 
+        def tell(sentence: str) -> None:
+            progress.console.print(sentence, markup=False, soft_wrap=True)
+
         if goal.criteria is not None:
             aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, _user(), is_approved=goal.deploy)
-            end = run_until_good(
-                experiment, places, aim, (show, progress.console.print), resume=how.resume, **how.changes
-            )
+            run_until_good(experiment, places, aim, (show, tell), resume=how.resume, **how.changes)
         else:
             model = run_training(experiment, places, progress=show, resume=how.resume, **how.changes)
-            end = f"{training_sentence(where.out)}. Model in {model}" if is_first else ""
-    if end:
-        print(end)
+    if goal.criteria is None and is_first:
+        print(f"{training_sentence(where.out)}. Model in {model}")
 
 
 def _user() -> str:

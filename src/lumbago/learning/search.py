@@ -72,7 +72,7 @@ def next_setting(
     own = {name: getattr(experiment, name) for name in search}
     if not tried:
         for name, distribution in search.items():
-            if not distribution._contains(_inner(distribution, own[name])):
+            if not _allows(distribution, own[name]):
                 raise SettingsRefused(
                     f"{experiment.name} has {name} = {own[name]!r}, which its search leaves out",
                     "the usual one among it",
@@ -96,6 +96,13 @@ def _study(search: Mapping[str, BaseDistribution], seed: int, tried: Sequence[Tr
             optuna.trial.create_trial(params=params, distributions=dict(search), value=row.shortfall)
         )  # fmt: skip
     return study
+
+
+def _allows(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return json.dumps(value) in distribution.choices
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return distribution.low <= value <= distribution.high
 
 
 def _inner(distribution: BaseDistribution, value: Any) -> Any:
