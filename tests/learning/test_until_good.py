@@ -65,7 +65,7 @@ def said(experiment: Experiment, places: Places, model: Path) -> list[PredictedG
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "RESAMPLES", 100)
+    monkeypatch.setattr(metrics, "RESAMPLES", 10)
     monkeypatch.setattr(until_good, "train_model", made_model)
     monkeypatch.setattr(until_good, "predict_left_out", said)
     (tmp_path / "shipped").mkdir()

@@ -184,7 +184,8 @@ def _accept(run: _Run, number: int) -> str:
     checksum = load_model(model.name, model.parent).card.sha256
     place = register(model, home, reason)
     name = run.experiment.name
-    run.note("registered", f"Registered {name} {checksum[:12]} in {place}.", sha256=checksum)
+    if not run.history.of("registered"):
+        run.note("registered", f"Registered {name} {checksum[:12]} in {place}.", sha256=checksum)
     if not run.aim.is_approved:
         return run.note("end", f"Not deployed, which was not approved: lumbago models deploy {name} does it.")
     deploy(model, home, reason)
