@@ -7,6 +7,7 @@ import pytest
 
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.judge import read_criteria
 from lumbago.learning.search import Tried, next_setting, read_search, told
 
 EXPERIMENT = """kind = "grader"
@@ -17,6 +18,17 @@ steps = [20, 40]
 feature_layers = [["stride_8", "stride_16"], ["auto"]]
 """
 RANGE = "learning_rate = {low = 1e-4, high = 1e-2, log = true}\nbatch = {low = 4, high = 16}\n"
+
+
+LOOP = Path(__file__).parents[2] / "experiments" / "loop"
+
+
+def test_the_small_loop_starts_with_its_default() -> None:
+    path = LOOP / "canal-grader.toml"
+    search, experiment = read_search(path), Experiment.read(path)
+    assert next_setting(search, experiment, []) == {name: getattr(experiment, name) for name in search}
+    conditions = {floor.condition for floor in read_criteria(LOOP / "criteria.toml").floors}
+    assert conditions <= set(experiment.conditions)
 
 
 def written(folder: Path, text: str) -> Path:

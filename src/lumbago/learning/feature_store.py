@@ -5,6 +5,7 @@ at any time and never be mistaken.
 """
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,9 +62,10 @@ def stored_features(
     if stages is None:
         stages = _computed(encoder, patches)
         folder.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".part").open("wb") as file:
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **stages)
-        path.with_suffix(".part").replace(path)
+        part.replace(path)
     return FeatureTable(stages, grade_table(samples, conditions), tuple(sample.patient for sample in samples))
 
 

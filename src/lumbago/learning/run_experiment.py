@@ -1,6 +1,7 @@
 """An experiment from its file to a model folder, and the scores of its folds."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -127,7 +128,9 @@ def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
         told = json.loads(path.read_text(encoding="utf8"))
         return LayerChoice(**{**told, "layers": tuple(told["layers"])})
     choice = choose_layers(experiment, *_grader_samples(_data_of(experiment), places.sources), places.run / "features")
-    path.write_text(json.dumps(asdict(choice), indent=1), encoding="utf8")
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(asdict(choice), indent=1), encoding="utf8")
+    part.replace(path)
     return choice
 
 

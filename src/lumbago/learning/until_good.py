@@ -5,6 +5,7 @@ Good is exported, carded, registered, and, where that was approved, deployed. Ev
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,6 +80,8 @@ def run_until_good(
         ModelRefused, UnreadableInput: as `run_training` and `run_evaluation`.
     """
     experiment = Experiment.read(path, **changes)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsRefused("a search over several processes", "one", "start it without torchrun")
     if experiment.kind != "grader":
         raise SettingsRefused(
             f"{experiment.name} is a {experiment.kind}", "a grader, which can be judged by its grades"
