@@ -102,7 +102,7 @@ def _allows(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return json.dumps(value) in distribution.choices
     assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return distribution.low <= value <= distribution.high
+    return bool(distribution.low <= value <= distribution.high)
 
 
 def _inner(distribution: BaseDistribution, value: Any) -> Any:
