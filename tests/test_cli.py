@@ -30,9 +30,10 @@ from one_slice import write_slice
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("LUMBAGO_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("LUMBAGO_HOME", str(tmp_path / "home"))
 
 
 def run(*arguments: str | Path) -> int:
@@ -100,6 +101,7 @@ WRONG = {
     "negative seed": ["phantom", "x", "--seed", "-1"],
     "no number": ["phantom", "x", "--studies", "many"],
     "unknown model": ["models", "show", "oracle"],
+    "until good without criteria": ["train", "x.toml", "--data", ".", "--out", "run", "--until", "good"],
     "unknown models command": ["models", "bless"],
 }
 
@@ -170,6 +172,22 @@ def test_models_of_one_s_own_are_the_ones_in_use(
     assert "not those of its card" in complaint(capsys)
 
 
+def test_a_deployed_model_is_in_use_until_it_is_rolled_back(tmp_path: Path, capsys: Capture) -> None:
+    shutil.copytree(SHIPPED / GRADERS[1], tmp_path / "mine")
+    assert run("models", "deploy", tmp_path / "mine", "--why", "to see") == 0
+    place = Path(capsys.readouterr().out.strip().rpartition(" ")[2])
+    assert place.is_relative_to(tmp_path / "home" / "models" / GRADERS[1])
+    assert run("models", "list") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "deployed here" in line]
+    assert line.startswith(GRADERS[1])
+    assert run("models", "rollback", GRADERS[1]) == 0
+    assert str(SHIPPED / GRADERS[1]) in capsys.readouterr().out
+    assert run("models", "rollback", GRADERS[1]) == 2
+    assert f"no model {GRADERS[1]} is deployed" in complaint(capsys)
+    assert run("models", "deploy", GRADERS[1]) == 0, "by its name, the one registered before"
+    assert str(place) in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [["info"], ["models", "list"], ["models", "verify"]], ids=" ".join)
 def test_no_models_at_all(command: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path))
@@ -195,7 +213,7 @@ def test_analysis_without_models(tmp_path: Path, capsys: Capture, monkeypatch: p
     (tmp_path / "models").mkdir()
     monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path / "models"))
     assert run("analyze", tmp_path, "--out", tmp_path / "out") == 6
-    assert LOCATOR in complaint(capsys)
+    assert "no models in" in complaint(capsys)
 
 
 def test_the_highest_exit_code_counts_and_every_study_is_tried(tmp_path: Path, capsys: Capture) -> None:

@@ -51,6 +51,7 @@ REVIEWED = {
     "matplotlib": "PSF-2.0",  # the LICENSE in its wheel: its own text after that of the Python Software Foundation
     "protobuf": "BSD-3-Clause",  # its metadata say "3-Clause BSD License"
     "pycocotools": "BSD-2-Clause",  # its metadata say "FreeBSD"; for tests alone
+    "tqdm": "MPL-2.0",  # and MIT, as its metadata say in a field that holds no expression
     "pypdfium2": "BSD-3-Clause",  # or Apache-2.0; PDFium and what is built into it likewise (LICENSES in its wheel)
 }
 """Packages whose metadata name no licence in a form that can be checked, and what a person read."""

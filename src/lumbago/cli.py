@@ -2,6 +2,7 @@
 
 import os
 import sys
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -85,16 +86,13 @@ def analyze(
 def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
     from lumbago.dicom.decoder import open_decoder
     from lumbago.dicom.read_study import read_studies
+    from lumbago.inference.deployed import models_in_use
     from lumbago.pipeline.analyze_study import Models
     from lumbago.write_results import analyze_into
 
     code, terminal = 0, console()
     with open_decoder() as decoder:
-        models = (
-            Models.load(Path(settings.models), settings.threads)
-            if settings.models
-            else Models.load(threads=settings.threads)
-        )
+        models = Models.load(models_in_use(settings), settings.threads)
         for path in inputs:
             try:
                 studies = read_studies(path, decoder=decoder)
@@ -177,27 +175,46 @@ def phantom(
     print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
 
 
-def _model_folders() -> list[Path]:
-    """Folders of the models in use."""
-    from lumbago.errors import ModelRefused
-    from lumbago.inference.weights import SHIPPED
+def _model_folders() -> dict[str, Path]:
+    """Folders of the models in use, by name."""
+    from lumbago.inference.deployed import models_in_use
 
-    place = Path(Settings.read().models or SHIPPED)
-    folders = sorted(path.parent for path in place.glob("*/card.toml"))
-    if not folders:
-        raise ModelRefused(f"no models in {place}", "folders with card.toml", "install Lumbago again")
-    return folders
+    return models_in_use(Settings.read())
 
 
 @models_app.command("list")
 def list_models() -> None:
     """Name, version and training of every model in use."""
-    from lumbago.inference.weights import read_card
+    from lumbago.inference.weights import SHIPPED, read_card
 
-    for folder in _model_folders():
+    for name, folder in _model_folders().items():
         card = read_card(folder)
         purpose = ", ".join(card.conditions) or "places"
-        print(f"{card.name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}")
+        origin = "" if folder.parent == SHIPPED or Settings.read().models else "; deployed here"
+        print(f"{name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}{origin}")
+
+
+Why = Annotated[str, typer.Option(help="Reason, for the history.")]
+
+
+@models_app.command("deploy")
+def deploy_model(
+    model: Annotated[str, typer.Argument(help="A model's folder, or a registered name.")], why: Why = ""
+) -> None:
+    """Use a model in place of the shipped one of its name from now on."""
+    from lumbago.inference.deployed import Reason, deploy, read_registry
+
+    home = Settings.read().home_folder
+    folder = Path(model) if (Path(model) / "card.toml").is_file() else read_registry(home).newest(model)
+    print(f"In use from now on: {deploy(folder, home, Reason(getuser(), why))}")
+
+
+@models_app.command("rollback")
+def roll_model_back(name: Annotated[str, typer.Argument(help="Name of a deployed model.")], why: Why = "") -> None:
+    """Take the last deployment of a name back; the one before it, or the shipped one, is used again."""
+    from lumbago.inference.deployed import Reason, roll_back
+
+    print(f"In use again: {roll_back(name, Settings.read().home_folder, Reason(getuser(), why))}")
 
 
 @models_app.command("show")
@@ -206,7 +223,7 @@ def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `l
     from lumbago.inference.weights import read_card
     from lumbago.report.model_card import card_page
 
-    folders = {folder.name: folder for folder in _model_folders()}
+    folders = _model_folders()
     if name not in folders:
         raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
     console().print(card_page(read_card(folders[name])))
@@ -217,9 +234,9 @@ def verify_models() -> None:
     """Check every model in use against its checksum and its golden pair."""
     from lumbago.inference.weights import load_model
 
-    for folder in _model_folders():
+    for name, folder in _model_folders().items():
         load_model(folder.name, folder.parent)
-        print(f"{folder.name}: as on its card")
+        print(f"{name}: as on its card")
 
 
 @app.command()
@@ -230,5 +247,5 @@ def info() -> None:
     for item in settings.__dataclass_fields__.values():
         variable = ENVIRONMENT_PREFIX + item.name.upper()
         print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
-    print(f"models in {_model_folders()[0].parent}:")
+    print("models in use:")
     list_models()

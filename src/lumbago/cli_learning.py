@@ -1,48 +1,63 @@
 """The commands of those who train and score: labels, train, evaluate, calibrate. Heavy imports stay inside, as in
 `cli`."""
 
+import os
 import sys
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lumbago.errors import UsageError
+from lumbago.options import How, Locators, Until, Where, grouped
+from lumbago.settings import Settings
 from lumbago.terminal import console
 
 learning_app = typer.Typer()
 labels_app = typer.Typer(help="Labels of any source: check, import, export.", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Data = Annotated[Path, typer.Option(help="Folder with the label sources.")]
-Locators = Annotated[str, typer.Option(help="Graders: folder of the locator's model; {fold} is the patient's fold.")]
 
 
 @learning_app.command()
-def train(  # noqa: PLR0917 - typer makes options of them
+@grouped
+def train(
     experiment: Annotated[Path, typer.Argument(help="A TOML file, see experiments/.")],
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")],
-    locators: Locators = "",
-    fold: Annotated[int, typer.Option(help="Fold to leave out, -1 for none.")] = -1,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+    where: Where,
+    how: How,
+    goal: Until,
 ) -> None:
-    """Train a network and export it, with its card, to RUN/model."""
+    """Train a network and export it, with its card, to RUN/model; or go on searching until it is Good."""
     _need_training()
     from rich.progress import Progress
 
-    from lumbago.learning.run_experiment import Places, run_training
+    from lumbago.learning.run_experiment import Places, run_training, training_sentence
+    from lumbago.learning.until_good import Aim, run_until_good
 
-    places = Places(data=data, run=out, locators=locators, threads=threads, command=_own_command())
-    with Progress(console=console()) as progress:
+    if goal.until not in ("", "good") or bool(goal.until) != (goal.criteria is not None):
+        raise UsageError("--until good and --criteria FILE go together", "both or neither")
+    places = Places(
+        data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
+        workers=where.workers, command=_own_command(),
+    )  # fmt: skip
+    is_first = os.environ.get("RANK", "0") == "0"
+    with Progress(console=console(), disable=not is_first) as progress:
         bar = progress.add_task("training", total=None)
 
         def show(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
 
-        model = run_training(experiment, places, fold, show, resume=resume)
-    print(f"Model in {model}")
+        def tell(sentence: str) -> None:
+            progress.console.print(sentence, markup=False, soft_wrap=True)
+
+        if goal.criteria is not None:
+            aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, getuser(), is_approved=goal.deploy)
+            run_until_good(experiment, places, aim, (show, tell), resume=how.resume, **how.changes)
+        else:
+            model = run_training(experiment, places, progress=show, resume=how.resume, **how.changes)
+    if goal.criteria is None and is_first:
+        print(f"{training_sentence(where.out)}. Model in {model}")
 
 
 @learning_app.command()

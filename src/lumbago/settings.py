@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_data_path
+
 from lumbago.errors import SettingsRefused
 
 FORMATS = ("json", "png", "pdf")
@@ -22,6 +24,7 @@ class Settings:
 
     threads: int = _setting(2, "processor threads for the networks, 1 to 64")
     models: str = _setting("", "folder with models to use instead of the shipped ones")
+    home: str = _setting("", "folder of deployed models; by default in the user's data folder")
     formats: tuple[str, ...] = _setting(
         FORMATS, f"what is written, some of {', '.join(FORMATS)}; findings.json always is"
     )
@@ -41,6 +44,11 @@ class Settings:
             )
         if self.models and not Path(self.models).is_dir():
             raise SettingsRefused(f"no folder {self.models}", "a folder with models", "change LUMBAGO_MODELS")
+
+    @property
+    def home_folder(self) -> Path:
+        """Where what was made here is kept."""
+        return Path(self.home) if self.home else user_data_path("lumbago")
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> "Settings":

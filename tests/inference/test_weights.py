@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_model import INPUT, NAME, OUTPUT, put_weights, without_weights, write_golden, write_model
 
 from lumbago.errors import ModelRefused
 from lumbago.inference.weights import Card, load_model, read_card
+from tiny_model import INPUT, NAME, OUTPUT, put_weights, without_weights, write_golden, write_model
 
 
 @pytest.fixture

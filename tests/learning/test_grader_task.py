@@ -64,7 +64,7 @@ def test_an_unknown_grade_teaches_nothing(task: GraderTask) -> None:
     assert isinstance(network, PatchGrader)
     given, grades = task.batch(np.random.default_rng(5))
     grades[:, 1] = -1
-    task.loss(network, (given, grades)).backward()  # type: ignore[no-untyped-call]
+    task.loss(network(given), (grades,)).backward()  # type: ignore[no-untyped-call]
     slopes = network.grade.weight.grad
     assert slopes is not None
     assert slopes[:5].abs().max() > 0 == slopes[5:].abs().max()
@@ -76,10 +76,10 @@ def test_a_likelier_truth_costs_less(task: GraderTask) -> None:
     assert isinstance(network, PatchGrader)
     given, grades = task.batch(np.random.default_rng(5))
     grades[:] = torch.tensor([4, 1])
-    before = float(task.loss(network, (given, grades)).detach())
+    before = float(task.loss(network(given), (grades,)).detach())
     with torch.no_grad():
         network.grade.bias[[4, 6]] += 2
-    assert float(task.loss(network, (given, grades)).detach()) < before
+    assert float(task.loss(network(given), (grades,)).detach()) < before
 
 
 def test_unshaken_patches_are_those_of_an_analysis(patches: list[GradedPatch]) -> None:

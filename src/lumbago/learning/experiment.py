@@ -37,6 +37,15 @@ class Experiment:
         learning_rate: its highest value; it warms up, then falls as a cosine.
         weight_decay: of AdamW.
         pretrained: start the encoder from ImageNet.
+        feature_layers: stages of `patch_grader.STAGES` that feed a grader's head; `auto` chooses by validation.
+        loss: of a grader, a row of `losses.GRADE_LOSSES`.
+        class_weights: weight of each grade in the loss, for scales of so many grades; empty weighs all the same.
+        precision: of `hardware.PRECISIONS`.
+        save_every: steps between checkpoints.
+        validate_every: steps between looks at the validation loss, 0 for none.
+        patience: looks without a better one after which a run stops, 0 for never; the best weights then count.
+        validation_fold: fold whose patients validate instead of training, or none when -1.
+        validation_phantoms: phantoms that validate; their seeds follow those of `phantoms`.
         augmentation: strength of the pictures' change, 1 as usual.
         folds: number of patient-wise folds; `fold` of them is left out, or none when -1.
         fold: the fold that is left out.
@@ -64,6 +73,15 @@ class Experiment:
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     pretrained: bool = True
+    feature_layers: tuple[str, ...] = ("stride_8", "stride_16")
+    loss: str = "softened"
+    class_weights: tuple[float, ...] = ()
+    precision: str = "auto"
+    save_every: int = 100
+    validate_every: int = 0
+    patience: int = 0
+    validation_fold: int = -1
+    validation_phantoms: int = 0
     augmentation: float = 1.0
     folds: int = 4
     fold: int = -1
@@ -73,23 +91,11 @@ class Experiment:
         """Refuses what makes no sense.
 
         Raises:
-            SettingsRefused: an unknown condition, a patch that the encoder cannot halve, a fold that there is not.
+            SettingsRefused: an unknown condition, a patch that the encoder cannot halve, a fold that there is not, a
+                course of training that cannot be run.
         """
-        unknown = sorted(set(self.conditions) - set(CONDITIONS))
-        if unknown:
-            raise SettingsRefused(
-                f"{self.name} names the condition {', '.join(unknown)}", f"some of {', '.join(CONDITIONS)}"
-            )
-        if len(self.patch) != 2 or any(side < _COARSEST or side % _COARSEST for side in self.patch):
-            raise SettingsRefused(
-                f"{self.name} has patches of {list(self.patch)} pixels", f"rows and columns, multiples of {_COARSEST}"
-            )
-        if not -1 <= self.fold < self.folds:
-            raise SettingsRefused(
-                f"{self.name} is to leave out fold {self.fold} of {self.folds}",
-                f"0 to {self.folds - 1}, or -1 for none",
-                "change --fold",
-            )
+        _check_choice(self)
+        _check_course(self)
 
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
@@ -98,15 +104,66 @@ class Experiment:
         Raises:
             SettingsRefused: no such file, not TOML, a setting that does not exist, or a value that makes no sense.
         """
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf8"))
-        except OSError as error:
-            raise SettingsRefused(f"no experiment {path}", "a TOML file", "see experiments/") from error
-        except ValueError as error:
-            raise SettingsRefused(f"{path} is not TOML: {error}", "a TOML file", "see experiments/") from error
+        settings = read_toml(path)
+        settings.pop(SEARCH, None)
         _check_settings(path, settings)
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
         return cls(**{"name": path.stem, **values, **changes})
+
+
+SEARCH: Final = "search"
+"""The table of an experiment that says what `lumbago train --until good` may change, see `learning.search`."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of an experiment or of criteria.
+
+    Raises:
+        SettingsRefused: no such file, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf8"))
+    except OSError as error:
+        raise SettingsRefused(f"no experiment {path}", "a TOML file", "see experiments/") from error
+    except ValueError as error:
+        raise SettingsRefused(f"{path} is not TOML: {error}", "a TOML file", "see experiments/") from error
+
+
+def _check_choice(experiment: Experiment) -> None:
+    unknown = sorted(set(experiment.conditions) - set(CONDITIONS))
+    if unknown:
+        raise SettingsRefused(
+            f"{experiment.name} names the condition {', '.join(unknown)}", f"some of {', '.join(CONDITIONS)}"
+        )
+    if len(experiment.patch) != 2 or any(side < _COARSEST or side % _COARSEST for side in experiment.patch):
+        raise SettingsRefused(
+            f"{experiment.name} has patches of {list(experiment.patch)} pixels",
+            f"rows and columns, multiples of {_COARSEST}",
+        )
+    if not -1 <= experiment.fold < experiment.folds:
+        raise SettingsRefused(
+            f"{experiment.name} is to leave out fold {experiment.fold} of {experiment.folds}",
+            f"0 to {experiment.folds - 1}, or -1 for none",
+            "change --fold",
+        )
+
+
+def _check_course(experiment: Experiment) -> None:
+    if min(experiment.steps, experiment.batch, experiment.members, experiment.save_every) < 1:
+        raise SettingsRefused(f"{experiment.name} does nothing", "steps, batch, members and save_every of 1 or more")
+    if min(experiment.validate_every, experiment.patience, experiment.validation_phantoms) < 0:
+        raise SettingsRefused(f"{experiment.name} validates a negative number of times or phantoms", "0 or more")
+    if experiment.patience and not experiment.validate_every:
+        raise SettingsRefused(f"{experiment.name} has patience but never looks", "validate_every of 1 or more")
+    if experiment.validate_every and experiment.validation_fold < 0 and not experiment.validation_phantoms:
+        raise SettingsRefused(f"{experiment.name} validates on no one", "validation_fold, validation_phantoms or both")
+    if not -1 <= experiment.validation_fold < experiment.folds or (
+        experiment.fold >= 0 and experiment.fold == experiment.validation_fold
+    ):
+        raise SettingsRefused(
+            f"{experiment.name} is to validate on fold {experiment.validation_fold} of {experiment.folds}",
+            f"0 to {experiment.folds - 1}, and not the fold that is left out for scores",
+        )
 
 
 _TOML_TYPES: Final[Mapping[type, tuple[type, ...]]] = {

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,21 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.errors import SettingsRefused
 from lumbago.learning.augment import Scanner, draw_scanner, rescan, tone
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.losses import ordinal_loss
+from lumbago.learning.feed import Batch
+from lumbago.learning.losses import GRADE_LOSSES, weighted_mean
 from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.export_onnx import export_onnx
-from lumbago.networks.patch_grader import PatchGrader, PatchGraderForExport
+from lumbago.networks.patch_grader import STAGES, PatchGrader, PatchGraderForExport
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import SignalReference
 
 _UNKNOWN = -1
-_SOFTNESS = 0.35
+_AT_ONCE = 64
 _SCALE_SPREAD = 0.08
 _LONE_SLICE = 0.2
 """Share of patches whose neighbouring slices are not there, as in a study of one slice."""
@@ -36,47 +39,91 @@ class GraderTask:
     Args:
         experiment: its settings.
         samples: the graded places to draw from.
+        unseen: graded places of other patients, for validation.
+
+    Raises:
+        SettingsRefused: a loss or a feature layer of another name, weights that fit no condition.
     """
 
-    def __init__(self, experiment: Experiment, samples: Sequence[GradedPatch]) -> None:
-        self.experiment, self.samples = experiment, samples
+    def __init__(
+        self, experiment: Experiment, samples: Sequence[GradedPatch], unseen: Sequence[GradedPatch] = ()
+    ) -> None:
+        _check(experiment)
+        self.experiment, self.samples, self.unseen = experiment, samples, unseen
         rows, columns = experiment.patch
         self.recipe = PatchRecipe(
             experiment.anchor, rows, columns, experiment.pixel_mm, experiment.slices, experiment.votes
         )
         self.chances = _chances(samples, experiment.conditions[0])
+        self.heads = {name: len(CONDITIONS[name].scale.grades) for name in experiment.conditions}
 
     def network(self) -> nn.Module:
         """A grader with a head for each condition, its encoder from ImageNet if wished and at hand."""
-        heads = {name: len(CONDITIONS[name].scale.grades) for name in self.experiment.conditions}
-        network = PatchGrader(heads)
+        network = PatchGrader(self.heads, stages=self.experiment.feature_layers)
         if self.experiment.pretrained:
             load_imagenet(network.encoder)
         return network
 
-    def batch(self, rng: Generator) -> tuple[Tensor, ...]:
+    def batch(self, rng: Generator, share: range | None = None) -> Batch:
         """(patches, grades): shapes (batch, slices, 3, rows, columns) and (batch, conditions), -1 where unknown."""
-        indices = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
-        drawn = [self.samples[index] for index in indices]
-        patches = np.stack([shaken_patch(sample, self.recipe, self.experiment, rng) for sample in drawn])
-        return torch.from_numpy(patches), torch.from_numpy(grade_table(drawn, self.experiment.conditions))
+        numbers = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
+        seeds = rng.integers(2**63, size=self.experiment.batch)
+        chosen = range(self.experiment.batch) if share is None else share
+        drawn = [(self.samples[numbers[place]], np.random.default_rng(seeds[place])) for place in chosen]
+        patches = np.stack([shaken_patch(sample, self.recipe, self.experiment, own) for sample, own in drawn])
+        grades = grade_table([sample for sample, _ in drawn], self.experiment.conditions)
+        return torch.from_numpy(patches), torch.from_numpy(grades)
 
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Mean over conditions of the loss of the known grades; grades that have an order are softened along it."""
-        assert isinstance(network, PatchGrader)
-        patches, grades = batch
+    def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
+        """Mean over conditions of the loss of the known grades."""
+        (grades,) = targets
         losses = []
-        for column, (name, logits) in enumerate(network.split(network(patches)).items()):
+        for column, (name, logits) in enumerate(zip(self.heads, self._split(outputs), strict=True)):
             known = grades[:, column] != _UNKNOWN
             if known.any():
-                softness = _SOFTNESS if CONDITIONS[name].scale.ordinal else 1e-3
-                losses.append(ordinal_loss(logits[known], grades[known, column], softness).mean())
-        return torch.stack(losses).mean()
+                truth = grades[known, column]
+                each = GRADE_LOSSES[self.experiment.loss](logits[known], truth, CONDITIONS[name].scale.ordinal)
+                losses.append(weighted_mean(each, truth, self._weights(name, outputs)))
+        return torch.stack(losses).mean() if losses else outputs.sum() * 0
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(outputs, list(self.heads.values()), dim=1)
+
+    def _weights(self, condition: str, like: Tensor) -> Tensor | None:
+        weights = self.experiment.class_weights
+        return like.new_tensor(weights) if len(weights) == self.heads[condition] else None
+
+    def validation(self) -> Sequence[Batch]:
+        """The unseen places as an analysis would crop them."""
+        return self._validation
+
+    @cached_property
+    def _validation(self) -> list[Batch]:
+        parts = [self.unseen[first : first + _AT_ONCE] for first in range(0, len(self.unseen), _AT_ONCE)]
+        return [
+            (
+                torch.from_numpy(np.stack([still_patch(sample, self.recipe) for sample in part])),
+                torch.from_numpy(grade_table(part, self.experiment.conditions)),
+            )
+            for part in parts
+        ]
+
+    @torch.no_grad()
+    def confusions(self, network: nn.Module) -> dict[str, Int64[np.ndarray, "grades grades"]]:
+        """Counts on the unseen places by condition, truth down and prediction across."""
+        counts = {name: np.zeros((grades, grades), np.int64) for name, grades in self.heads.items()}
+        device = next(network.parameters()).device
+        for patches, grades in self.validation():
+            parts = self._split(network(patches.to(device)).cpu())
+            for column, (name, logits) in enumerate(zip(self.heads, parts, strict=True)):
+                known = (grades[:, column] != _UNKNOWN).numpy()
+                np.add.at(counts[name], (grades[known, column].numpy(), logits.argmax(1).numpy()[known]), 1)
+        return {name: table for name, table in counts.items() if table.any()}
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
         """The graders, averaged, as ONNX; the golden input is two training patches."""
         graders = [network for network in networks if isinstance(network, PatchGrader)]
-        example, _ = self.batch(np.random.default_rng(1))
+        example, *_ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
         sha256 = export_onnx(PatchGraderForExport(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
         return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256)
@@ -84,6 +131,36 @@ class GraderTask:
     def sample_counts(self) -> dict[str, int]:
         """Number of graded places by source."""
         return dict(Counter(sample.source for sample in self.samples))
+
+
+def _check(experiment: Experiment) -> None:
+    if experiment.loss not in GRADE_LOSSES:
+        raise SettingsRefused(
+            f"{experiment.name} has the loss {experiment.loss!r}", f"one of {', '.join(GRADE_LOSSES)}"
+        )
+    scales = {len(CONDITIONS[name].scale.grades) for name in experiment.conditions}
+    if experiment.class_weights and len(experiment.class_weights) not in scales:
+        raise SettingsRefused(
+            f"{experiment.name} has {len(experiment.class_weights)} class weights", "one for each grade"
+        )
+    layers = experiment.feature_layers
+    if not layers or not set(layers) <= set(STAGES):
+        raise SettingsRefused(
+            f"{experiment.name} has the feature layers {', '.join(layers) or 'none'}",
+            f"auto, or some of {', '.join(STAGES)}",
+        )
+    stride = max(int(name.removeprefix("stride_")) for name in layers)
+    if any(side % stride for side in experiment.patch):
+        raise SettingsRefused(
+            f"{experiment.name} has patches of {list(experiment.patch)} pixels for features at stride {stride}",
+            f"multiples of {stride}",
+        )
+
+
+def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray, "slices 3 rows columns"]:
+    """Network input as an analysis makes it: nothing is shaken."""
+    patch = crop_patch(sample.volume, sample.frame, recipe.scaled(1 / sample.scale))
+    return patch_views(patch, sample.reference, recipe.pixel_mm)
 
 
 def grade_table(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> Int64[np.ndarray, "samples conditions"]:

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from numpy.random import Generator
 from torch import Tensor, nn
 
 from lumbago.learning.augment import Warp, draw_scanner, rescan, warp
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.feed import Batch
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, locator_sample
 from lumbago.learning.losses import map_loss
@@ -23,6 +25,7 @@ from lumbago.networks.spine_locator import SpineLocator
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
 from lumbago.pipeline.normalise import three_views
 
+_AT_ONCE = 8
 _WINDOW = (288, 224)
 _POINT_CHANNELS = [CHANNELS.index(name) for name in ("disc_center", "foramen", "recess")]
 _SOURCE_WEIGHTS = {"sudirman": 1.0, "spider": 3.0, "spider_space": 0.7}
@@ -35,11 +38,13 @@ class LocatorTask:
     Args:
         experiment: its settings.
         samples: the slices to draw from, real ones and phantoms'.
+        unseen: slices of other patients, for validation.
     """
 
-    def __init__(self, experiment: Experiment, samples: Sequence[LocatorSample]) -> None:
-        self.experiment = experiment
-        self.samples = samples
+    def __init__(
+        self, experiment: Experiment, samples: Sequence[LocatorSample], unseen: Sequence[LocatorSample] = ()
+    ) -> None:
+        self.experiment, self.samples, self.unseen = experiment, samples, unseen
         is_phantom = np.array([sample.patient.startswith("phantom:") for sample in samples], bool)
         weights = np.array([_SOURCE_WEIGHTS.get(_source(sample), 1.0) for sample in samples])
         share = experiment.phantom_share if is_phantom.any() else 0.0
@@ -50,10 +55,15 @@ class LocatorTask:
     @classmethod
     def read(cls, experiment: Experiment, data: Path) -> "LocatorTask":
         """Reads the label sources under `data`, without the left-out fold, and makes the phantoms."""
-        rows = read_labels(data, experiment.sources)
-        kept = [row for row in rows if fold_of(row.patient, experiment.folds) != experiment.fold]
-        real = [sample for row in kept if (sample := locator_sample(row)) is not None]
-        return cls(experiment, [*real, *phantom_samples(experiment.phantom_seed, experiment.phantoms)])
+        samples: dict[bool, list[LocatorSample]] = {True: [], False: []}
+        for row in read_labels(data, experiment.sources):
+            fold = fold_of(row.patient, experiment.folds)
+            if fold != experiment.fold and (sample := locator_sample(row)) is not None:
+                samples[fold == experiment.validation_fold].append(sample)
+        first, count = experiment.phantom_seed, experiment.phantoms
+        samples[False] += phantom_samples(first, count)
+        samples[True] += phantom_samples(first + count, experiment.validation_phantoms)
+        return cls(experiment, samples[False], samples[True])
 
     def network(self) -> nn.Module:
         """A locator, its encoder from ImageNet if wished and at hand."""
@@ -62,17 +72,33 @@ class LocatorTask:
             load_imagenet(network.encoder)
         return network
 
-    def batch(self, rng: Generator) -> tuple[Tensor, ...]:
+    def batch(self, rng: Generator, share: range | None = None) -> Batch:
         """(images, targets, known): shapes (batch, 3 | channels | channels, rows, columns)."""
-        indices = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
-        windows = [window(self.samples[index], rng, self.experiment.augmentation) for index in indices]
-        images, targets, known = (torch.from_numpy(np.stack(part)) for part in zip(*windows, strict=True))
-        return images.contiguous(memory_format=torch.channels_last), targets, known
+        numbers = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
+        seeds = rng.integers(2**63, size=self.experiment.batch)
+        chosen = range(self.experiment.batch) if share is None else share
+        return _stacked([self._window(self.samples[numbers[place]], int(seeds[place])) for place in chosen])
 
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    def _window(self, sample: LocatorSample, seed: int) -> "Window":
+        return window(sample, np.random.default_rng(seed), self.experiment.augmentation)
+
+    def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         """Masked cross-entropy and Dice."""
-        images, targets, known = batch
-        return map_loss(network(images), targets, known)
+        wanted, known = targets
+        return map_loss(outputs, wanted, known)
+
+    def validation(self) -> Sequence[Batch]:
+        """One window of each unseen slice, drawn by its number, next to unchanged in grey."""
+        return self._validation
+
+    @cached_property
+    def _validation(self) -> list[Batch]:
+        windows = [window(sample, np.random.default_rng(number), 0.0) for number, sample in enumerate(self.unseen)]
+        return [_stacked(windows[first : first + _AT_ONCE]) for first in range(0, len(windows), _AT_ONCE)]
+
+    def confusions(self, network: nn.Module) -> dict[str, Int64[np.ndarray, "grades grades"]]:
+        """None: a locator grades nothing."""
+        return {}
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
         """The locator as ONNX; its golden input is a window of noise."""
@@ -84,6 +110,11 @@ class LocatorTask:
     def sample_counts(self) -> dict[str, int]:
         """Number of slices by source."""
         return dict(Counter(_source(sample) for sample in self.samples))
+
+
+def _stacked(windows: Sequence["Window"]) -> Batch:
+    images, targets, known = (torch.from_numpy(np.stack(part)) for part in zip(*windows, strict=True))
+    return images.contiguous(memory_format=torch.channels_last), targets, known
 
 
 def _source(sample: LocatorSample) -> str:

@@ -1,31 +1,37 @@
 """One loop for every network: it can be killed at any step and goes on as if it had not been.
 
 Each batch, and what dropout drops from it, is drawn from the seed and the number of its step alone, so a resumed run
-sees what an uninterrupted one would have seen. The weights that count are a running mean (EMA) of the trained ones.
+sees what an uninterrupted one would have seen, and several processes together see what one alone would. The weights
+that count are a running mean (EMA) of the trained ones: the last, or with patience the best on validation.
 """
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from numpy.random import Generator
 from torch import Tensor, nn
 
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.feed import Batch, Waiting, feed
+from lumbago.learning.hardware import Hardware
+from lumbago.learning.run_log import RunLog, open_log
+from lumbago.learning.run_state import RunState
 from lumbago.learning.write_card import ModelFacts
 
 Progress = Callable[[int, int, float], None]
 """Called with the step done, the number of steps and the loss."""
 
-_SAVE_EVERY, _WARM_UP = 100, 0.05
+_WARM_UP, _CLIP, _SLOWEST = 0.05, 5.0, 0.998
 
 
 @runtime_checkable
@@ -36,12 +42,20 @@ class Task(Protocol):
         """A fresh network."""
         ...
 
-    def batch(self, rng: Generator) -> tuple[Tensor, ...]:
-        """A batch drawn with `rng`."""
+    def batch(self, rng: Generator, share: range | None = None) -> Batch:
+        """A batch drawn with `rng`, or only those samples of it whose numbers are in `share`."""
         ...
 
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Scalar loss of a batch."""
+    def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
+        """Scalar loss of the network's outputs for a batch, against the rest of the batch."""
+        ...
+
+    def validation(self) -> Sequence[Batch]:
+        """Batches of patients that the network does not learn from, always the same; empty when there are none."""
+        ...
+
+    def confusions(self, network: nn.Module) -> Mapping[str, Int64[np.ndarray, "grades grades"]]:
+        """Counts on the validation batches by condition, truth down and prediction across; empty if it grades none."""
         ...
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
@@ -53,31 +67,16 @@ class Task(Protocol):
         ...
 
 
-@dataclass(eq=False)
-class RunState:
-    """All that a run needs to go on."""
+@dataclass(frozen=True)
+class Course:
+    """How a run is run: on what, with how many threads that make batches, and whether it may go on with an old one."""
 
-    network: nn.Module
-    mean: nn.Module
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-    def save(self, path: Path) -> None:
-        """Writes beside, then renames: a kill leaves the old file whole."""
-        parts = {name: getattr(self, name).state_dict() for name in ("network", "mean", "optimizer")}
-        torch.save({**parts, "step": self.step, "seconds": self.seconds}, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-
-    def load(self, path: Path) -> None:
-        """Takes up a saved run."""
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        for name in ("network", "mean", "optimizer"):
-            getattr(self, name).load_state_dict(saved[name])
-        self.step, self.seconds = saved["step"], saved["seconds"]
+    hardware: Hardware = field(default_factory=Hardware)
+    workers: int = 1
+    resume: bool = False
 
 
-def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, resume: bool) -> RunState:
+def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, course: Course) -> RunState:
     """Trains to the end; the network that counts is `mean`, in evaluation mode. Checkpoint and log lie in `folder`.
 
     Raises:
@@ -85,34 +84,37 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(experiment.seed)
-    state = _start(experiment, task)
+    state = _start(experiment, task, course.hardware)
     checkpoint = folder / "checkpoint.pt"
-    _claim(folder, experiment, checkpoint.is_file(), resume)
+    _claim(folder, experiment, checkpoint.is_file(), course)
     if checkpoint.is_file():
-        state.load(checkpoint)
-    with (folder / "log.jsonl").open("a", encoding="utf8") as log:
-        for loss in _steps(experiment, task, state):
+        state.load(checkpoint, course.hardware.device)
+    with open_log(folder, state.step, is_kept=course.hardware.is_first) as log:
+        for loss in _steps(experiment, task, state, course):
             progress(state.step, experiment.steps, loss)
-            if state.step % _SAVE_EVERY == 0 or state.step == experiment.steps:
-                log.write(json.dumps({"step": state.step, "loss": round(loss, 5)}) + "\n")
+            _note(experiment, task, state, (loss, log), course.hardware)
+            if state.step % experiment.save_every == 0 or state.is_over(experiment):
                 log.flush()
-                state.save(checkpoint)
-    state.mean.eval()
+                if course.hardware.is_first:
+                    state.save(checkpoint)
+    course.hardware.wait_for_all()
+    state.finish(experiment)
     return state
 
 
-def _claim(folder: Path, experiment: Experiment, has_run: bool, resume: bool) -> None:
+def _claim(folder: Path, experiment: Experiment, has_run: bool, course: Course) -> None:
     wanted = json.dumps(asdict(experiment), indent=1)
     settings = folder / "experiment.json"
-    if has_run and not resume:
+    if has_run and not course.resume:
         raise SettingsRefused(f"{folder} holds a run", "an empty folder", "add --resume to go on with it")
     if has_run and settings.read_text(encoding="utf8") != wanted:
         raise SettingsRefused(f"{folder} holds a run with other settings", "the same settings", "choose another --out")
-    settings.write_text(wanted, encoding="utf8")
+    if course.hardware.is_first:
+        settings.write_text(wanted, encoding="utf8")
 
 
-def _start(experiment: Experiment, task: Task) -> RunState:
-    network = task.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _start(experiment: Experiment, task: Task, hardware: Hardware) -> RunState:
+    network = task.network().to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [
@@ -122,31 +124,55 @@ def _start(experiment: Experiment, task: Task) -> RunState:
     return RunState(network, deepcopy(network).eval(), torch.optim.AdamW(groups, lr=experiment.learning_rate))
 
 
-def _rate(experiment: Experiment, step: int) -> float:
+def rate(experiment: Experiment, step: int) -> float:
+    """Learning rate of a step: it warms up, then falls as a cosine."""
     done = step / experiment.steps
     if done < _WARM_UP:
         return experiment.learning_rate * (done / _WARM_UP + 0.02)
     return experiment.learning_rate * (0.5 + 0.5 * math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
 
 
-def _steps(experiment: Experiment, task: Task, state: RunState) -> Iterator[float]:
-    state.network.train()
-    while state.step < experiment.steps:
-        for group in state.optimizer.param_groups:
-            group["lr"] = _rate(experiment, state.step)
-        start = time.perf_counter()
-        rng = np.random.default_rng((experiment.seed, state.step))
-        batch = task.batch(rng)
-        torch.manual_seed(int(rng.integers(2**63)))
-        loss = task.loss(state.network, batch)
-        state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-        state.optimizer.step()
-        state.step += 1
-        state.seconds += time.perf_counter() - start
-        _follow(state.mean, state.network, min(0.998, state.step / (state.step + 20)))
-        yield loss.item()
+def _steps(experiment: Experiment, task: Task, state: RunState, course: Course) -> Iterator[float]:
+    if state.is_over(experiment):
+        return
+    hardware, share = course.hardware, course.hardware.share(experiment.batch)
+    called, waiting = hardware.spread(state.network.train()), Waiting(state.waited)
+    start = time.perf_counter() - state.seconds
+
+    def make(step: int) -> Batch:
+        return task.batch(np.random.default_rng((experiment.seed, step)), share)
+
+    batches = feed(make, range(state.step, experiment.steps), course.workers, waiting)
+    try:
+        for batch in batches:
+            loss = _learn(experiment, task, state, (called, hardware.to_device(batch)), hardware)
+            state.seconds, state.waited = time.perf_counter() - start, waiting.seconds
+            yield loss
+            if state.is_over(experiment):
+                return
+    finally:
+        batches.close()  # type: ignore[attr-defined]
+
+
+def _learn(
+    experiment: Experiment, task: Task, state: RunState, given: tuple[nn.Module, Batch], hardware: Hardware
+) -> float:
+    """One step. Every process computes the loss of the whole batch; DDP takes the mean of their gradients, hence the
+    factor."""
+    called, (inputs, *targets) = given
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate(experiment, state.step)
+    torch.manual_seed(int(np.random.default_rng((experiment.seed, state.step, 1)).integers(2**63)))
+    with hardware.autocast():
+        outputs = called(inputs)
+    loss = task.loss(*hardware.whole(outputs, tuple(targets)))
+    state.optimizer.zero_grad()
+    (loss * hardware.ranks).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), _CLIP)
+    state.optimizer.step()
+    state.step += 1
+    _follow(state.mean, state.network, min(_SLOWEST, state.step / (state.step + 20)))
+    return float(loss.detach())
 
 
 @torch.no_grad()
@@ -157,3 +183,27 @@ def _follow(mean: nn.Module, network: nn.Module, keep: float) -> None:
             slow.lerp_(fast, 1 - keep)
         else:
             slow.copy_(fast)
+
+
+def _note(experiment: Experiment, task: Task, state: RunState, told: tuple[float, RunLog], hardware: Hardware) -> None:
+    """Logs the step, and when it is time looks at the validation loss."""
+    loss, log = told
+    line: dict[str, float] = {"loss": loss}
+    if experiment.validate_every and state.step % experiment.validate_every == 0:
+        line["validation_loss"] = hardware.agreed(validation_loss(task, state.mean, hardware))
+        state.judge(line["validation_loss"])
+    if len(line) > 1 or state.step % max(1, experiment.steps // 200) == 0 or state.is_over(experiment):
+        log.write(state.step, {**line, "learning_rate": rate(experiment, state.step - 1)})
+
+
+@torch.no_grad()
+def validation_loss(task: Task, network: nn.Module, hardware: Hardware) -> float:
+    """Mean loss over the validation batches, each weighing as many as it has samples."""
+    total, count = 0.0, 0
+    for batch in task.validation():
+        inputs, *targets = hardware.to_device(batch)
+        with hardware.autocast():
+            outputs = network(inputs)
+        total += float(task.loss(*Hardware().whole(outputs, tuple(targets)))) * len(inputs)
+        count += len(inputs)
+    return total / count if count else math.nan

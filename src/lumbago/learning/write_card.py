@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,12 +36,13 @@ _OWN: Final = ("labels of whoever trained the model", "to be stated by them")
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a model came about."""
+    """How a model came about; `course` holds what else the card is to say of it."""
 
     experiment: Experiment
     command: str
     seconds: float
     samples: Mapping[str, int]
+    course: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
             "samples": dict(training.samples),
             "command": training.command,
             "seconds": round(training.seconds),
+            **training.course,
             "settings": {name: value for name, value in asdict(experiment).items() if value not in ((), "")},
         },
     }

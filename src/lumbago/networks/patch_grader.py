@@ -1,11 +1,12 @@
 """Grades of one disc from a few patches of neighbouring slices.
 
-The encoder is EfficientNet-Lite0 without its last stage; slices are pooled by attention (Ilse et al. 2018). Every
-condition has a linear head on globally averaged features, so that the class activation map (Zhou et al. 2016) of each
-grade comes from the same pass: the logit is the mean of its map plus a bias.
+The encoder is EfficientNet-Lite0 up to the coarsest stage that feeds the head; slices are pooled by attention (Ilse et
+al. 2018). Every condition has a linear head on globally averaged features, so that the class activation map (Zhou et
+al. 2016) of each grade comes from the same pass: the logit is the mean of its map plus a bias.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,12 @@ from torch import Tensor, nn
 from lumbago.networks.efficientnet_lite import EfficientNetLite0
 
 _WIDTH = 96
+STAGES: Final = ("stride_2", "stride_4", "stride_8", "stride_16", "stride_32")
+"""The encoder's stages by name, finest first."""
+
+USUAL: Final = ("stride_8", "stride_16")
+_GRID: Final = 2
+"""Number of the stage on whose grid the chosen ones are joined, and on which maps are given: stride 8."""
 
 
 class PatchGrader(nn.Module):
@@ -22,14 +29,16 @@ class PatchGrader(nn.Module):
     Args:
         heads: number of grades of each condition, in the order of the card.
         dropout: share of features dropped in training.
+        stages: those of `STAGES` that feed the heads.
     """
 
-    def __init__(self, heads: dict[str, int], dropout: float = 0.3) -> None:
+    def __init__(self, heads: dict[str, int], dropout: float = 0.3, stages: Sequence[str] = USUAL) -> None:
         super().__init__()
         self.heads = heads
-        self.encoder = EfficientNetLite0(stages=4)
-        fine, coarse = self.encoder.widths[2], self.encoder.widths[3]
-        self.join = nn.Sequential(nn.Conv2d(fine + coarse, _WIDTH, 1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU6())
+        self.fed = sorted(STAGES.index(name) for name in stages)
+        self.encoder = EfficientNetLite0(stages=self.fed[-1] + 1)
+        before = sum(self.encoder.widths[stage] for stage in self.fed)
+        self.join = nn.Sequential(nn.Conv2d(before, _WIDTH, 1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU6())
         self.attention = nn.Sequential(nn.Linear(_WIDTH, 32), nn.Tanh(), nn.Linear(32, 1))
         self.dropout = nn.Dropout(dropout)
         self.grade = nn.Linear(_WIDTH, sum(heads.values()))
@@ -37,8 +46,8 @@ class PatchGrader(nn.Module):
     def features(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> Float[Tensor, "batch width h w"]:
         """Features at stride 8, pooled over slices."""
         stages = self.encoder(patches.flatten(0, 1))
-        coarse = nn.functional.interpolate(stages[3], scale_factor=2.0, mode="bilinear", align_corners=False)
-        joined = self.join(torch.cat([stages[2], coarse], dim=1)).unflatten(0, (-1, patches.shape[1]))
+        fed = torch.cat([_on_grid(stages[stage], stage) for stage in self.fed], dim=1)
+        joined = self.join(fed).unflatten(0, (-1, patches.shape[1]))
         weight = self.attention(joined.mean((3, 4))).softmax(dim=1)
         pooled: Tensor = (joined * weight[..., None, None]).sum(dim=1)
         return pooled
@@ -53,6 +62,16 @@ class PatchGrader(nn.Module):
         """The logits of each condition."""
         parts = torch.split(logits, list(self.heads.values()), dim=1)
         return dict(zip(self.heads, parts, strict=True))
+
+
+def _on_grid(features: Tensor, stage: int) -> Tensor:
+    """A stage's features on the grid of stride 8."""
+    if stage < _GRID:
+        return nn.functional.avg_pool2d(features, 2 ** (_GRID - stage))
+    if stage == _GRID:
+        return features
+    scale = 2.0 ** (stage - _GRID)
+    return nn.functional.interpolate(features, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
 class PatchGraderForExport(nn.Module):

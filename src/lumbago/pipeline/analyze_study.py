@@ -38,13 +38,24 @@ class Models:
         return tuple(model.card for model in (self.locator, *self.graders))
 
     @classmethod
-    def load(cls, folder: Path = SHIPPED, threads: int = 2) -> "Models":
-        """The shipped models, or those of the same names in another folder.
+    def load(cls, places: Mapping[str, Path] | None = None, threads: int = 2) -> "Models":
+        """The models of an analysis.
+
+        Args:
+            places: folder of each by name, as `lumbago.inference.deployed.models_in_use` gives them; None for the
+                shipped ones.
 
         Raises:
             ModelRefused: one is missing or does not do what its card says.
         """
-        return cls(load_model(LOCATOR, folder, threads), tuple(load_model(name, folder, threads) for name in GRADERS))
+        folders = [(places or {}).get(name, _absent(places, name)) for name in (LOCATOR, *GRADERS)]
+        locator, *graders = (load_model(folder.name, folder.parent, threads) for folder in folders)
+        return cls(locator, tuple(graders))
+
+
+def _absent(places: Mapping[str, Path] | None, name: str) -> Path:
+    """Where a model is looked for that no place is given of: among the shipped ones, or where the given ones lie."""
+    return SHIPPED / name if not places else next(iter(places.values())).parent / name
 
 
 @dataclass(frozen=True, eq=False)
