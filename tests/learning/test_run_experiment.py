@@ -1,6 +1,7 @@
 """From an experiment's file to a model that can be loaded, and back again after an interruption."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from lumbago.inference.weights import load_model, read_card
+from lumbago.learning import run_experiment
+from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.run_experiment import Places, run_evaluation, run_training
 from lumbago.networks.patch_grader import PatchGrader
@@ -102,3 +105,24 @@ def test_folds_are_trained_and_scored_on_whom_they_have_not_seen(tmp_path: Path)
     written = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert set(written) == set(scores) != set()
     assert {row["what"] for row in read_card(card).proof["scores"]} == set(scores)
+
+
+def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only what is learned from is graded as by a reader; what chooses weights is measured, and of seeds of its own."""
+    asked: list[tuple[int, int, bool]] = []
+
+    def no_patches(data: Experiment) -> tuple[()]:
+        asked.append((data.phantom_seed, data.phantoms, data.reader_noise))
+        return ()
+
+    monkeypatch.setattr(run_experiment, "phantom_patches", no_patches)
+    experiment = replace(
+        Experiment("noisy", "grader"),
+        conditions=("spinal_canal_stenosis",),
+        phantom_seed=50,
+        phantoms=3,
+        validation_phantoms=2,
+        reader_noise=True,
+    )
+    run_experiment.KINDS["grader"][0](experiment, Places(data=tmp_path, run=tmp_path))
+    assert asked == [(50, 3, True), (53, 2, False)]

@@ -259,7 +259,11 @@ def _grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch
         if fold != data.fold:
             rows[fold == data.validation_fold].append(row)
     unseen = replace(
-        data, phantom_seed=data.phantom_seed + data.phantoms, phantoms=data.validation_phantoms, validation_phantoms=0
+        data,
+        phantom_seed=data.phantom_seed + data.phantoms,
+        phantoms=data.validation_phantoms,
+        validation_phantoms=0,
+        reader_noise=False,
     )
     locators = model_of(places.locators, data.folds) if data.sources else None
     return (
