@@ -67,7 +67,7 @@ def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
     values = predict(model, patches, votes)
     graded = []
     for number, patch in enumerate(patches):
-        reason = _why_abstain(patch, votes[number][recipe.votes // 2])
+        reason = _why_abstain(patch, votes[number][recipe.votes // 2], recipe)
         for name in model.card.conditions:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
@@ -117,7 +117,7 @@ def _softmax(logits: Float32[np.ndarray, "patches grades"]) -> Float32[np.ndarra
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
+def _why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
     """Why a patch must not be graded, or ""."""
     middle = picture[picture.shape[0] // 2]
     full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
@@ -127,11 +127,17 @@ def _why_abstain(patch: PlacedPatch, picture: Patch) -> str:
         return patch.doubt
     if not _is_in_view(patch):
         return "the place is cut off at the edge of the image"
-    if float(np.percentile(middle, 95)) <= _NO_SIGNAL * full:
+    if float(np.percentile(_core(middle, recipe), 95)) <= _NO_SIGNAL * full:
         return "no signal there"
     if float(middle.std()) < _FLAT * full:
         return "no structure is seen there"
     return ""
+
+
+def _core(picture: Float32[np.ndarray, "rows columns"], recipe: PatchRecipe) -> Float32[np.ndarray, "high wide"]:
+    """The middle 10 x 14 mm: a disc and a rim of its bodies, so that even a black disc leaves some signal in it."""
+    (rows, columns), (high, wide) = picture.shape, (round(half / recipe.pixel_mm) for half in (5.0, 7.0))
+    return picture[max(rows // 2 - high, 0) : rows // 2 + high, max(columns // 2 - wide, 0) : columns // 2 + wide]
 
 
 def _is_in_view(patch: PlacedPatch) -> bool:
