@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from lumbago.anatomy.conditions import ROLES
+from coarse_study import coarse_study
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.labels.import_labels import import_labels
 from lumbago.labels.sources import SOURCES, read_source
 from lumbago.phantom import write_study as writer
-from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from made_up_labels import (
     BODIES,
     LEFT,
@@ -35,21 +33,6 @@ SEEDS = (21, 22)
 
 _WRITTEN: list[Path] = []
 """Phantoms take seconds to write: once is enough."""
-
-
-def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
-    """The study of a seed on few pixels and every second slice, so that a test takes seconds."""
-    made = phantom_study(seed, randomised)
-    scans = {}
-    for role in ROLES:
-        spec = made.scans[role]
-        groups = tuple(replace(group, count=(group.count + 1) // 2, spacing=2 * group.spacing) for group in spec.groups)
-        pixel = spec.pixel_mm * spec.rows / 64
-        once = replace(spec.disturbance, sub_slices=0)
-        scans[role] = replace(
-            spec, groups=groups, rows=64, columns=64, pixel_mm=pixel, acquired_mm=6.0, disturbance=once
-        )
-    return replace(made, scans=scans)
 
 
 def write_phantoms(folder: Path) -> Path:

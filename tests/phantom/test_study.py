@@ -1,19 +1,20 @@
 """Written studies: the same bytes for a seed, true geometry when read back, truth that points at the right pixels."""
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
-from lumbago.anatomy.conditions import CONDITIONS, ROLES
+from coarse_study import coarse_study
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import StudyFindings, StudySummary
 from lumbago.anatomy.levels import LEVELS
 from lumbago.errors import UsageError
 from lumbago.phantom import write_study as writer
 from lumbago.phantom.landmarks import landmarks
-from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.phantom_study import phantom_study
 from lumbago.phantom.render_spine import render
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import EXITING_LEFT, EXITING_RIGHT, SAC
@@ -21,25 +22,10 @@ from lumbago.phantom.tissues import EXITING_LEFT, EXITING_RIGHT, SAC
 SEED = 21
 
 
-def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
-    """The study of a seed on few pixels and half of the slices, so that a test takes seconds."""
-    made = phantom_study(seed, randomised)
-    scans = {}
-    for role in ROLES:
-        spec = made.scans[role]
-        groups = tuple(replace(group, count=(group.count + 1) // 2, spacing=2 * group.spacing) for group in spec.groups)
-        pixel = spec.pixel_mm * spec.rows / 96
-        once = replace(spec.disturbance, sub_slices=0)
-        scans[role] = replace(
-            spec, groups=groups, rows=96, columns=96, pixel_mm=pixel, acquired_mm=4.0, disturbance=once
-        )
-    return replace(made, scans=scans)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "phantom_study", coarse_study)
+        patch.setattr(writer, "phantom_study", partial(coarse_study, pixels=96))
         (written,) = writer.write_studies(tmp_path_factory.mktemp("out"), 1, SEED)
     return written
 
@@ -65,7 +51,7 @@ def pixel_at(image: pydicom.Dataset, point: np.ndarray) -> tuple[float, float, f
 
 
 def test_same_seed_same_bytes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "phantom_study", coarse_study)
+    monkeypatch.setattr(writer, "phantom_study", partial(coarse_study, pixels=96))
     again = writer.write_study(tmp_path / folder.name, SEED)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())

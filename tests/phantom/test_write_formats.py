@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,13 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from lumbago.anatomy.conditions import ROLES
+from coarse_study import coarse_study
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.anatomy.levels import LEVELS
 from lumbago.errors import UsageError
 from lumbago.phantom import write_study as writer
 from lumbago.phantom.landmarks import DiscPlace, landmarks
-from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import EXITING_LEFT, EXITING_RIGHT
 from lumbago.phantom.write_nifti import NIFTI_LABELS, nifti_labels
@@ -24,21 +22,6 @@ from lumbago.phantom.write_rsna import CONDITIONS_OF_RSNA, GRADE_COLUMNS, GRADES
 
 SEEDS = (21, 22)
 PLAN = writer.WritePlan(("dicom", "nifti", "rsna"))
-
-
-def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
-    """The study of a seed on few pixels, so that a test takes seconds."""
-    made = phantom_study(seed, randomised)
-    scans = {}
-    for role in ROLES:
-        spec = made.scans[role]
-        groups = tuple(replace(group, count=(group.count + 1) // 2, spacing=2 * group.spacing) for group in spec.groups)
-        pixel = spec.pixel_mm * spec.rows / 64
-        once = replace(spec.disturbance, sub_slices=0)
-        scans[role] = replace(
-            spec, groups=groups, rows=64, columns=64, pixel_mm=pixel, acquired_mm=6.0, disturbance=once
-        )
-    return replace(made, scans=scans)
 
 
 @pytest.fixture(scope="module")
