@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--spines", type=int, default=5000, help="spines from each starting seed")
     parser.add_argument("--starts", type=int, nargs="+", default=STARTS, help="starting seeds")
-    parser.add_argument("--studies", type=int, default=400, help="studies whose series are planned")
+    parser.add_argument("--studies", type=int, default=1600, help="studies whose series are planned")
     parser.add_argument("--compared", type=int, default=60, help="spines measured on both grids")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=Path("build/phantom-check"))

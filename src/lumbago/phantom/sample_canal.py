@@ -35,9 +35,9 @@ _CUT_SHIFT: Final[dict[str, dict[str, Thresholds]]] = {
     "foramen": {
         "L1/L2": (-0.05, -0.11),
         "L2/L3": (0.03, 0.35),
-        "L3/L4": (0.05, 0.13),
-        "L4/L5": (-0.02, -0.07),
-        "L5/S1": (0.03, -0.27),
+        "L3/L4": (0.05, 0.20),
+        "L4/L5": (-0.02, 0.00),
+        "L5/S1": (0.03, -0.20),
     },
     "recess": {
         "L1/L2": (0.00, 0.02),
@@ -49,7 +49,8 @@ _CUT_SHIFT: Final[dict[str, dict[str, Thresholds]]] = {
 }
 """By how much of the latent the anchors lie off its thresholds (moderate, severe), so that measured grades are as
 frequent as the latents': rendering scatters sizes about the drawn ones, which makes rare grades more frequent. Fitted
-by probit regression of measured grades on latents over 1,000 spines (seeds 600000 to 600999)."""
+by probit regression of measured grades on latents over 1,000 spines (seeds 600000 to 600999); severe foramina of
+L3/L4 to L5/S1 once more over 3,000 (seeds 601000 to 603999)."""
 _FULL_GAPS = (2.0, 3.2, 2.6, 6.0)
 _MORE_IN_FRONT = {"L1/L2": 2.0, "L2/L3": 1.8, "L3/L4": 1.2, "L4/L5": 0.5}
 _ROOT_SHARE = {"L1/L2": 0.34, "L2/L3": 0.31, "L3/L4": 0.28, "L4/L5": 0.25, "L5/S1": 0.2}
