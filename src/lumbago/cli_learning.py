@@ -32,7 +32,8 @@ def train(
     _need_training()
     from rich.progress import Progress
 
-    from lumbago.learning.run_experiment import Places, run_training, training_sentence
+    from lumbago.learning.places import Places
+    from lumbago.learning.run_training import run_training, training_sentence
     from lumbago.learning.until_good import Aim, run_until_good
 
     if goal.until not in ("", "good") or bool(goal.until) != (goal.criteria is not None):
@@ -81,7 +82,8 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
         _evaluate_table(Path(runs), against, out)
         return
     _need_training()
-    from lumbago.learning.run_experiment import Places, run_evaluation
+    from lumbago.learning.places import Places
+    from lumbago.learning.run_evaluation import run_evaluation
 
     sources = tuple(part for part in on.split(",") if part)
     places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)

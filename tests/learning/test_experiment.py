@@ -7,7 +7,9 @@ import pytest
 from lumbago.errors import LumbagoError, SettingsRefused, UsageError
 from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.run_experiment import KINDS, Places, run_evaluation, run_training
+from lumbago.learning.places import Places
+from lumbago.learning.run_evaluation import SCORERS, run_evaluation
+from lumbago.learning.run_training import TASKS, run_training
 from lumbago.pipeline.place_patches import ANCHORS
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
@@ -17,7 +19,7 @@ EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 def test_every_experiment_can_be_read(path: Path) -> None:
     experiment = Experiment.read(path)
     assert experiment.name == path.stem
-    assert experiment.kind in KINDS
+    assert experiment.kind in TASKS.keys() & SCORERS.keys()
     assert experiment.anchor in ANCHORS
     assert set(experiment.sources) <= set(SOURCES)
     assert experiment.sources or experiment.phantoms

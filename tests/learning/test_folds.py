@@ -12,7 +12,9 @@ from lumbago.errors import ModelRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
-from lumbago.learning.run_experiment import Places, model_of, run_evaluation, run_training
+from lumbago.learning.places import Places, model_of
+from lumbago.learning.run_evaluation import run_evaluation
+from lumbago.learning.run_training import run_training
 from lumbago.learning.write_card import ModelFacts, Training, write_card
 from lumbago.networks.export_onnx import export_onnx
 from made_up_labels import write_spider, write_spider_space, write_sudirman

@@ -18,7 +18,7 @@ from lumbago.inference import deployed
 from lumbago.inference.deployed import models_in_use, read_registry
 from lumbago.learning import until_good
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.run_experiment import Places
+from lumbago.learning.places import Places
 from lumbago.learning.until_good import Aim, run_until_good
 from lumbago.settings import Settings
 from tiny_model import NAME, put_weights, write_model

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
@@ -22,7 +22,7 @@ class Experiment:
 
     Attributes:
         name: name of the model that it makes.
-        kind: what is trained, a row of `run_experiment.KINDS`.
+        kind: what is trained, a row of `run_training.TASKS` and of `run_evaluation.SCORERS`.
         sources: label sources, folders under the data folder.
         phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
         phantom_share: share of a batch drawn from phantoms.
@@ -109,6 +109,20 @@ class Experiment:
         _check_settings(path, settings)
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
         return cls(**{"name": path.stem, **values, **changes})
+
+
+_Row = TypeVar("_Row")
+
+
+def of_kind(rows: Mapping[str, _Row], experiment: Experiment) -> _Row:
+    """The row of the experiment's kind.
+
+    Raises:
+        SettingsRefused: there is no such kind.
+    """
+    if experiment.kind not in rows:
+        raise SettingsRefused(f"{experiment.name} is of kind {experiment.kind!r}", f"one of {', '.join(rows)}")
+    return rows[experiment.kind]
 
 
 SEARCH: Final = "search"

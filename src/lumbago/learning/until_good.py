@@ -20,7 +20,9 @@ from lumbago.inference.weights import load_model
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.history import History
 from lumbago.learning.judge import Criteria, Verdict, judge, read_criteria
-from lumbago.learning.run_experiment import Places, predict_left_out, train_model
+from lumbago.learning.places import Places
+from lumbago.learning.run_evaluation import predict_left_out
+from lumbago.learning.run_training import train_model
 from lumbago.learning.score_grader import score_grades
 from lumbago.learning.search import Setting, Tried, next_setting, read_search, told
 from lumbago.learning.train import Progress

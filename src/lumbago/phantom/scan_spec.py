@@ -239,7 +239,10 @@ def _sagittal_groups(rng: Generator, spine: SpineSpec, sequence: Sequence, view:
     count = int(rng.choice((13, 15, 17, 19), p=(0.3, 0.4, 0.2, 0.1)))
     count = max(count, int(np.ceil(54 * spine.size / sequence.spacing)) | 1)
     center = (
-        middle + rng.normal(-0.062, 0.04) * view * back + rng.normal(0.035, 0.04) * view * up + rng.normal(0, 1.5) * left
+        middle
+        + rng.normal(-0.062, 0.04) * view * back
+        + rng.normal(0.035, 0.04) * view * up
+        + rng.normal(0, 1.5) * left
     )
     first = center - left * sequence.spacing * (count - 1) / 2
     return (SliceGroup(_point(first), _point(back), _point(-up), _point(left), count, sequence.spacing),)

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from lumbago.inference.weights import load_model, read_card
-from lumbago.learning import run_experiment
+from lumbago.learning import grader_samples
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of
-from lumbago.learning.run_experiment import Places, run_evaluation, run_training
+from lumbago.learning.places import Places
+from lumbago.learning.run_evaluation import run_evaluation
+from lumbago.learning.run_training import TASKS, run_training
 from lumbago.networks.patch_grader import PatchGrader
 from made_up_labels import write_sudirman
 
@@ -115,7 +117,7 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
         asked.append((data.phantom_seed, data.phantoms, data.reader_noise))
         return ()
 
-    monkeypatch.setattr(run_experiment, "phantom_patches", no_patches)
+    monkeypatch.setattr(grader_samples, "phantom_patches", no_patches)
     experiment = replace(
         Experiment("noisy", "grader"),
         conditions=("spinal_canal_stenosis",),
@@ -124,5 +126,5 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
         validation_phantoms=2,
         reader_noise=True,
     )
-    run_experiment.KINDS["grader"][0](experiment, Places(data=tmp_path, run=tmp_path))
+    TASKS["grader"](experiment, Places(data=tmp_path, run=tmp_path))
     assert asked == [(50, 3, True), (53, 2, False)]

@@ -1,0 +1,118 @@
+"""Scores of an experiment's models, each patient by a model that has not seen him."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from lumbago.dicom.decoder import open_decoder
+from lumbago.evaluation.cases import VALIDATION, GradedCase
+from lumbago.evaluation.evaluate_cases import evaluate_cases
+from lumbago.evaluation.gallery import PictureOf
+from lumbago.evaluation.intervals import Score
+from lumbago.evaluation.write_evaluation import write_evaluation
+from lumbago.inference.deployed import models_in_use
+from lumbago.inference.weights import load_model
+from lumbago.learning.case_pictures import labelled_pictures, phantom_pictures
+from lumbago.learning.experiment import Experiment, of_kind
+from lumbago.learning.grader_samples import graded_rows
+from lumbago.learning.label_tables import fold_of, read_labels
+from lumbago.learning.places import ModelOf, Places, model_of
+from lumbago.learning.score_grader import predict_pictures, score_grades
+from lumbago.learning.score_locator import score_locator
+from lumbago.learning.score_phantoms import predict_phantoms
+from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.write_card import add_scores
+from lumbago.pipeline.analyze_study import LOCATOR, Models
+from lumbago.settings import Settings
+
+
+def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ...]) -> dict[str, Score]:
+    """Scores of an experiment's models on label sources, each patient by a model that has not seen him.
+
+    An experiment without label sources is scored on the phantom studies in the data folder.
+
+    Args:
+        runs: run folder; `{fold}` in it stands for a patient's fold. Without it one model is scored on all patients.
+        sources: label sources to score on; empty for the experiment's own.
+
+    Raises:
+        SettingsRefused: an experiment that makes no sense, or an unknown label source.
+        ModelRefused: a model that has seen the patients it is to be scored on.
+        UnreadableInput: label tables that are not there.
+    """
+    experiment = Experiment.read(path)
+    scores = of_kind(SCORERS, experiment)(
+        experiment, places, model_of(f"{runs}/model", experiment.folds), sources or experiment.sources
+    )
+    places.run.mkdir(parents=True, exist_ok=True)
+    (places.run / "scores.json").write_text(
+        json.dumps({name: asdict(score) for name, score in scores.items()}, indent=1)
+    )
+    if places.card is not None:
+        add_scores(places.card, scores, places.command)
+    return scores
+
+
+def predict_left_out(experiment: Experiment, places: Places, model: Path) -> list[GradedCase]:
+    """What a grader says of the patients of the left-out fold, or, without label sources, of the phantom studies in the
+    data folder. Without a folder of locators the one in use places phantoms. A search chooses on these cases: they are
+    flagged for validation.
+
+    Raises:
+        ModelRefused: by its card the model has seen these patients; UnreadableInput: nothing there to judge on.
+    """
+    grader = load_model(model.name, model.parent, places.threads)
+    if not experiment.sources:
+        locator = Path(places.locators) if places.locators else models_in_use(Settings.read())[LOCATOR]
+        with open_decoder() as decoder:
+            models = Models(load_model(locator.name, locator.parent), (grader,))
+            return _in_split(predict_phantoms(models, places.data, decoder), VALIDATION)
+    rows = [
+        row
+        for row in graded_rows(experiment.sources, places)
+        if fold_of(row.patient, experiment.folds) == experiment.fold
+    ]
+    for row in rows:
+        require_unseen(grader.card, row.patient)
+    cases = predict_pictures(model_of(places.locators, experiment.folds), lambda _: grader, rows)
+    return _in_split(cases, VALIDATION)
+
+
+def _score_locator(
+    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
+) -> dict[str, Score]:
+    return score_locator(models, read_labels(places.data, sources))
+
+
+def _score_grader(
+    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
+) -> dict[str, Score]:
+    locators = model_of(places.locators, experiment.folds)
+    if not sources:
+        with open_decoder() as decoder:
+            cases = predict_phantoms(Models(locators(""), (models(""),)), places.data, decoder)
+            cases = _in_split(cases, "unseen seeds")
+            return _score_cases(cases, places, phantom_pictures(places.data, decoder))
+    rows = graded_rows(sources, places)
+    split = "out of fold" if set(sources) & set(experiment.sources) else "external"
+    cases = _in_split(predict_pictures(locators, models, rows), split)
+    return _score_cases(cases, places, labelled_pictures(locators, rows))
+
+
+def _in_split(cases: Iterable[GradedCase], split: str) -> list[GradedCase]:
+    return [replace(case, split=split) for case in cases]
+
+
+def _score_cases(cases: list[GradedCase], places: Places, picture_of: PictureOf) -> dict[str, Score]:
+    scores = score_grades(cases, places.run)
+    write_evaluation(evaluate_cases(cases), places.run, places.command, picture_of)
+    return scores
+
+
+SCORERS: Final[Mapping[str, Callable[[Experiment, Places, ModelOf, tuple[str, ...]], dict[str, Score]]]] = {
+    "locator": _score_locator,
+    "grader": _score_grader,
+}
+"""How models are scored, by the kind of an experiment."""
