@@ -16,6 +16,7 @@ from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import run_evaluation
 from lumbago.learning.run_training import TASKS, run_training
+from lumbago.learning.sample_cache import Preparation
 from lumbago.networks.patch_grader import PatchGrader
 from made_up_labels import write_sudirman
 
@@ -113,7 +114,7 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
     """Only what is learned from is graded as by a reader; what chooses weights is measured, and of seeds of its own."""
     asked: list[tuple[int, int, bool]] = []
 
-    def no_patches(data: Experiment) -> tuple[()]:
+    def no_patches(data: Experiment, how: Preparation) -> tuple[()]:
         asked.append((data.phantom_seed, data.phantoms, data.reader_noise))
         return ()
 
