@@ -3,6 +3,8 @@
 A file is named by a digest of what its samples were made from: the settings that matter, the content of the picture or
 the phantom's seed, the checksum of the model that placed them, and the code that made them. So the folder can be
 deleted between runs, a preparation that was interrupted goes on where it was, and no file is ever mistaken.
+
+Of libraries, joblib.Memory and diskcache keep pickles: they neither read one array of a study later nor notice damage.
 """
 
 import hashlib

@@ -96,7 +96,7 @@ def write_memberships(run: Path, rows: list[Membership]) -> None:
         SettingsRefused: the run was begun with another one.
     """
     path = run / "split.csv"
-    if path.is_file() and read_memberships(run) != rows:
+    if any(run.glob("member-*/checkpoint.pt")) and path.is_file() and read_memberships(run) != rows:
         raise SettingsRefused(
             f"{path} puts patients into other parts than this run", "those that it was begun with", "change --out"
         )
