@@ -36,10 +36,11 @@ CHUNK = 100
 def main() -> int:
     wanted = arguments()
     checks = [*titled("signals", check_signals()), *truth_checks(wanted)]
-    for start in wanted.starts:
-        counted = count(start, wanted)
-        title = f"{len(counted)} spines from seed {start}"
-        checks += titled(title, [*check_prevalences(counted), *check_joint(counted), *check_pfirrmann(counted)])
+    counted = {f"spines from seed {start}": count(start, wanted) for start in wanted.starts}
+    for title, spines in (counted | {"spines of all seeds": np.concatenate(list(counted.values()))}).items():
+        checks += titled(
+            f"{len(spines)} {title}", [*check_prevalences(spines), *check_joint(spines), *check_pfirrmann(spines)]
+        )
     studies = count_studies(range(wanted.starts[0], wanted.starts[0] + wanted.studies))
     checks += titled(f"{wanted.studies} studies", [*check_points(studies), *check_series(studies)])
     return report(checks)

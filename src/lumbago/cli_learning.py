@@ -73,7 +73,10 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     runs: Annotated[
         str,
         typer.Option(
-            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or a CSV table of cases made elsewhere."
+            "--runs",
+            "--cases",
+            help="Run folder, {fold} the patient's fold; or made elsewhere: a CSV table of cases or of places, "
+            "a folder of masks (truth/, found/).",
         ),
     ],
     experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
@@ -99,6 +102,11 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
 
 
 def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
+    from lumbago.evaluation.place_table import is_place_table
+
+    if cases.is_dir() or is_place_table(cases):
+        _evaluate_places(cases, out)
+        return
     if cases.suffix != ".csv":
         raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
@@ -110,6 +118,20 @@ def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
     evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
     page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
+
+
+def _evaluate_places(found: Path, out: Path) -> None:
+    from lumbago.dicom.decoder import open_decoder
+    from lumbago.evaluation.mask_folders import read_mask_pairs
+    from lumbago.evaluation.place_table import read_places
+    from lumbago.evaluation.score_places import score_masks, score_places, write_place_scores
+
+    if found.is_dir():
+        with open_decoder() as decoder:
+            rows = score_masks(found.name, read_mask_pairs(found, decoder))
+    else:
+        rows = [row for table in read_places(found) for row in score_places(table)]
+    print(write_place_scores(rows, out, _own_command()))
 
 
 @learning_app.command()

@@ -11,6 +11,8 @@ from lumbago.evaluation.cases import VALIDATION, GradedCase
 from lumbago.evaluation.evaluate_cases import evaluate_cases
 from lumbago.evaluation.gallery import PictureOf
 from lumbago.evaluation.intervals import Score
+from lumbago.evaluation.place_table import write_places
+from lumbago.evaluation.score_places import score_places, write_place_scores
 from lumbago.evaluation.write_evaluation import write_evaluation
 from lumbago.inference.deployed import models_in_use
 from lumbago.inference.weights import load_model
@@ -20,7 +22,7 @@ from lumbago.learning.grader_samples import graded_rows
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
-from lumbago.learning.score_locator import score_locator
+from lumbago.learning.score_locator import locate_labelled, places_of, score_locator
 from lumbago.learning.score_phantoms import phantom_keys, predict_phantoms
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import HELD_OUT, fold_rule, part_of
@@ -86,7 +88,11 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
 def _score_locator(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
-    return score_locator(models, read_labels(places.data, sources))
+    pictures = locate_labelled(models, read_labels(places.data, sources))
+    found = places_of(pictures)
+    write_places(found, places.run / "places.csv")
+    write_place_scores([row for table in found for row in score_places(table)], places.run, places.command)
+    return score_locator(pictures)
 
 
 def _score_grader(
