@@ -1,12 +1,17 @@
 """A model says whom it has seen, without naming anyone; nobody it has seen is shown to it."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import tomli_w
 
 from lumbago.errors import ModelRefused
+from lumbago.labels.labelled_study import truth_of
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.places import Places
+from lumbago.learning.run_evaluation import predict_left_out, run_evaluation
 from lumbago.learning.seen_patients import Seen, seen_by, write_seen
 from lumbago.learning.splits import HELD_OUT, TRAIN, VALIDATION, Membership
 from tiny_model import write_model
@@ -95,3 +100,26 @@ def test_a_card_that_says_nothing_refuses_no_one(tmp_path: Path) -> None:
     seen = seen_by(model(tmp_path, command="none"))
     seen.require_unseen("spider:1")
     seen.require_unseen("phantom:1")
+
+
+@pytest.mark.parametrize("seed", [52, 61, 7])
+def test_phantoms_that_a_model_has_seen_are_not_scored(tmp_path: Path, seed: int) -> None:
+    """By the seed that the study states, whatever its folder is called; neither as test cases nor to choose by."""
+    study = tmp_path / "phantoms" / "mine"
+    study.mkdir(parents=True)
+    (study / "truth.json").write_text(truth_of("mine", ()).to_json())
+    (study / "phantom.json").write_text(json.dumps({"seed": seed}))
+    settings = {
+        "grader": {"phantom_seed": 50, "phantoms": 10, "validation_phantoms": 2},
+        "locator": {"phantom_seed": 7, "phantoms": 1},
+    }
+    for name, row in settings.items():
+        (tmp_path / name).mkdir()
+        model(tmp_path / name, settings=row).rename(tmp_path / name / "model")
+    (tmp_path / "mine.toml").write_text('kind = "grader"\nconditions = ["bulging"]\nphantoms = 10\n')
+    places = Places(data=study.parent, run=tmp_path / "scores", locators=str(tmp_path / "locator" / "model"))
+    with pytest.raises(ModelRefused, match=f"was trained on phantom:{seed}"):
+        run_evaluation(tmp_path / "mine.toml", places, str(tmp_path / "grader"), ())
+    with pytest.raises(ModelRefused, match=f"was trained on phantom:{seed}"):
+        predict_left_out(Experiment.read(tmp_path / "mine.toml"), places, tmp_path / "grader" / "model")
+    assert not (tmp_path / "scores").exists()
