@@ -19,12 +19,13 @@ from lumbago.inference.weights import load_model
 from lumbago.learning.case_pictures import labelled_pictures, phantom_pictures
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.grader_samples import graded_rows
-from lumbago.learning.label_tables import fold_of, read_labels
+from lumbago.learning.label_tables import read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import locate_labelled, places_of, score_locator
-from lumbago.learning.score_phantoms import predict_phantoms
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.score_phantoms import phantom_keys, predict_phantoms
+from lumbago.learning.seen_patients import seen_by
+from lumbago.learning.splits import HELD_OUT, fold_rule, part_of
 from lumbago.learning.write_card import add_scores
 from lumbago.pipeline.analyze_study import LOCATOR, Models
 from lumbago.settings import Settings
@@ -46,7 +47,7 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
     """
     experiment = Experiment.read(path)
     scores = of_kind(SCORERS, experiment)(
-        experiment, places, model_of(f"{runs}/model", experiment.folds), sources or experiment.sources
+        experiment, places, model_of(f"{runs}/model", fold_rule(experiment)), sources or experiment.sources
     )
     places.run.mkdir(parents=True, exist_ok=True)
     (places.run / "scores.json").write_text(
@@ -68,17 +69,19 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
     grader = load_model(model.name, model.parent, places.threads)
     if not experiment.sources:
         locator = Path(places.locators) if places.locators else models_in_use(Settings.read())[LOCATOR]
+        for seen in (seen_by(model), seen_by(locator)):
+            for key in phantom_keys(places.data):
+                seen.require_unseen(key)
         with open_decoder() as decoder:
             models = Models(load_model(locator.name, locator.parent), (grader,))
             return _in_split(predict_phantoms(models, places.data, decoder), VALIDATION)
+    fold_of, seen = fold_rule(experiment), seen_by(model)
     rows = [
-        row
-        for row in graded_rows(experiment.sources, places)
-        if fold_of(row.patient, experiment.folds) == experiment.fold
+        row for row in graded_rows(experiment.sources, places) if part_of(experiment, fold_of(row.patient)) == HELD_OUT
     ]
     for row in rows:
-        require_unseen(grader.card, row.patient)
-    cases = predict_pictures(model_of(places.locators, experiment.folds), lambda _: grader, rows)
+        seen.require_unseen(row.patient)
+    cases = predict_pictures(model_of(places.locators, fold_of), lambda _: grader, rows)
     return _in_split(cases, VALIDATION)
 
 
@@ -95,10 +98,11 @@ def _score_locator(
 def _score_grader(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
-    locators = model_of(places.locators, experiment.folds)
+    locators = model_of(places.locators, fold_rule(experiment))
     if not sources:
+        (*_, used) = [Models(locators(key), (models(key),)) for key in phantom_keys(places.data)]
         with open_decoder() as decoder:
-            cases = predict_phantoms(Models(locators(""), (models(""),)), places.data, decoder)
+            cases = predict_phantoms(used, places.data, decoder)
             cases = _in_split(cases, "unseen seeds")
             return _score_cases(cases, places, phantom_pictures(places.data, decoder))
     rows = graded_rows(sources, places)

@@ -10,7 +10,17 @@ from lumbago.dicom.read_study import read_study
 from lumbago.errors import UnreadableInput
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.pair_findings import Origin, pair_findings
+from lumbago.labels.sources import read_source
 from lumbago.pipeline.analyze_study import Models, analyze_study
+
+
+def phantom_keys(folder: Path) -> list[str]:
+    """Keys of the phantoms whose studies lie in a folder: by the seed that each study states.
+
+    Raises:
+        UnreadableInput: no phantom study there.
+    """
+    return [study.patient for study in read_source("phantoms", folder)]
 
 
 def predict_phantoms(models: Models, folder: Path, decoder: Decoder) -> list[GradedCase]:
