@@ -11,6 +11,7 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.places import Places, model_of
+from lumbago.learning.study_samples import study_samples
 
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
@@ -40,9 +41,10 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
         reader_noise=False,
     )
     locators = model_of(places.locators, data.folds) if data.sources else None
+    learned, validating = study_samples(data, places) if data.sources else ([], [])
     return (
-        (*(graded_patches(locators, rows[False]) if locators else ()), *phantom_patches(data)),
-        (*(graded_patches(locators, rows[True]) if locators else ()), *phantom_patches(unseen)),
+        (*(graded_patches(locators, rows[False]) if locators else ()), *learned, *phantom_patches(data)),
+        (*(graded_patches(locators, rows[True]) if locators else ()), *validating, *phantom_patches(unseen)),
     )
 
 
