@@ -11,9 +11,8 @@ import pytest
 
 from coarse_study import coarse_study
 from lumbago.phantom import write_study as writer
-from lumbago.phantom.write_rsna import study_id
 
-TRAIN_SEEDS, TEST_SEED = (21, 22), 23
+PIXELS = 128
 KEPT = frozenset((
     "SOPInstanceUID", "PatientID", "SliceThickness", "SpacingBetweenSlices", "PatientPosition", "StudyInstanceUID",
     "SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel",
@@ -25,15 +24,17 @@ KEPT = frozenset((
 Rows = list[dict[str, str]]
 
 
-def write_rsna_folder(data: Path, pixels: int = 128) -> Path:
-    """`data/rsna` with two training studies and a test study, whose truth goes to `data/truth/rsna`."""
+def write_rsna_folder(data: Path, train_seed: int, test_seed: int | None = None) -> Path:
+    """`data/rsna` with two training studies and, if wanted, a test study, whose truth goes to `data/truth/rsna`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "phantom_study", partial(coarse_study, pixels=pixels))
+        patch.setattr(writer, "phantom_study", partial(coarse_study, pixels=PIXELS))
         plan = writer.WritePlan(("rsna",))
-        writer.write_studies(data / "made", len(TRAIN_SEEDS), TRAIN_SEEDS[0], plan=plan)
-        writer.write_studies(data / "test", 1, TEST_SEED, plan=plan)
-    rsna = data / "rsna"
-    (data / "made" / "rsna").rename(rsna)
+        writer.write_studies(data / "made", 2, train_seed, plan=plan)
+        if test_seed is not None:
+            writer.write_studies(data / "test", 1, test_seed, plan=plan)
+    rsna = (data / "made" / "rsna").rename(data / "rsna")
+    if test_seed is None:
+        return rsna
     (data / "truth").mkdir()
     truth = (data / "test" / "rsna").rename(data / "truth" / "rsna")
     shutil.copytree(truth / "train_images", rsna / "test_images")
@@ -58,5 +59,5 @@ def strip_headers(folder: Path) -> None:
         for element in list(dataset):
             if element.keyword not in KEPT:
                 del dataset[element.tag]
-        dataset.PatientID = dataset.StudyInstanceUID = str(study_id(TRAIN_SEEDS[0]))
+        dataset.PatientID = dataset.StudyInstanceUID = folder.name
         dataset.save_as(path)

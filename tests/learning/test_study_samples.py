@@ -38,7 +38,7 @@ LOCATOR = str(SHIPPED / "spine-locator")
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_rsna_folder(tmp_path_factory.mktemp("written")).parent
+    return write_rsna_folder(tmp_path_factory.mktemp("written"), 21).parent
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ _LEAST: Final = 5e-5
 """Findings hold four decimals: what was rounded to 0 is written as half of the last one, or log loss would punish it
 with the worst answer there is."""
 _UNSEEN: Final = "the study cannot be read"
+_NO_PLACE: Final = "no slice shows the place, or no grader grades it"
 
 Probabilities = tuple[float, ...]
 Site = tuple[str, str, Side | None]
@@ -93,7 +94,7 @@ def submit(
         answers, reasons = _answers(study, models, told)
         for column, site in SITES.items():
             if site not in answers:
-                left[reasons.get(site, reasons.get(None, "no grader, or no place"))] += 1
+                left[reasons.get(site, reasons.get(None, _NO_PLACE))] += 1
             rows[f"{study.name}_{column}"] = answers.get(site) or priors[site[0], site[1]]
     return Submission(rows, dict(left))
 
