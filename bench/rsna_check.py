@@ -6,7 +6,6 @@ The score is a phantom score: it says that the kit works, and nothing about pati
 """
 
 import argparse
-import csv
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from lumbago.evaluation.case_table import read_cases
 from lumbago.evaluation.rsna_score import RSNA_SCORE, rsna_scores
 from lumbago.evaluation.rsna_submission import SITES, read_submission, submission_cases, training_priors
 from lumbago.labels.sources import read_source
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 KIT = ROOT / "experiments" / "rsna"
 LUMBAGO = f"{sys.executable} -m lumbago"
 TRAIN_SEED, TEST_SEED = 9000, 9500
+PARTS = ("canal", "foramen", "recess")
 TINY = {"steps": "40", "batch": "16", "folds": "2", "slices": "3"}
 
 
@@ -92,12 +93,11 @@ def score(out: Path) -> list[str]:
     }
     lines = [f"RSNA 2024 score on {len(truth)} phantoms, not patients; lower is better:"]
     for name, rows in answers.items():
-        scores = rsna_scores(list(submission_cases(rows, truth, "phantoms")))
-        lines.append(f"  {name:24} {scores[RSNA_SCORE] if RSNA_SCORE in scores else 'not all conditions are there'}")
-    with (out / "runs" / "scores" / "scores.csv").open(encoding="utf8") as file:
-        rows = [row for row in csv.DictReader(file) if RSNA_SCORE in row.values()]
-    lines += [f"  out of fold: {row}" for row in rows]
-    return lines
+        score = rsna_scores(list(submission_cases(rows, truth, "phantoms"))).get(RSNA_SCORE, "none: a part is missing")
+        lines.append(f"  {name:24} {score}")
+    cases = [case for part in PARTS for case in read_cases(out / "runs" / f"scores-{part}" / "predictions.csv")]
+    score = rsna_scores(cases).get(RSNA_SCORE, "none: a part is missing")
+    return [*lines, f"Out of fold, on the {len({case.study for case in cases})} phantoms of training: {score}"]
 
 
 if __name__ == "__main__":

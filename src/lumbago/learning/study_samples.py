@@ -29,7 +29,8 @@ from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import ModelOf, Places, model_of
-from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe
+from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe, crop_patch
+from lumbago.pipeline.grade_patches import why_abstain
 from lumbago.pipeline.judge_quality import doubt_of, require_lumbar
 from lumbago.pipeline.locate_discs import locate_discs
 from lumbago.pipeline.locate_study import locate_spine, locate_study
@@ -107,6 +108,11 @@ class StudySampler:
             and self._is_there(patch, points, spine)
         ]
 
+    @property
+    def _recipe(self) -> PatchRecipe:
+        wanted = self.experiment
+        return PatchRecipe(wanted.anchor, *wanted.patch, wanted.pixel_mm, wanted.slices, wanted.votes)
+
     def _points(self, study: LabelledStudy) -> dict[Site, Float64[np.ndarray, "3"]]:
         """Labelled points of the experiment's conditions in patient millimetres."""
         frames = FrameReader(self.decoder)
@@ -119,16 +125,15 @@ class StudySampler:
         return {site: point for site, point in placed.items() if point is not None}
 
     def _is_there(self, patch: PlacedPatch, points: dict[Site, Float64[np.ndarray, "3"]], spine: LocatedSpine) -> bool:
-        reason = _why_not(patch, points.get((patch.level, patch.side)), spine)
+        recipe = self._recipe
+        picture = crop_patch(patch.volume, patch.frame, recipe.scaled(1 / patch.scale))
+        reason = why_abstain(patch, picture, recipe) or _why_not(patch, points.get((patch.level, patch.side)), spine)
         if reason:
             self.left_out[reason] += 1
         return not reason
 
     def _sample(self, study: LabelledStudy, patch: PlacedPatch, grades: dict[str, int]) -> GradedPatch:
-        wanted = self.experiment
-        rows, columns = wanted.patch
-        recipe = PatchRecipe(wanted.anchor, rows, columns, wanted.pixel_mm, wanted.slices, wanted.votes)
-        volume, frame = cut_out(patch.volume, patch.frame, recipe.scaled(1 / patch.scale))
+        volume, frame = cut_out(patch.volume, patch.frame, self._recipe.scaled(1 / patch.scale))
         made = is_made(patch.volume.headers[0].patient_id)
         return GradedPatch(
             MADE if made else study.source, study.patient, f"{study.source}:{study.name}", patch.level, volume, frame,
@@ -145,9 +150,7 @@ def _to_lps_mm(study: LabelledStudy, shape: Shape, frames: FrameReader) -> Float
 
 
 def _why_not(patch: PlacedPatch, point: Float64[np.ndarray, "3"] | None, spine: LocatedSpine) -> str:
-    """Why a place teaches nothing, or ""."""
-    if patch.disc.confidence <= 0 or patch.doubt:
-        return patch.doubt or "the disc was not seen"
+    """Why its labels are not those of a place, or ""."""
     if point is not None:
         away_mm = patch.scale * float(np.linalg.norm(patch.point_lps_mm - point))
         return "its labelled point lies elsewhere" if away_mm > _ELSEWHERE_MM else ""
