@@ -3,11 +3,11 @@
 
 Grades are measured, not drawn, so their shares have to be counted: on N spines from each of the starting seeds, none of
 which served to set a cut value. What was counted is kept in the cache and taken up again after an interruption; a cache
-belongs to one state of the code (a digest of the phantom's sources is in its name). Ends with 1 when a line fails.
+belongs to one state of the code (a digest of the sources that draw and measure a phantom is its name). Ends with 1 when
+a line fails.
 """
 
 import argparse
-import hashlib
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-import lumbago.phantom
+from lumbago.learning.source_digest import source_digest
 from lumbago.phantom.acceptance import (
     Check,
     check_grids,
@@ -31,16 +31,16 @@ from lumbago.phantom.measure_truth import FULL
 
 STARTS = (1_000_000, 2_000_000, 3_000_000)
 CHUNK = 100
-SCAN_SOURCES = ("scan_", "mr_signal", "write_study", "slice_files", "phantom_study", "acceptance")
 
 
 def main() -> int:
     wanted = arguments()
     checks = [*titled("signals", check_signals()), *truth_checks(wanted)]
-    for start in wanted.starts:
-        counted = count(start, wanted)
-        title = f"{len(counted)} spines from seed {start}"
-        checks += titled(title, [*check_prevalences(counted), *check_joint(counted), *check_pfirrmann(counted)])
+    counted = {f"spines from seed {start}": count(start, wanted) for start in wanted.starts}
+    for title, spines in (counted | {"spines of all seeds": np.concatenate(list(counted.values()))}).items():
+        checks += titled(
+            f"{len(spines)} {title}", [*check_prevalences(spines), *check_joint(spines), *check_pfirrmann(spines)]
+        )
     studies = count_studies(range(wanted.starts[0], wanted.starts[0] + wanted.studies))
     checks += titled(f"{wanted.studies} studies", [*check_points(studies), *check_series(studies)])
     return report(checks)
@@ -75,7 +75,7 @@ def count_seeds(pool: ProcessPoolExecutor, seeds: range) -> np.ndarray:
 
 def count(start: int, wanted: argparse.Namespace) -> np.ndarray:
     """Grades of the spines from a seed on, chunk by chunk, from the cache where they are there."""
-    folder = wanted.cache / digest()
+    folder = wanted.cache / source_digest("lumbago.phantom.sample_spine", "lumbago.phantom.measure_truth")
     folder.mkdir(parents=True, exist_ok=True)
     chunks = []
     with ProcessPoolExecutor(wanted.processes) as pool:
@@ -87,13 +87,6 @@ def count(start: int, wanted: argparse.Namespace) -> np.ndarray:
             print(f"\r{start}: {first - start + CHUNK} of {wanted.spines}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return np.concatenate(chunks)[: wanted.spines]
-
-
-def digest() -> str:
-    """Of the sources that the measured truth hangs on."""
-    sources = sorted(Path(lumbago.phantom.__file__).parent.glob("*.py"))
-    texts = [path.read_bytes() for path in sources if not path.name.startswith(SCAN_SOURCES)]
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def report(checks: list[tuple[str, Check]]) -> int:

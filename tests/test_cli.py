@@ -26,6 +26,7 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.pipeline.analyze_study import GRADERS, LOCATOR
 from lumbago.settings import Settings
+from lumbago.systems import SYSTEMS
 from one_slice import write_slice
 
 
@@ -151,6 +152,20 @@ def test_a_card_is_shown(name: str, capsys: Capture) -> None:
     shown = capsys.readouterr().out
     card = tomllib.loads((SHIPPED / name / "card.toml").read_text(encoding="utf8"))
     assert shown.startswith("model") and f"{name} {card['version']}, checksum {card['sha256'][:12]}" in shown
+
+
+def test_systems_are_listed_and_shown(capsys: Capture) -> None:
+    assert run("systems", "list") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(SYSTEMS)
+    for system in SYSTEMS.values():
+        assert run("systems", "show", system.name) == 0
+        shown = capsys.readouterr().out
+        assert all(part.name in shown for part in system.parts) and system.source in shown
+
+
+def test_a_system_that_there_is_not(capsys: Capture, tmp_path: Path) -> None:
+    assert run("analyze", str(tmp_path), "--out", str(tmp_path / "out"), "--system", "oracle") == 2
+    assert "no system oracle" in complaint(capsys) and not (tmp_path / "out").exists()
 
 
 def test_shipped_models_hold(capsys: Capture) -> None:

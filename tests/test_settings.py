@@ -11,7 +11,7 @@ from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 
 
 def test_defaults() -> None:
-    assert Settings.read({}) == Settings() == Settings(threads=2, models="", home="", formats=FORMATS)
+    assert Settings.read({}) == Settings() == Settings(threads=2, models="", home="", cache="", formats=FORMATS)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -24,7 +24,7 @@ def test_the_environment_sets(tmp_path: Path) -> None:
 
 
 def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
-    values = {"threads": "3", "models": str(tmp_path), "home": str(tmp_path), "formats": "json"}
+    values = {"threads": "3", "models": str(tmp_path), "home": str(tmp_path), "cache": "kept", "formats": "json"}
     assert set(values) == {item.name for item in fields(Settings)}
     for name, value in values.items():
         changed = Settings.read({ENVIRONMENT_PREFIX + name.upper(): value})

@@ -13,6 +13,7 @@ from lumbago import __version__
 from lumbago.cli_learning import labels_app, learning_app
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
+from lumbago.systems import OURS, SYSTEMS, find_system
 from lumbago.terminal import console
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models that are used.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+systems_app = typer.Typer(help="The published systems that can be run and compared.", no_args_is_help=True)
+app.add_typer(systems_app, name="systems")
 app.add_typer(learning_app)
 app.add_typer(labels_app, name="labels")
 
@@ -70,6 +73,7 @@ def analyze(
     out: Out,
     formats: Annotated[str | None, typer.Option("--format", help=f"What to write, of {','.join(FORMATS)}.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    system: Annotated[str, typer.Option(help="A row of `lumbago systems list`.")] = OURS,
 ) -> None:
     """Grade studies and write DIR/<name>/findings.json, pictures, report.pdf and manifest.json.
 
@@ -78,21 +82,21 @@ def analyze(
     The highest of the studies' counts.
     """
     chosen = tuple(part.strip() for part in formats.split(",")) if formats else None
-    code = _analyze_all(studies, out, Settings.read(formats=chosen, threads=threads))
+    code = _analyze_all(studies, out, Settings.read(formats=chosen, threads=threads), system)
     if code:
         raise typer.Exit(code)
 
 
-def _analyze_all(inputs: list[Path], out: Path, settings: Settings) -> int:
+def _analyze_all(inputs: list[Path], out: Path, settings: Settings, system: str = OURS) -> int:
     from lumbago.dicom.decoder import open_decoder
     from lumbago.dicom.read_study import read_studies
-    from lumbago.inference.deployed import models_in_use
+    from lumbago.inference.deployed import models_of
     from lumbago.pipeline.analyze_study import Models
     from lumbago.write_results import analyze_into
 
     code, terminal = 0, console()
     with open_decoder() as decoder:
-        models = Models.load(models_in_use(settings), settings.threads)
+        models = Models.load(models_of(find_system(system), settings), settings.threads)
         for path in inputs:
             try:
                 studies = read_studies(path, decoder=decoder)
@@ -237,6 +241,25 @@ def verify_models() -> None:
     for name, folder in _model_folders().items():
         load_model(folder.name, folder.parent)
         print(f"{name}: as on its card")
+
+
+@systems_app.command("list")
+def list_systems() -> None:
+    """Name of every system, and what it is."""
+    for system in SYSTEMS.values():
+        print(f"{system.name:22} {system.title}")
+
+
+@systems_app.command("show")
+def show_system(name: Annotated[str, typer.Argument(help="A row of `lumbago systems list`.")]) -> None:
+    """What a system finds and grades, from which series, by which models, and where it departs from its paper."""
+    system = find_system(name)
+    print(f"{system.name}: {system.title}\nafter: {system.source}\nfinds: {system.finds}")
+    print(f"grades: {', '.join(system.grades)}\nseries: {', '.join(system.inputs)}\nlicence: {system.licence}")
+    for part in system.parts:
+        print(f"  {part.name:22} {part.does}{' (the model of our own row)' if part.borrowed else ''}")
+    if system.differs:
+        print(f"departs from the paper: {system.differs}")
 
 
 @app.command()

@@ -35,14 +35,11 @@ def train(
 
     from lumbago.learning.places import Places
     from lumbago.learning.run_training import run_training, training_sentence
+    from lumbago.learning.sample_cache import Preparation
     from lumbago.learning.until_good import Aim, run_until_good
 
     if goal.until not in ("", "good") or bool(goal.until) != (goal.criteria is not None):
         raise UsageError("--until good and --criteria FILE go together", "both or neither")
-    places = Places(
-        data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
-        workers=where.workers, command=_own_command(),
-    )  # fmt: skip
     is_first = os.environ.get("RANK", "0") == "0"
     with Progress(console=console(), disable=not is_first) as progress:
         bar = progress.add_task("training", total=None)
@@ -50,9 +47,18 @@ def train(
         def show(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"loss {loss:.3f}")
 
-        def tell(sentence: str) -> None:
-            progress.console.print(sentence, markup=False, soft_wrap=True)
+        def prepare(what: str, done: int, count: int) -> None:
+            progress.update(bar, completed=done, total=count, description=what)
 
+        def tell(sentence: str) -> None:
+            if is_first:
+                progress.console.print(sentence, markup=False, soft_wrap=True)
+
+        cache = None if where.no_cache else Settings.read(cache=where.cache and str(where.cache)).cache_folder
+        places = Places(
+            data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
+            workers=where.workers, command=_own_command(), preparing=Preparation(cache, where.threads, prepare, tell),
+        )  # fmt: skip
         if goal.criteria is not None:
             aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, getuser(), is_approved=goal.deploy)
             run_until_good(experiment, places, aim, (show, tell), resume=how.resume, **how.changes)
@@ -68,7 +74,10 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     runs: Annotated[
         str,
         typer.Option(
-            "--runs", "--cases", help="Run folder, {fold} the patient's fold; or CSV tables of cases, commas between."
+            "--runs",
+            "--cases",
+            help="Run folder, {fold} the patient's fold; or made elsewhere: CSV tables of cases (commas between), "
+            "one of places, a folder of masks (truth/, found/).",
         ),
     ],
     experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
@@ -94,6 +103,11 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
 
 
 def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:
+    from lumbago.evaluation.place_table import is_place_table
+
+    if tables[0].is_dir() or is_place_table(tables[0]):
+        _evaluate_places(tables[0], out)
+        return
     if any(table.suffix != ".csv" for table in tables):
         raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
@@ -106,6 +120,20 @@ def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> Non
     evaluation = evaluate_cases(cases, read_cases(against) if against else ())
     page = write_evaluation(evaluation, out, _own_command(), pictures_beside(tables[0].parent))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
+
+
+def _evaluate_places(found: Path, out: Path) -> None:
+    from lumbago.dicom.decoder import open_decoder
+    from lumbago.evaluation.mask_folders import read_mask_pairs
+    from lumbago.evaluation.place_table import read_places
+    from lumbago.evaluation.score_places import score_masks, score_places, write_place_scores
+
+    if found.is_dir():
+        with open_decoder() as decoder:
+            rows = score_masks(found.name, read_mask_pairs(found, decoder))
+    else:
+        rows = [row for table in read_places(found) for row in score_places(table)]
+    print(write_place_scores(rows, out, _own_command()))
 
 
 @learning_app.command()
@@ -220,3 +248,20 @@ def export_source(
     from lumbago.labels.label_commands import LabelPlace, run_export
 
     raise typer.Exit(run_export(LabelPlace(source, folder, names), out, form, console()))
+
+
+@labels_app.command("split")
+def split_sources(
+    sources: Annotated[list[str], typer.Argument(help="Label sources, as SOURCE or SOURCE=FOLDER.")],
+    out: Annotated[Path, typer.Option("--out", help="The table to write: patient, source, fold.")],
+    data: Annotated[Path, typer.Option(help="Folder with the sources' sub-folders.")] = Path(),
+    folds: Annotated[int, typer.Option(help="Number of folds.")] = 4,
+    seed: Annotated[int, typer.Option(help="Decides among equals.")] = 1,
+) -> None:
+    """Put patients into folds that are alike in what is graded, for the `split` of an experiment."""
+    from lumbago.learning.draw_split import write_split
+
+    named = [source.partition("=") for source in sources]
+    places = {name: Path(folder) if folder else data / name for name, _, folder in named}
+    counts = write_split(places, folds, seed, out)
+    print(f"{sum(counts)} patients in folds of {', '.join(map(str, counts))}: {out}")

@@ -21,6 +21,8 @@ class Where:
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; several processes by torchrun.")] = "auto"
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 2
     workers: Annotated[int, typer.Option(help="Threads that make batches ahead.", min=0)] = 1
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps prepared samples, or LUMBAGO_CACHE.")] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no prepared samples.")] = False
 
 
 @dataclass(frozen=True)

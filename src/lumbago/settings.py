@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 from lumbago.errors import SettingsRefused
 
@@ -25,6 +25,7 @@ class Settings:
     threads: int = _setting(2, "processor threads for the networks, 1 to 64")
     models: str = _setting("", "folder with models to use instead of the shipped ones")
     home: str = _setting("", "folder of deployed models; by default in the user's data folder")
+    cache: str = _setting("", "folder of what training prepared; by default in the user's cache folder")
     formats: tuple[str, ...] = _setting(
         FORMATS, f"what is written, some of {', '.join(FORMATS)}; findings.json always is"
     )
@@ -49,6 +50,11 @@ class Settings:
     def home_folder(self) -> Path:
         """Where what was made here is kept."""
         return Path(self.home) if self.home else user_data_path("lumbago")
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where training keeps what is slow to make; it can be deleted at any time between runs."""
+        return Path(self.cache) if self.cache else user_cache_path("lumbago")
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> "Settings":

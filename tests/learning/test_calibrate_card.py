@@ -15,7 +15,7 @@ from lumbago.evaluation.calibration import soften
 from lumbago.evaluation.cases import GradedCase
 from lumbago.inference.weights import SHIPPED, load_model, read_card
 from lumbago.learning.calibrate_card import calibrate_card
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.seen_patients import seen_by
 
 COMMAND = "lumbago calibrate canal --cases predictions.csv"
 
@@ -80,13 +80,13 @@ def test_training_phantoms_are_refused(model: Path, patient: str) -> None:
     with pytest.raises(ModelRefused, match=f"trained on {patient}"):
         calibrate_card(model, [*mine, replace(mine[0], patient=patient)], COMMAND)
     assert (model / "card.toml").read_text() == text
-    require_unseen(read_card(model), "phantom-2000000-900")
+    seen_by(model).require_unseen("phantom-2000000-900")
 
 
 def test_training_patients_are_refused() -> None:
     """The shipped disc grader was trained on every fold of these."""
     with pytest.raises(ModelRefused, match="trained on spider:1"):
-        require_unseen(read_card(SHIPPED / "disc-grader"), "spider:1")
+        seen_by(SHIPPED / "disc-grader").require_unseen("spider:1")
 
 
 def test_test_cases_are_refused(model: Path) -> None:

@@ -16,6 +16,9 @@ from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import run_evaluation
 from lumbago.learning.run_training import TASKS, run_training
+from lumbago.learning.sample_cache import Preparation
+from lumbago.learning.seen_patients import seen_by
+from lumbago.learning.splits import read_memberships
 from lumbago.networks.patch_grader import PatchGrader
 from made_up_labels import write_sudirman
 
@@ -75,6 +78,8 @@ def test_members_become_one_model(tmp_path: Path, members: int) -> None:
     assert model.card.name == "canal" and model.card.conditions == ("spinal_canal_stenosis",)
     assert model.card.trained_on == "phantoms" and "not validated on patients" in model.card.caution
     assert model.card.proof["command"] == places.command
+    assert seen_by(folder).has_seen("phantom:11") and not seen_by(folder).has_seen("phantom:12")
+    assert read_memberships(places.run) == [("phantom:11-11", "phantoms", "train")]
     assert model.card.inputs["anchor"] == "canal" and model.card.inputs["rows"] == 32
 
     given = torch.randn(3, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -113,7 +118,7 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
     """Only what is learned from is graded as by a reader; what chooses weights is measured, and of seeds of its own."""
     asked: list[tuple[int, int, bool]] = []
 
-    def no_patches(data: Experiment) -> tuple[()]:
+    def no_patches(data: Experiment, how: Preparation) -> tuple[()]:
         asked.append((data.phantom_seed, data.phantoms, data.reader_noise))
         return ()
 

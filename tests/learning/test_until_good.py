@@ -129,7 +129,7 @@ def test_it_gives_up_in_words(tmp_path: Path) -> None:
     assert "all settings of the search were tried, 3 in all" in search(tmp_path, criteria=impossible)
     assert not (tmp_path / "home").exists()
     (tmp_path / "other").mkdir()
-    assert search(tmp_path / "other", criteria=impossible, tries=2) == "Gave up after 2 tries, none of which was Good."
+    assert search(tmp_path / "other", criteria=impossible, tries=2) == "Gave up: none of 2 tries was Good."
 
 
 def test_not_worse_than_the_model_in_use(tmp_path: Path) -> None:

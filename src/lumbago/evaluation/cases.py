@@ -17,6 +17,11 @@ _SUM_TOLERANCE: Final = 0.01
 _LEVEL_NAMES: Final = frozenset(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
 
 
+def said_source(source: str, is_phantom: bool) -> str:
+    """What to call data wherever a score of them stands."""
+    return f"{source} (computer-made, not patients)" if is_phantom else source
+
+
 @dataclass(frozen=True, slots=True)
 class GradedCase:
     """One condition at one level and side, graded by a reader and, where it was found, by a model.
@@ -94,7 +99,7 @@ class GradedCase:
     @property
     def data(self) -> str:
         """What to call its data wherever a score stands."""
-        return f"{self.source} (computer-made, not patients)" if self.is_phantom else self.source
+        return said_source(self.source, self.is_phantom)
 
     @property
     def place(self) -> str:

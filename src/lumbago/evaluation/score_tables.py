@@ -109,23 +109,24 @@ def markdown(evaluation: Evaluation, command: str) -> str:
     """The summary of every group, and the figures of whole studies, as a page."""
     heads = ["data", "split", "condition", "cases (patients)", *(head for head, _ in GLANCE)]
     lines = ["# Scores", "", f"Command: `{command}`. Brackets: 95 % bootstrap over patients.", ""]
-    lines += _table(heads, [
+    lines += table_lines(heads, [
         [place[0], place[1] or "not said", place[2], f"{cases} ({patients})", *map(short, figures)]
         for place, cases, patients, figures in glance_rows(evaluation)
     ])  # fmt: skip
-    lines += ["", *_table(["data", "split", "of whole studies", "value"], [
+    lines += ["", *table_lines(["data", "split", "of whole studies", "value"], [
         [row.data, row.split or "not said", row.figure, str(row.score)]
         for row in evaluation.rows if row.condition == ALL_CONDITIONS
     ])]  # fmt: skip
     if evaluation.differences:
         lines += ["", "This table less the other, paired on the same cases:", ""]
-        lines += _table(["data", "split", "condition", "figure", "difference"], [
+        lines += table_lines(["data", "split", "condition", "figure", "difference"], [
             [row.data, row.split or "not said", row.condition, row.figure, str(row.difference)]
             for row in evaluation.differences
         ])  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table, line by line."""
     lines = [heads, ["---"] * len(heads), *rows]
     return ["| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines]

@@ -17,6 +17,7 @@ from typing import Final
 from lumbago.errors import ModelRefused, UsageError
 from lumbago.inference.weights import SHIPPED, load_model, read_card
 from lumbago.settings import Settings
+from lumbago.systems import OURS, System
 
 _REGISTRY: Final = "registry.json"
 _DIGITS: Final = 12
@@ -178,6 +179,33 @@ def models_in_use(settings: Settings) -> dict[str, Path]:
         place = settings.models or SHIPPED
         raise ModelRefused(f"no models in {place}", "folders with card.toml", "install Lumbago again")
     return folders
+
+
+def models_of(system: System, settings: Settings) -> dict[str, Path]:
+    """Folder of each model of a system, in the order of its row: ours and borrowed ones as `models_in_use` gives them,
+    others' from `LUMBAGO_HOME/systems/<row>`, or else as shipped.
+
+    Raises:
+        ModelRefused: one of another system is not there.
+    """
+    in_use, ours = models_in_use(settings), Path(settings.models or SHIPPED)
+    return {
+        part.name: in_use.get(part.name, ours / part.name)
+        if part.borrowed or system.name == OURS
+        else _place(system.name, part.name, settings.home_folder / "systems")
+        for part in system.parts
+    }
+
+
+def _place(system: str, name: str, made_here: Path) -> Path:
+    found = [place for place in (made_here / system / name, SHIPPED / system / name) if (place / "card.toml").is_file()]
+    if not found:
+        raise ModelRefused(
+            f"the model {name} of the system {system} is not here",
+            f"a model folder {made_here / system / name}",
+            "train it, see docs/how-to/systems.md",
+        )
+    return found[0]
 
 
 def _cards(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from lumbago.evaluation.calibration import Calibration, calibrate
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import read_card
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.seen_patients import seen_by
 
 
 def calibrate_card(folder: Path, cases: Sequence[GradedCase], command: str) -> list[Calibration]:
@@ -29,8 +29,9 @@ def calibrate_card(folder: Path, cases: Sequence[GradedCase], command: str) -> l
     mine = [case for case in cases if case.condition in card.conditions]
     if not mine:
         raise UsageError(f"no case is of what {card.name} grades", ", ".join(card.conditions) or "a grader's card")
+    seen = seen_by(folder)
     for patient in dict.fromkeys(case.patient for case in mine):
-        require_unseen(card, patient)
+        seen.require_unseen(patient)
     fitted = [
         calibrate([case for case in mine if case.condition == name])
         for name in dict.fromkeys(case.condition for case in mine)

@@ -4,16 +4,20 @@ The frames come from the locator, not from the labels, so that training sees the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import bottom_count
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
+from lumbago.learning.array_files import StoredArray, digest_of
 from lumbago.learning.locator_targets import TrueDisc, true_discs
+from lumbago.learning.sample_cache import ALONE, Facts, Piece, Preparation, kept_samples
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 from lumbago.pipeline.measure_spine import SignalReference, signal_references
@@ -24,6 +28,18 @@ _ELSEWHERE_MM = 12.0
 
 
 @dataclass(frozen=True, eq=False)
+class StoredVolume:
+    """A volume whose grey values lie in a file."""
+
+    array: StoredArray
+    affine: Float64[np.ndarray, "4 4"]
+
+    def open(self) -> Volume:
+        """The volume, without headers and remarks: what a crop needs."""
+        return Volume(self.array.read(), self.affine, headers=())
+
+
+@dataclass(frozen=True, eq=False)
 class GradedPatch:
     """One place to grade: where it is, and the grades that are known there, as indices into their scales."""
 
@@ -31,24 +47,77 @@ class GradedPatch:
     patient: str
     name: str
     level: str
-    volume: Volume
+    held: Volume | StoredVolume
     frame: PatchFrame
     reference: SignalReference | None
     grades: Mapping[str, int]
     scale: float = 1.0
 
+    @property
+    def volume(self) -> Volume:
+        """The picture that it lies on, read when it is asked for."""
+        return self.held if isinstance(self.held, Volume) else self.held.open()
 
-def graded_patches(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> Iterator[GradedPatch]:
+    def parts(self) -> tuple[Facts, dict[str, np.ndarray]]:
+        """All but the grey values, and these."""
+        volume, frame = self.volume, self.frame
+        facts = {
+            "place": [self.source, self.patient, self.name, self.level],
+            "affine": volume.affine.tolist(),
+            "slice": frame.slice_index,
+            "frame": [vector.tolist() for vector in (frame.center_lps_mm, frame.along, frame.down)],
+            "reference": None if self.reference is None else asdict(self.reference),
+            "grades": dict(self.grades),
+            "scale": self.scale,
+        }
+        return facts, {"volume": volume.array}
+
+    @classmethod
+    def of_parts(cls, facts: Facts, arrays: Mapping[str, StoredArray]) -> "GradedPatch":
+        """The patch whose `parts` these are; its grey values stay where they lie."""
+        source, patient, name, level = facts["place"]
+        center, along, down = (np.array(vector) for vector in facts["frame"])
+        return cls(
+            source,
+            patient,
+            name,
+            level,
+            StoredVolume(arrays["volume"], np.array(facts["affine"])),
+            PatchFrame(facts["slice"], center, along, down),
+            None if facts["reference"] is None else SignalReference(**facts["reference"]),
+            facts["grades"],
+            facts["scale"],
+        )
+
+
+def graded_patches(
+    model_of: Callable[[str], Model], rows: Iterable[LabelledSlice], how: Preparation = ALONE
+) -> list[GradedPatch]:
     """The graded discs of labelled pictures, placed by the locator (of the fold that has not seen the patient).
 
     A picture is left out when its count of discs is in doubt: no sure name, or too few discs; and a disc when the
-    labels
-    say that it lies elsewhere.
+    labels say that it lies elsewhere.
     """
-    for row in rows:
-        location = locate_discs(model_of(row.patient), picture_volume(row))
-        if location.name_is_sure and len(location.discs) >= _LEAST_DISCS:
-            yield from _patches(row, location)
+    pieces = (_piece(model_of(row.patient), row) for row in rows)
+    return kept_samples(pieces, GradedPatch.of_parts, replace(how, processes=1), "located pictures")
+
+
+def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
+    """The locator computes with several threads and does not go to other processes."""
+    labels: tuple[Any, ...] = (
+        sorted(row.grades.items()),
+        {name: corners.tolist() for name, corners in row.bodies.items()},
+        row.boxes,
+    )
+    picture = digest_of(row.image)
+    seen = (row.source, row.patient, row.name, row.spacing_mm, row.upside_down)
+    return Piece(_located, (model, row), (model.card.sha256, picture, *seen, *labels))
+
+
+def _located(model: Model, row: LabelledSlice) -> Iterator[GradedPatch]:
+    location = locate_discs(model, picture_volume(row))
+    if location.name_is_sure and len(location.discs) >= _LEAST_DISCS:
+        yield from _patches(row, location)
 
 
 def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatch]:

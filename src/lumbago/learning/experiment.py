@@ -47,6 +47,7 @@ class Experiment:
         validation_fold: fold whose patients validate instead of training, or none when -1.
         validation_phantoms: phantoms that validate; their seeds follow those of `phantoms`.
         augmentation: strength of the pictures' change, 1 as usual.
+        split: CSV table of patients and folds (`lumbago labels split`), beside the experiment; "" for folds by key.
         folds: number of patient-wise folds; `fold` of them is left out, or none when -1.
         fold: the fold that is left out.
         seed: of every random draw.
@@ -83,6 +84,7 @@ class Experiment:
     validation_fold: int = -1
     validation_phantoms: int = 0
     augmentation: float = 1.0
+    split: str = ""
     folds: int = 4
     fold: int = -1
     seed: int = 1
@@ -108,6 +110,8 @@ class Experiment:
         settings.pop(SEARCH, None)
         _check_settings(path, settings)
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        if values.get("split"):
+            values["split"] = str(path.parent / str(values["split"]))
         return cls(**{"name": path.stem, **values, **changes})
 
 

@@ -5,8 +5,6 @@ at any time and never be mistaken.
 """
 
 import hashlib
-import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
+from lumbago.learning.array_files import read_arrays, write_arrays
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.grader_task import grade_table, still_patch
 from lumbago.networks.efficientnet_lite import EfficientNetLite0, load_imagenet
@@ -58,14 +57,10 @@ def stored_features(
     """The features of the samples' unshaken patches, from the folder if they are there, else computed and put there."""
     patches = np.stack([still_patch(sample, recipe) for sample in samples])
     path = folder / f"{_digest(encoder, patches)}.npz"
-    stages = _read(path)
+    stages = read_arrays(path)
     if stages is None:
         stages = _computed(encoder, patches)
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **stages)
-        part.replace(path)
+        write_arrays(path, stages)
     return FeatureTable(stages, grade_table(samples, conditions), tuple(sample.patient for sample in samples))
 
 
@@ -74,15 +69,6 @@ def _digest(encoder: nn.Module, patches: np.ndarray) -> str:
     for name, value in encoder.state_dict().items():
         total.update(name.encode() + value.cpu().numpy().tobytes())
     return total.hexdigest()[:32]
-
-
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """None when it is not there, or not whole."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in STAGES}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
 
 
 @torch.no_grad()

@@ -8,9 +8,10 @@ from typing import Final
 from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.learning.disc_samples import GradedPatch, graded_patches
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.label_tables import fold_of, read_labels
+from lumbago.learning.label_tables import Tell, not_told, read_labels
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.places import Places, model_of
+from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.study_samples import study_samples
 
 _COURSE: Final = Experiment("", "grader")
@@ -29,10 +30,11 @@ def data_of(experiment: Experiment) -> Experiment:
 def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch, ...], tuple[GradedPatch, ...]]:
     """Samples to learn from, and those to validate on."""
     rows: dict[bool, list[LabelledSlice]] = {True: [], False: []}
-    for row in graded_rows(data.sources, places):
-        fold = fold_of(row.patient, data.folds)
-        if fold != data.fold:
-            rows[fold == data.validation_fold].append(row)
+    fold_of = fold_rule(data)
+    for row in graded_rows(data.sources, places, places.preparing.tell):
+        part = part_of(data, fold_of(row.patient))
+        if part != HELD_OUT:
+            rows[part == VALIDATION].append(row)
     unseen = replace(
         data,
         phantom_seed=data.phantom_seed + data.phantoms,
@@ -40,13 +42,13 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
         validation_phantoms=0,
         reader_noise=False,
     )
-    locators = model_of(places.locators, data.folds) if data.sources else None
+    locators, how = model_of(places.locators, fold_of) if data.sources else None, places.preparing
     learned, validating = study_samples(data, places) if data.sources else ([], [])
     return (
-        (*(graded_patches(locators, rows[False]) if locators else ()), *learned, *phantom_patches(data)),
-        (*(graded_patches(locators, rows[True]) if locators else ()), *validating, *phantom_patches(unseen)),
+        (*(graded_patches(locators, rows[False], how) if locators else ()), *learned, *phantom_patches(data, how)),
+        (*(graded_patches(locators, rows[True], how) if locators else ()), *validating, *phantom_patches(unseen, how)),
     )
 
 
-def graded_rows(sources: tuple[str, ...], places: Places) -> Iterable[LabelledSlice]:
-    return [row for row in read_labels(places.data, sources) if row.weighting == "t2" and row.grades]
+def graded_rows(sources: tuple[str, ...], places: Places, tell: Tell = not_told) -> Iterable[LabelledSlice]:
+    return [row for row in read_labels(places.data, sources, tell) if row.weighting == "t2" and row.grades]

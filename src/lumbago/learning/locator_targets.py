@@ -4,7 +4,7 @@ Maps are on the network's grid (1 mm pixels), uint8: 0 to 200 stand for 0 to 1, 
 unknown, so tables that label different things train one network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_picture
+from lumbago.learning.array_files import StoredArray
+from lumbago.learning.sample_cache import Facts
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
 from lumbago.pipeline.normalise import resample_image
 
@@ -38,6 +40,32 @@ class LocatorSample:
     patient: str
     image: Float32[np.ndarray, "rows columns"]
     targets: Maps
+
+    def open(self) -> "LocatorSample":
+        """Itself: it is in memory."""
+        return self
+
+    def parts(self) -> tuple[Facts, dict[str, np.ndarray]]:
+        """What it is called, and its arrays."""
+        return {"name": self.name, "patient": self.patient}, {"image": self.image, "targets": self.targets}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSlice:
+    """A `LocatorSample` whose arrays lie in a file."""
+
+    name: str
+    patient: str
+    arrays: Mapping[str, StoredArray]
+
+    def open(self) -> LocatorSample:
+        """The slice, read."""
+        return LocatorSample(self.name, self.patient, self.arrays["image"].read(), self.arrays["targets"].read())
+
+    @classmethod
+    def of_parts(cls, facts: Facts, arrays: Mapping[str, StoredArray]) -> "StoredSlice":
+        """The slice whose `parts` these are."""
+        return cls(facts["name"], facts["patient"], arrays)
 
 
 def locator_sample(row: LabelledSlice) -> LocatorSample | None:

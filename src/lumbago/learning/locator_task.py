@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from lumbago.learning.augment import Warp, draw_scanner, rescan, warp
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
-from lumbago.learning.label_tables import fold_of, read_labels
-from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, locator_sample
+from lumbago.learning.label_tables import read_labels
+from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, StoredSlice, locator_sample
 from lumbago.learning.losses import map_loss
 from lumbago.learning.phantom_slices import phantom_samples
+from lumbago.learning.sample_cache import ALONE, Preparation
+from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.export_onnx import export_onnx
@@ -32,6 +34,9 @@ _SOURCE_WEIGHTS = {"sudirman": 1.0, "spider": 3.0, "spider_space": 0.7}
 """Chance of a slice: the boxed `spider` slices are few but come from many scanners; `spider_space` are near copies."""
 
 
+AnySlice = LocatorSample | StoredSlice
+
+
 class LocatorTask:
     """Batches of windows with target maps.
 
@@ -41,9 +46,7 @@ class LocatorTask:
         unseen: slices of other patients, for validation.
     """
 
-    def __init__(
-        self, experiment: Experiment, samples: Sequence[LocatorSample], unseen: Sequence[LocatorSample] = ()
-    ) -> None:
+    def __init__(self, experiment: Experiment, samples: Sequence[AnySlice], unseen: Sequence[AnySlice] = ()) -> None:
         self.experiment, self.samples, self.unseen = experiment, samples, unseen
         is_phantom = np.array([sample.patient.startswith("phantom:") for sample in samples], bool)
         weights = np.array([_SOURCE_WEIGHTS.get(_source(sample), 1.0) for sample in samples])
@@ -53,16 +56,17 @@ class LocatorTask:
         self.chances = weights / weights.sum()
 
     @classmethod
-    def read(cls, experiment: Experiment, data: Path) -> "LocatorTask":
+    def read(cls, experiment: Experiment, data: Path, how: Preparation = ALONE) -> "LocatorTask":
         """Reads the label sources under `data`, without the left-out fold, and makes the phantoms."""
-        samples: dict[bool, list[LocatorSample]] = {True: [], False: []}
-        for row in read_labels(data, experiment.sources):
-            fold = fold_of(row.patient, experiment.folds)
-            if fold != experiment.fold and (sample := locator_sample(row)) is not None:
-                samples[fold == experiment.validation_fold].append(sample)
+        samples: dict[bool, list[AnySlice]] = {True: [], False: []}
+        fold_of = fold_rule(experiment)
+        for row in read_labels(data, experiment.sources, how.tell):
+            part = part_of(experiment, fold_of(row.patient))
+            if part != HELD_OUT and (sample := locator_sample(row)) is not None:
+                samples[part == VALIDATION].append(sample)
         first, count = experiment.phantom_seed, experiment.phantoms
-        samples[False] += phantom_samples(first, count)
-        samples[True] += phantom_samples(first + count, experiment.validation_phantoms)
+        samples[False] += phantom_samples(first, count, how)
+        samples[True] += phantom_samples(first + count, experiment.validation_phantoms, how)
         return cls(experiment, samples[False], samples[True])
 
     def network(self) -> nn.Module:
@@ -79,8 +83,8 @@ class LocatorTask:
         chosen = range(self.experiment.batch) if share is None else share
         return _stacked([self._window(self.samples[numbers[place]], int(seeds[place])) for place in chosen])
 
-    def _window(self, sample: LocatorSample, seed: int) -> "Window":
-        return window(sample, np.random.default_rng(seed), self.experiment.augmentation)
+    def _window(self, sample: AnySlice, seed: int) -> "Window":
+        return window(sample.open(), np.random.default_rng(seed), self.experiment.augmentation)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         """Masked cross-entropy and Dice."""
@@ -93,7 +97,9 @@ class LocatorTask:
 
     @cached_property
     def _validation(self) -> list[Batch]:
-        windows = [window(sample, np.random.default_rng(number), 0.0) for number, sample in enumerate(self.unseen)]
+        windows = [
+            window(sample.open(), np.random.default_rng(number), 0.0) for number, sample in enumerate(self.unseen)
+        ]
         return [_stacked(windows[first : first + _AT_ONCE]) for first in range(0, len(windows), _AT_ONCE)]
 
     def confusions(self, network: nn.Module) -> dict[str, Int64[np.ndarray, "grades grades"]]:
@@ -117,7 +123,7 @@ def _stacked(windows: Sequence["Window"]) -> Batch:
     return images.contiguous(memory_format=torch.channels_last), targets, known
 
 
-def _source(sample: LocatorSample) -> str:
+def _source(sample: AnySlice) -> str:
     return sample.name.split(":")[0]
 
 

@@ -15,6 +15,7 @@ from lumbago.anatomy.levels import LEVELS, SIDES, Side
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
 from lumbago.phantom.landmarks import DiscPlace
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
@@ -63,19 +64,24 @@ class Site:
     down: Vector
 
 
-def phantom_patches(experiment: Experiment) -> Iterator[GradedPatch]:
+def phantom_patches(experiment: Experiment, how: Preparation = ALONE) -> list[GradedPatch]:
     """All sites of the experiment's anchor on its phantoms, each with the phantom's true grades, or with a reader's
     (`Experiment.reader_noise`; sites and pictures are the same).
 
     Contrast is physical for half of the phantoms and drawn freely for the others.
     """
-    for seed in range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms):
-        for site, patch in _patches_of(seed, (experiment.conditions, experiment.anchor), FINE, _KEPT_NORMALS):
-            if experiment.reader_noise:
-                read = read_grades(sample_spine(seed), experiment.conditions)
-                yield replace(patch, grades=read[site.level, site.side])
-            else:
-                yield patch
+    wanted = (experiment.conditions, experiment.anchor, experiment.reader_noise)
+    seeds = range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms)
+    pieces = [Piece(_training_patches, (seed, *wanted), (seed, *wanted)) for seed in seeds]
+    return kept_samples(pieces, GradedPatch.of_parts, how, "phantom patches")
+
+
+def _training_patches(seed: int, conditions: tuple[str, ...], anchor: str, reader_noise: bool) -> Iterator[GradedPatch]:
+    for site, patch in _patches_of(seed, (conditions, anchor), FINE, _KEPT_NORMALS):
+        if reader_noise:
+            yield replace(patch, grades=read_grades(sample_spine(seed), conditions)[site.level, site.side])
+        else:
+            yield patch
 
 
 def phantom_stream(first_seed: int, conditions: tuple[str, ...], anchor: str = "disc") -> Iterator[GradedPatch]:

@@ -12,7 +12,8 @@ from PIL import Image
 from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.levels import SIDES
 from lumbago.dicom.volume import Volume
-from lumbago.learning.locator_targets import ONE, LocatorSample, Maps, point_map
+from lumbago.learning.locator_targets import ONE, LocatorSample, Maps, StoredSlice, point_map
+from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
 from lumbago.phantom.landmarks import landmarks
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import ScanSpec, SliceGroup, draw_scanner, sample_scan
@@ -32,20 +33,24 @@ _BODIES: Final = (*(name for name in LABELS if name[0] in "LT" and "/" not in na
 Labels = UInt8[np.ndarray, "rows columns"]
 
 
-def phantom_samples(first_seed: int, count: int) -> Iterator[LocatorSample]:
+def phantom_samples(first_seed: int, count: int, how: Preparation = ALONE) -> list[LocatorSample | StoredSlice]:
     """About ten slices of each phantom: sagittal ones in the middle and at the foramina, axial ones at discs.
 
     Contrast is physical for half of the phantoms and drawn freely for the others (domain randomisation, Billot et al.
     2023).
     """
-    for seed in range(first_seed, first_seed + count):
-        rng = np.random.default_rng([seed, 7])
-        spine = sample_spine(seed)
-        choice = draw_scanner(rng, randomised=bool(rng.random() < 0.5))
-        for role, slices in _SLICES_OF.items():
-            scan = _coarser(sample_scan(seed, spine, role, choice))
-            for group, index in _draw_slices(rng, spine, scan, slices):
-                yield _sample(spine, scan, scan_slices(spine, scan, group, [index]))
+    pieces = [Piece(_slices_of, (seed,), (seed,)) for seed in range(first_seed, first_seed + count)]
+    return kept_samples(pieces, StoredSlice.of_parts, how, "phantom slices")
+
+
+def _slices_of(seed: int) -> Iterator[LocatorSample]:
+    rng = np.random.default_rng([seed, 7])
+    spine = sample_spine(seed)
+    choice = draw_scanner(rng, randomised=bool(rng.random() < 0.5))
+    for role, slices in _SLICES_OF.items():
+        scan = _coarser(sample_scan(seed, spine, role, choice))
+        for group, index in _draw_slices(rng, spine, scan, slices):
+            yield _sample(spine, scan, scan_slices(spine, scan, group, [index]))
 
 
 def _coarser(scan: ScanSpec) -> ScanSpec:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lumbago.errors import UsageError
 from lumbago.inference.weights import Model, load_model
-from lumbago.learning.label_tables import fold_of
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.sample_cache import ALONE, Preparation
+from lumbago.learning.seen_patients import Seen, seen_by
+from lumbago.learning.splits import FoldOf
 
 ModelOf = Callable[[str], Model]
 """Gives the model for a patient: of the fold that has not seen him."""
@@ -25,6 +26,7 @@ class Places:
         device: what to train on, see `hardware.DEVICES`; workers: threads that make batches.
         command: how this was called, for the card.
         card: model folder whose card is to hold the scores, or None.
+        preparing: how training prepares its samples.
     """
 
     data: Path
@@ -35,31 +37,32 @@ class Places:
     workers: int = 1
     command: str = ""
     card: Path | None = None
+    preparing: Preparation = ALONE
 
     @property
     def sources(self) -> "Places":
         """What samples are read from, alone."""
-        return Places(self.data, Path(), self.locators)
+        return Places(self.data, Path(), self.locators, preparing=self.preparing)
 
 
-def model_of(folder: str, folds: int) -> ModelOf:
+def model_of(folder: str, fold_of: FoldOf) -> ModelOf:
     """The model in a folder, or, with `{fold}` in its name, for each patient that of his fold.
 
     Raises:
         UsageError: no folder.
-        ModelRefused, when called with a patient: by its card, the model has seen him.
+        ModelRefused, when called with a patient: the model has seen him.
     """
     if not folder:
         raise UsageError("places are found by a locator, and none is given", "its folder", "add --locators")
 
     @cache
-    def load(fold: int) -> Model:
-        place = Path(folder.format(fold=fold))
-        return load_model(place.name, place.parent)
+    def load(place: Path) -> tuple[Model, Seen]:
+        return load_model(place.name, place.parent), seen_by(place)
 
     def unseen(patient: str) -> Model:
-        model = load(fold_of(patient, folds))
-        require_unseen(model.card, patient)
+        place = folder.format(fold=fold_of(patient)) if "{fold}" in folder else folder
+        model, seen = load(Path(place))
+        seen.require_unseen(patient)
         return model
 
     return unseen

@@ -11,18 +11,21 @@ from lumbago.evaluation.cases import VALIDATION, GradedCase
 from lumbago.evaluation.evaluate_cases import evaluate_cases
 from lumbago.evaluation.gallery import PictureOf
 from lumbago.evaluation.intervals import Score
+from lumbago.evaluation.place_table import write_places
+from lumbago.evaluation.score_places import score_places, write_place_scores
 from lumbago.evaluation.write_evaluation import write_evaluation
 from lumbago.inference.deployed import models_in_use
 from lumbago.inference.weights import Model, load_model
 from lumbago.learning.case_pictures import labelled_pictures, study_pictures
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.grader_samples import graded_rows
-from lumbago.learning.label_tables import fold_of, read_labels
+from lumbago.learning.label_tables import read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
-from lumbago.learning.score_locator import score_locator
-from lumbago.learning.score_studies import predict_phantoms, predict_studies
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.score_locator import locate_labelled, places_of, score_locator
+from lumbago.learning.score_studies import phantom_keys, predict_phantoms, predict_studies
+from lumbago.learning.seen_patients import seen_by
+from lumbago.learning.splits import HELD_OUT, fold_rule, part_of
 from lumbago.learning.study_samples import studies_with_volumes
 from lumbago.learning.write_card import add_scores
 from lumbago.pipeline.analyze_study import LOCATOR, Models
@@ -45,7 +48,7 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
     """
     experiment = Experiment.read(path)
     scores = of_kind(SCORERS, experiment)(
-        experiment, places, model_of(f"{runs}/model", experiment.folds), sources or experiment.sources
+        experiment, places, model_of(f"{runs}/model", fold_rule(experiment)), sources or experiment.sources
     )
     places.run.mkdir(parents=True, exist_ok=True)
     (places.run / "scores.json").write_text(
@@ -67,18 +70,22 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
     grader = load_model(model.name, model.parent, places.threads)
     if not experiment.sources:
         locator = Path(places.locators) if places.locators else models_in_use(Settings.read())[LOCATOR]
+        for seen in (seen_by(model), seen_by(locator)):
+            for key in phantom_keys(places.data):
+                seen.require_unseen(key)
         with open_decoder() as decoder:
             models = Models(load_model(locator.name, locator.parent), (grader,))
             return _in_split(predict_phantoms(models, places.data, decoder).cases, VALIDATION)
+    fold_of, seen_patients = fold_rule(experiment), seen_by(model)
 
     def unseen(patient: str) -> Model:
-        require_unseen(grader.card, patient)
+        seen_patients.require_unseen(patient)
         return grader
 
     def is_left_out(patient: str) -> bool:
-        return fold_of(patient, experiment.folds) == experiment.fold
+        return part_of(experiment, fold_of(patient)) == HELD_OUT
 
-    both = model_of(places.locators, experiment.folds), unseen
+    both = model_of(places.locators, fold_of), unseen
     with open_decoder() as decoder:
         cases, _ = _predict(_Scored(experiment.sources, places, is_left_out), both, decoder)
     return _in_split(cases, VALIDATION)
@@ -96,16 +103,21 @@ class _Scored:
 def _score_locator(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
-    return score_locator(models, read_labels(places.data, sources))
+    pictures = locate_labelled(models, read_labels(places.data, sources))
+    found = places_of(pictures)
+    write_places(found, places.run / "places.csv")
+    write_place_scores([row for table in found for row in score_places(table)], places.run, places.command)
+    return score_locator(pictures)
 
 
 def _score_grader(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
-    locators = model_of(places.locators, experiment.folds)
+    locators = model_of(places.locators, fold_rule(experiment))
     if not sources:
+        (*_, used) = [Models(locators(key), (models(key),)) for key in phantom_keys(places.data)]
         with open_decoder() as decoder:
-            found = predict_phantoms(Models(locators(""), (models(""),)), places.data, decoder)
+            found = predict_phantoms(used, places.data, decoder)
             return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
     split = "out of fold" if set(sources) & set(experiment.sources) else "external"
     with open_decoder() as decoder:

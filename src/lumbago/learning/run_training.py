@@ -21,6 +21,8 @@ from lumbago.learning.places import Places
 from lumbago.learning.run_log import read_log
 from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
+from lumbago.learning.seen_patients import write_seen
+from lumbago.learning.splits import memberships, read_memberships, write_memberships
 from lumbago.learning.train import Course, Progress, Task, train
 from lumbago.learning.write_card import Training, write_card
 
@@ -44,6 +46,8 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
     torch.set_num_threads(places.threads)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
+        if hardware.is_first:
+            write_memberships(places.run, list(memberships(experiment, places.data)))
         course = Course(hardware, places.workers, resume)
         states = [
             train(
@@ -106,7 +110,9 @@ def _finish(experiment: Experiment, task: Task, places: Places, made: tuple[list
         **({"validation_loss": [round(state.best_loss, 5) for state in states]} if experiment.validate_every else {}),
         **told,
     }
-    write_card(places.run / "model", facts, Training(experiment, places.command, seconds, task.sample_counts(), course))
+    seen = {"patients": write_seen(places.run / "model", read_memberships(places.run))}
+    training = Training(experiment, places.command, seconds, task.sample_counts(), {**course, **seen})
+    write_card(places.run / "model", facts, training)
     (places.run / "training.json").write_text(json.dumps({"seconds": seconds, **course}, indent=1), encoding="utf8")
     for member, state in enumerate(states):
         folder = places.run / f"member-{member}"
@@ -130,7 +136,7 @@ def training_sentence(run: Path) -> str:
 
 
 def _locator_task(experiment: Experiment, places: Places) -> Task:
-    return LocatorTask.read(experiment, places.data)
+    return LocatorTask.read(experiment, places.data, places.preparing)
 
 
 def _grader_task(experiment: Experiment, places: Places) -> Task:

@@ -1,12 +1,14 @@
 """How well discs are found and named on labelled pictures."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lumbago.anatomy.levels import LEVELS, bottom_count
+from lumbago.evaluation.detection import Marked
 from lumbago.evaluation.intervals import Score, over_patients
+from lumbago.evaluation.place_table import Places
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.locator_targets import TrueDisc, true_discs
@@ -38,33 +40,66 @@ class FoundDisc:
         return self.error_mm <= self.half_height_mm
 
 
-def find_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[FoundDisc]:
+@dataclass(frozen=True, eq=False)
+class LocatedPicture:
+    """A labelled picture, what the locator saw on it, and the labelled discs by level."""
+
+    row: LabelledSlice
+    location: SpineLocation
+    truth: Mapping[str, TrueDisc]
+
+    @property
+    def kind(self) -> str:
+        """Label source and sequence."""
+        return f"{self.row.source} {self.row.name.partition('_')[2]}"
+
+    def true_lps_mm(self, level: str) -> tuple[float, ...]:
+        """Middle of a labelled disc."""
+        return tuple(self.location.volume.to_lps_mm(np.array([0.0, *self.truth[level].center])).tolist())
+
+
+def locate_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[LocatedPicture]:
     """Runs the locator (of the fold that has not seen the patient) on every picture with labelled discs."""
-    found = []
+    located = []
     for row in rows:
-        truth = true_discs(row)
-        if truth:
-            location = locate_discs(model_of(row.patient), picture_volume(row))
-            found += [
-                _compare(row, location, level, truth[count])
-                for level in LEVELS
-                if (count := bottom_count(level)) in truth
-            ]
-    return found
+        by_count = true_discs(row)
+        truth = {level: by_count[bottom_count(level)] for level in LEVELS if bottom_count(level) in by_count}
+        if by_count:
+            located.append(LocatedPicture(row, locate_discs(model_of(row.patient), picture_volume(row)), truth))
+    return located
 
 
-def _compare(row: LabelledSlice, location: SpineLocation, level: str, truth: TrueDisc) -> FoundDisc:
-    place = location.volume.to_lps_mm(np.array([0.0, *truth.center]))
+def places_of(pictures: Sequence[LocatedPicture]) -> list[Places]:
+    """Labelled and found discs by kind, as points in millimetres."""
+    return [
+        Places(
+            kind,
+            "mm",
+            tuple(
+                Marked(one.row.patient, one.row.name, level, one.true_lps_mm(level))
+                for one in pictures if one.kind == kind for level in one.truth
+            ),
+            tuple(
+                Marked(one.row.patient, one.row.name, disc.level, tuple(disc.center_lps_mm.tolist()), disc.confidence)
+                for one in pictures if one.kind == kind for disc in one.location.discs if disc.level in one.truth
+            ),
+        )
+        for kind in dict.fromkeys(one.kind for one in pictures)
+    ]  # fmt: skip
+
+
+def _compare(picture: LocatedPicture, level: str) -> FoundDisc:
+    row, location, truth = picture.row, picture.location, picture.truth[level]
+    place = np.array(picture.true_lps_mm(level))
     distances = {disc.level: float(np.linalg.norm(disc.center_lps_mm - place)) for disc in location.discs}
     nearest = min(distances, key=lambda name: distances[name]) if distances else ""
     error, half = distances.get(nearest, float("inf")), truth.half_height * row.spacing_mm
-    kind = f"{row.source} {row.name.partition('_')[2]}"
-    return FoundDisc(kind, row.patient, row.name, level, error, half, nearest == level and error <= half)
+    return FoundDisc(picture.kind, row.patient, row.name, level, error, half, nearest == level and error <= half)
 
 
-def score_locator(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> dict[str, Score]:
+def score_locator(pictures: Sequence[LocatedPicture]) -> dict[str, Score]:
     """Scores by source and weighting."""
-    found = find_labelled(model_of, rows)
+    found = [_compare(picture, level) for picture in pictures for level in picture.truth]
     scores: dict[str, Score] = {}
     for kind in dict.fromkeys(disc.kind for disc in found):
         of_kind = [disc for disc in found if disc.kind == kind]

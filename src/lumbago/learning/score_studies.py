@@ -56,6 +56,15 @@ def predict_studies(
     return Predictions(cases, {study.name: study for study in wanted}, evidence)
 
 
+def phantom_keys(folder: Path) -> list[str]:
+    """Keys of the phantoms whose studies lie in a folder: by the seed that each study states.
+
+    Raises:
+        UnreadableInput: no phantom study there.
+    """
+    return [study.patient for study in read_source(MADE, folder)]
+
+
 def predict_phantoms(models: Models, folder: Path, decoder: Decoder) -> Predictions:
     """What the models say of every phantom study in a folder (`<name>/dicom`, `<name>/truth.json`), beside its truth.
 

@@ -7,9 +7,9 @@ that analysis will see. Labels say which grade holds where, and nothing of where
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -27,8 +27,9 @@ from lumbago.labels.open_study import WITH_HEADERS, open_study
 from lumbago.labels.sources import read_source
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import ModelOf, Places, model_of
+from lumbago.learning.sample_cache import Piece, Preparation, kept_samples
+from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe, crop_patch
 from lumbago.pipeline.grade_patches import why_abstain
 from lumbago.pipeline.judge_quality import doubt_of, require_lumbar
@@ -107,6 +108,19 @@ class StudySampler:
             if (grades := known_grades(study, self.experiment.conditions, (patch.level, patch.side)))
             and self._is_there(patch, points, spine)
         ]
+
+    def known_by(self, study: LabelledStudy) -> tuple[Any, ...]:
+        """What the places depend on: the locator, what is wanted, the labels, and the files, by size and time."""
+        wanted = self.experiment
+        files = [
+            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+            for image in study.images
+            for path in (sorted(image.path.rglob("*")) if image.path.is_dir() else [image.path])
+            if path.is_file()
+        ]
+        labels = (study.patient, *map(repr, (study.truth.findings, study.shapes, study.absence, study.images)))
+        sha256 = self.locators(study.patient).card.sha256
+        return sha256, asdict(self._recipe), wanted.conditions, labels, files
 
     @property
     def _recipe(self) -> PatchRecipe:
@@ -211,20 +225,34 @@ def study_samples(data: Experiment, places: Places) -> tuple[list[GradedPatch], 
         UnreadableInput: none of them can be used; label tables that are not there.
         ModelRefused: a locator that has seen the patients it is to place.
     """
+    fold = fold_rule(data)
     chosen = [
         study
         for study in studies_with_volumes(places.data, data.sources)
-        if fold_of(study.patient, data.folds) != data.fold and _is_graded(study, data.conditions)
+        if _is_graded(study, data.conditions) and part_of(data, fold(study.patient)) != HELD_OUT
     ]
     found: dict[bool, list[GradedPatch]] = {False: [], True: []}
     if chosen:
         with open_decoder() as decoder:
-            sampler = StudySampler(data, model_of(places.locators, data.folds), decoder)
-            for study, patches in each_usable(chosen, sampler):
-                found[fold_of(study.patient, data.folds) == data.validation_fold] += patches or []
+            sampler = StudySampler(data, model_of(places.locators, fold), decoder)
+            for study, patches in each_usable(chosen, lambda one: _kept(sampler, one, places.preparing)):
+                found[part_of(data, fold(study.patient)) == VALIDATION] += patches or []
         for reason, count in sampler.left_out.items():
             log.warning("%d graded places are left out: %s.", count, reason)
     return found[False], found[True]
+
+
+def _kept(sampler: StudySampler, study: LabelledStudy, how: Preparation) -> list[GradedPatch]:
+    """The places of a study, out of the cache where they are there; a study that cannot be read leaves nothing in
+    it."""
+    piece = Piece(sampler.__call__, (study,), sampler.known_by(study))
+    return kept_samples(
+        [piece], GradedPatch.of_parts, replace(how, processes=1, show=_shows_nothing), "located studies"
+    )
+
+
+def _shows_nothing(*_: object) -> None:
+    """Each study by itself is no progress."""
 
 
 def _is_graded(study: LabelledStudy, conditions: Iterable[str]) -> bool:

@@ -105,7 +105,7 @@ def run_until_good(
                 "end", f"Gave up: all settings of the search were tried, {number} in all, and none was Good."
             )
         _try(run, number, setting)
-    return run.note("end", f"Gave up after {aim.tries} tries, none of which was Good.")
+    return run.note("end", f"Gave up: none of {aim.tries} tries was Good.")
 
 
 def _is_good(run: _Run) -> bool:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,12 +85,18 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
             "command": training.command,
             "seconds": round(training.seconds),
             **training.course,
-            "settings": {name: value for name, value in asdict(experiment).items() if value not in ((), "")},
+            "settings": _settings(experiment),
         },
     }
     path = folder / "card.toml"
     path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
     return path
+
+
+def _settings(experiment: Experiment) -> dict[str, Any]:
+    """What was set; of the file of a split its name, not where it lay."""
+    told = replace(experiment, split=Path(experiment.split).name)
+    return {name: value for name, value in asdict(told).items() if value not in ((), "")}
 
 
 _CAUTIONS: Final = {"phantoms": "Trained on phantoms only; not validated on patients."}

@@ -15,9 +15,10 @@ from lumbago.pipeline.explain_grades import HeatMap, explain_grades
 from lumbago.pipeline.grade_patches import grade_patches
 from lumbago.pipeline.locate_study import locate_study
 from lumbago.pipeline.summarize_study import StudyReading, gaps, summarize_study
+from lumbago.systems import OURS, SYSTEMS
 
-LOCATOR: Final = "spine-locator"
-GRADERS: Final = ("disc-grader", "canal-grader", "foramen-grader", "recess-grader")
+LOCATOR, *_rest = (part.name for part in SYSTEMS[OURS].parts)
+GRADERS: Final = tuple(_rest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +38,15 @@ class Models:
         """The models of an analysis.
 
         Args:
-            places: folder of each by name, as `lumbago.inference.deployed.models_in_use` gives them; None for the
-                shipped ones.
+            places: folder of each by name, the one that locates first, as `lumbago.inference.deployed.models_of` gives
+                them; None for the shipped ones.
 
         Raises:
             ModelRefused: one is missing or does not do what its card says.
         """
-        folders = [(places or {}).get(name, _absent(places, name)) for name in (LOCATOR, *GRADERS)]
+        folders = [SHIPPED / name for name in (LOCATOR, *GRADERS)] if places is None else list(places.values())
         locator, *graders = (load_model(folder.name, folder.parent, threads) for folder in folders)
         return cls(locator, tuple(graders))
-
-
-def _absent(places: Mapping[str, Path] | None, name: str) -> Path:
-    """Where a model is looked for that no place is given of: among the shipped ones, or where the given ones lie."""
-    return SHIPPED / name if not places else next(iter(places.values())).parent / name
 
 
 @dataclass(frozen=True, eq=False)
