@@ -165,7 +165,7 @@ def phantom(
     studies: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first; the others follow.", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="Processes that write studies.", min=1)] = 1,
-    formats: Annotated[str, typer.Option("--format", help="What to write, of dicom,nifti,rsna.")] = "dicom",
+    formats: Annotated[str, typer.Option("--layout", "--format", help="What to write, of dicom,nifti,rsna.")] = "dicom",
 ) -> None:
     """Write phantom studies: a made-up lumbar spine, with its truth. Repeated after a break, it goes on."""
     from rich.progress import Progress

@@ -1,6 +1,7 @@
 """The commands of those who train and score: labels, train, evaluate, calibrate. Heavy imports stay inside, as in
 `cli`."""
 
+import logging
 import os
 import sys
 from getpass import getuser
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lumbago.errors import UsageError
+from lumbago.errors import PartsMissing, UsageError
 from lumbago.options import How, Locators, Until, Where, grouped
 from lumbago.settings import Settings
 from lumbago.terminal import console
@@ -75,8 +76,8 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
         typer.Option(
             "--runs",
             "--cases",
-            help="Run folder, {fold} the patient's fold; or made elsewhere: a CSV table of cases or of places, "
-            "a folder of masks (truth/, found/).",
+            help="Run folder, {fold} the patient's fold; or made elsewhere: CSV tables of cases (commas between), "
+            "one of places, a folder of masks (truth/, found/).",
         ),
     ],
     experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
@@ -88,7 +89,7 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
     if experiment is None or data is None:
-        _evaluate_table(Path(runs), against, out)
+        _evaluate_tables([Path(part) for part in runs.split(",")], against, out)
         return
     _need_training()
     from lumbago.learning.places import Places
@@ -101,13 +102,13 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
         print(f"{name:80} {score}")
 
 
-def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
+def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:
     from lumbago.evaluation.place_table import is_place_table
 
-    if cases.is_dir() or is_place_table(cases):
-        _evaluate_places(cases, out)
+    if tables[0].is_dir() or is_place_table(tables[0]):
+        _evaluate_places(tables[0], out)
         return
-    if cases.suffix != ".csv":
+    if any(table.suffix != ".csv" for table in tables):
         raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
     from lumbago.evaluation.case_table import read_cases
@@ -115,8 +116,9 @@ def _evaluate_table(cases: Path, against: Path | None, out: Path) -> None:
     from lumbago.evaluation.score_tables import markdown
     from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
-    evaluation = evaluate_cases(read_cases(cases), read_cases(against) if against else ())
-    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(cases.parent))
+    cases = [case for table in tables for case in read_cases(table)]
+    evaluation = evaluate_cases(cases, read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(tables[0].parent))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
 
 
@@ -132,6 +134,25 @@ def _evaluate_places(found: Path, out: Path) -> None:
     else:
         rows = [row for table in read_places(found) for row in score_places(table)]
     print(write_place_scores(rows, out, _own_command()))
+
+
+@learning_app.command()
+def submission(
+    rsna: Annotated[Path, typer.Argument(help="Folder of RSNA 2024: test_images, train.csv for the priors.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")] = Path("submission.csv"),
+    runs: Annotated[
+        str, typer.Option(help="Run folders of graders, commas between; {fold} stands for all, averaged.")
+    ] = "",
+    locator: Annotated[Path | None, typer.Option("--locators", help="Folder of the locator's model.")] = None,
+) -> None:
+    """Grade the test studies of RSNA 2024 into submission.csv; without --runs by the models in use.
+
+    Exit code: 0 all rows graded; 5 some hold the training prior instead.
+    """
+    from lumbago.evaluation.submit_rsna import run_submission
+
+    if run_submission(rsna, out, (runs, locator), console()).priors:
+        raise typer.Exit(PartsMissing.exit_code)
 
 
 @learning_app.command()
@@ -173,6 +194,8 @@ def _without_folders(argument: str) -> str:
 def _need_training() -> None:
     _need("torch", "train", "PyTorch")
     _need("matplotlib", "train")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("lumbago").setLevel(logging.INFO)
 
 
 def _need(module: str, extra: str, name: str = "") -> None:

@@ -14,7 +14,7 @@ from lumbago.evaluation.case_table import read_cases
 from lumbago.evaluation.cases import GradedCase
 from lumbago.learning import score_grader, score_locator
 from lumbago.learning.score_locator import FoundDisc
-from lumbago.learning.score_phantoms import predict_phantoms
+from lumbago.learning.score_studies import predict_phantoms
 from lumbago.pipeline.analyze_study import Models
 
 

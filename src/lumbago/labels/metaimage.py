@@ -4,7 +4,8 @@ https://itk.org/Wiki/MetaIO/Documentation. Its world is LPS, as ours. Files are 
 """
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lumbago.dicom.study import SliceHeader, SourceFile
 from lumbago.dicom.volume import Volume
 from lumbago.errors import UnreadableInput
 
@@ -138,7 +140,21 @@ def read_metaimage(path: Path) -> Volume:
     header = read_meta_header(path)
     voxels = _voxels(path, header).reshape(header.shape, order="F").transpose(header.axes)
     array = np.nan_to_num(np.ascontiguousarray(voxels, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    return Volume(array, header.volume_affine, headers=())
+    return Volume(array, header.volume_affine, _slice_headers(path, array.shape))
+
+
+_EMPTY: Final[Mapping[str, Any]] = {
+    item.name: "" if item.type is str else None for item in fields(SliceHeader) if item.default is MISSING
+}
+
+
+def _slice_headers(path: Path, shape: tuple[int, ...]) -> tuple[SliceHeader, ...]:
+    """Headers that only say which slice is which, numbered from 1."""
+    count, rows, columns = shape
+    shared = {**_EMPTY, "source": SourceFile(str(path), None, path.name), "series_instance_uid": path.stem}
+    shared |= {"rows": rows, "columns": columns, "image_type": (), "series_description": path.stem}
+    own = [{"frame": n, "instance_number": n, "sop_instance_uid": f"{path.stem}.{n}"} for n in range(1, count + 1)]
+    return tuple(SliceHeader(**{**shared, **numbers}) for numbers in own)
 
 
 def _voxels(path: Path, header: MetaHeader) -> NDArray[Any]:

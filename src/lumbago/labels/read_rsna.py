@@ -5,7 +5,7 @@ what a series is in `train_series_descriptions.csv` (LumbarDISC, arXiv 2506.0916
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ GRADES_TABLE: Final = "train.csv"
 POINTS_TABLE: Final = "train_label_coordinates.csv"
 SERIES_TABLE: Final = "train_series_descriptions.csv"
 IMAGES_FOLDER: Final = "train_images"
+TEST_SERIES_TABLE: Final = "test_series_descriptions.csv"
+TEST_IMAGES_FOLDER: Final = "test_images"
 POINT_COLUMNS: Final = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
 SERIES_COLUMNS: Final = ("study_id", "series_id", "series_description")
 
@@ -33,6 +35,7 @@ Site = tuple[str, str, Side | None]
 @dataclass(frozen=True, slots=True)
 class _Tables:
     folder: Path
+    images: Path
     names: LabelNames
     columns: Mapping[str, Site]
     grades: Mapping[str, Sequence[Row]]
@@ -50,15 +53,33 @@ def read_rsna(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     train = read_table(folder / GRADES_TABLE, ("study_id",))
     columns, problems = _grade_columns(folder, train, names)
     tables = _Tables(
-        folder, names, columns, _by_study(train),
+        folder, folder / IMAGES_FOLDER, names, columns, _by_study(train),
         _by_study(read_table(folder / POINTS_TABLE, POINT_COLUMNS)),
         _by_study(read_table(folder / SERIES_TABLE, SERIES_COLUMNS)),
         read_companions(folder, names),
     )  # fmt: skip
-    images = sorted(path.name for path in (folder / IMAGES_FOLDER).glob("*") if path.is_dir())
-    studies = dict.fromkeys((*tables.grades, *tables.points, *tables.series, *images))
-    for position, study in enumerate(studies):
+    for position, study in enumerate(_names(tables)):
         yield _study(study, tables, problems if position == 0 else [])
+
+
+def read_rsna_test(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
+    """The studies of `test_images` and `test_series_descriptions.csv`: images without labels.
+
+    Raises:
+        UnreadableInput: neither is there.
+    """
+    table, images = folder / TEST_SERIES_TABLE, folder / TEST_IMAGES_FOLDER
+    if not table.is_file() and not images.is_dir():
+        raise UnreadableInput(f"{folder} holds no test studies", f"{images.name} and {table.name}", ADVICE)
+    series = _by_study(read_table(table, SERIES_COLUMNS)) if table.is_file() else {}
+    tables = _Tables(folder, images, names, {}, {}, {}, series, Companions())
+    for study in _names(tables):
+        yield _study(study, tables, [])
+
+
+def _names(tables: _Tables) -> Iterable[str]:
+    images = sorted(path.name for path in tables.images.glob("*") if path.is_dir())
+    return dict.fromkeys((*tables.grades, *tables.points, *tables.series, *images))
 
 
 def _by_study(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -122,7 +143,7 @@ def _findings(study: str, tables: _Tables) -> tuple[list[Finding], list[Problem]
 
 def _images(study: str, tables: _Tables) -> tuple[tuple[ImageRef, ...], list[Problem]]:
     """Series that the table describes, and those that only lie there: their role is not known."""
-    place = tables.folder / IMAGES_FOLDER / study
+    place = tables.images / study
     images = {image.name: image for image in tables.beside.images.get(study, ())}
     problems: list[Problem] = []
     for row in tables.series.get(study, ()):

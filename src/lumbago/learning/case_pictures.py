@@ -1,22 +1,23 @@
-"""The slice that a case was graded on, for the gallery of an evaluation: out of a label source, or of phantoms."""
+"""The slice that a case was graded on, for the gallery of an evaluation: of a labelled picture, or of a study."""
 
 from collections.abc import Callable, Iterable
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from lumbago.anatomy.findings import Evidence, Point, StudyFindings
+from lumbago.anatomy.findings import Evidence, Point
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
-from lumbago.dicom.read_study import read_study
 from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.gallery import PictureOf
 from lumbago.inference.weights import Model
+from lumbago.labels.labelled_study import LabelledStudy
+from lumbago.labels.open_images import open_images
+from lumbago.labels.open_study import WITH_HEADERS, open_study
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
+from lumbago.learning.score_studies import Predictions
 from lumbago.pipeline.locate_discs import locate_discs
 from lumbago.report.slice_view import Slice, crop_around, find_slice, view_slice
 
@@ -39,27 +40,25 @@ def labelled_pictures(model_of: Callable[[str], Model], rows: Iterable[LabelledS
     return picture
 
 
-def phantom_pictures(folder: Path, decoder: Decoder) -> PictureOf:
-    """The slice of a phantom study (`<name>/dicom`, `<name>/truth.json`) that its truth points to."""
-
-    @cache
-    def truth_of(name: str) -> StudyFindings:
-        return StudyFindings.from_json((folder / name / "truth.json").read_text(encoding="utf8"))
+def study_pictures(predictions: Predictions, decoder: Decoder) -> PictureOf:
+    """The slice of a labelled study on which a case was seen; None when nobody says where."""
 
     def picture(case: GradedCase) -> Image.Image | None:
-        wanted = truth_of(case.study).find(case.condition, case.level, case.side)
-        evidence = wanted.evidence if wanted else None
-        shown = _slice(folder / case.study / "dicom", evidence, decoder) if evidence else None
-        return _around(shown, np.array(evidence.point_lps_mm)) if evidence and shown else None
+        evidence = predictions.evidence.get((case.study, case.condition, case.level, case.side))
+        study = predictions.studies.get(case.study)
+        shown = _slice(study, evidence, decoder) if evidence is not None and study is not None else None
+        return _around(shown, np.array(evidence.point_lps_mm)) if evidence is not None and shown else None
 
     return picture
 
 
-def _slice(study: Path, evidence: Evidence, decoder: Decoder) -> Slice | None:
+def _slice(study: LabelledStudy, evidence: Evidence, decoder: Decoder) -> Slice | None:
+    if not any(image.kind in WITH_HEADERS for image in study.images):
+        return find_slice({evidence.role: open_images(study, decoder).by_role(evidence.role)}, evidence)
     canonical = canonical_axial if evidence.role == "axial_t2" else canonical_sagittal
     volumes = [
         canonical(volume)
-        for series in read_study(study, decoder=decoder).series
+        for series in open_study(study, decoder).series
         if series.series_instance_uid == evidence.series_instance_uid
         for volume in build_volumes(series, decoder).volumes
     ]

@@ -12,6 +12,7 @@ from lumbago.learning.label_tables import Tell, not_told, read_labels
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.places import Places, model_of
 from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
+from lumbago.learning.study_samples import study_samples
 
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
@@ -42,9 +43,10 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
         reader_noise=False,
     )
     locators, how = model_of(places.locators, fold_of) if data.sources else None, places.preparing
+    learned, validating = study_samples(data, places) if data.sources else ([], [])
     return (
-        (*(graded_patches(locators, rows[False], how) if locators else ()), *phantom_patches(data, how)),
-        (*(graded_patches(locators, rows[True], how) if locators else ()), *phantom_patches(unseen, how)),
+        (*(graded_patches(locators, rows[False], how) if locators else ()), *learned, *phantom_patches(data, how)),
+        (*(graded_patches(locators, rows[True], how) if locators else ()), *validating, *phantom_patches(unseen, how)),
     )
 
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lumbago.dicom.decoder import open_decoder
+from lumbago.dicom.decoder import Decoder, open_decoder
 from lumbago.evaluation.cases import VALIDATION, GradedCase
 from lumbago.evaluation.evaluate_cases import evaluate_cases
 from lumbago.evaluation.gallery import PictureOf
@@ -15,17 +15,18 @@ from lumbago.evaluation.place_table import write_places
 from lumbago.evaluation.score_places import score_places, write_place_scores
 from lumbago.evaluation.write_evaluation import write_evaluation
 from lumbago.inference.deployed import models_in_use
-from lumbago.inference.weights import load_model
-from lumbago.learning.case_pictures import labelled_pictures, phantom_pictures
+from lumbago.inference.weights import Model, load_model
+from lumbago.learning.case_pictures import labelled_pictures, study_pictures
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.grader_samples import graded_rows
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import locate_labelled, places_of, score_locator
-from lumbago.learning.score_phantoms import phantom_keys, predict_phantoms
+from lumbago.learning.score_studies import phantom_keys, predict_phantoms, predict_studies
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import HELD_OUT, fold_rule, part_of
+from lumbago.learning.study_samples import studies_with_volumes
 from lumbago.learning.write_card import add_scores
 from lumbago.pipeline.analyze_study import LOCATOR, Models
 from lumbago.settings import Settings
@@ -74,15 +75,29 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
                 seen.require_unseen(key)
         with open_decoder() as decoder:
             models = Models(load_model(locator.name, locator.parent), (grader,))
-            return _in_split(predict_phantoms(models, places.data, decoder), VALIDATION)
-    fold_of, seen = fold_rule(experiment), seen_by(model)
-    rows = [
-        row for row in graded_rows(experiment.sources, places) if part_of(experiment, fold_of(row.patient)) == HELD_OUT
-    ]
-    for row in rows:
-        seen.require_unseen(row.patient)
-    cases = predict_pictures(model_of(places.locators, fold_of), lambda _: grader, rows)
+            return _in_split(predict_phantoms(models, places.data, decoder).cases, VALIDATION)
+    fold_of, seen_patients = fold_rule(experiment), seen_by(model)
+
+    def unseen(patient: str) -> Model:
+        seen_patients.require_unseen(patient)
+        return grader
+
+    def is_left_out(patient: str) -> bool:
+        return part_of(experiment, fold_of(patient)) == HELD_OUT
+
+    both = model_of(places.locators, fold_of), unseen
+    with open_decoder() as decoder:
+        cases, _ = _predict(_Scored(experiment.sources, places, is_left_out), both, decoder)
     return _in_split(cases, VALIDATION)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What is scored: sources in the data folder, of the patients that are wanted."""
+
+    sources: tuple[str, ...]
+    places: Places
+    wants: Callable[[str], bool] = lambda _: True
 
 
 def _score_locator(
@@ -102,13 +117,27 @@ def _score_grader(
     if not sources:
         (*_, used) = [Models(locators(key), (models(key),)) for key in phantom_keys(places.data)]
         with open_decoder() as decoder:
-            cases = predict_phantoms(used, places.data, decoder)
-            cases = _in_split(cases, "unseen seeds")
-            return _score_cases(cases, places, phantom_pictures(places.data, decoder))
-    rows = graded_rows(sources, places)
+            found = predict_phantoms(used, places.data, decoder)
+            return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
     split = "out of fold" if set(sources) & set(experiment.sources) else "external"
-    cases = _in_split(predict_pictures(locators, models, rows), split)
-    return _score_cases(cases, places, labelled_pictures(locators, rows))
+    with open_decoder() as decoder:
+        cases, picture_of = _predict(_Scored(sources, places), (locators, models), decoder)
+        return _score_cases(_in_split(cases, split), places, picture_of)
+
+
+def _predict(scored: _Scored, models: tuple[ModelOf, ModelOf], decoder: Decoder) -> tuple[list[GradedCase], PictureOf]:
+    """What locators and graders say of labelled pictures and studies, and where to see it."""
+    locators, graders = models
+    rows = [row for row in graded_rows(scored.sources, scored.places) if scored.wants(row.patient)]
+    cases, picture_of = predict_pictures(locators, graders, rows), labelled_pictures(locators, rows)
+    studies = [
+        study for study in studies_with_volumes(scored.places.data, scored.sources) if scored.wants(study.patient)
+    ]
+    if not studies:
+        return cases, picture_of
+    found = predict_studies(studies, lambda patient: Models(locators(patient), (graders(patient),)), decoder)
+    of_study = study_pictures(found, decoder)
+    return [*cases, *found.cases], lambda case: of_study(case) if case.study in found.studies else picture_of(case)
 
 
 def _in_split(cases: Iterable[GradedCase], split: str) -> list[GradedCase]:

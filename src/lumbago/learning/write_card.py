@@ -59,7 +59,7 @@ class ModelFacts:
 def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
     """Writes `card.toml`; scores are added by `add_scores` once the folds are evaluated."""
     experiment = training.experiment
-    trained_on = _trained_on(experiment)
+    trained_on = _trained_on(experiment, training.samples)
     sources = [
         *experiment.sources,
         *(["phantoms"] if experiment.phantoms else []),
@@ -102,10 +102,12 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
 _CAUTIONS: Final = {"phantoms": "Trained on phantoms only; not validated on patients."}
 
 
-def _trained_on(experiment: Experiment) -> str:
-    if experiment.sources and experiment.phantoms:
-        return "real and phantoms"
-    return "real" if experiment.sources else "phantoms"
+def _trained_on(experiment: Experiment, samples: Mapping[str, int]) -> str:
+    """By what the samples came from: phantoms that come through a label source stay phantoms."""
+    made = {source.startswith("phantom") for source in samples}
+    has_real = bool(experiment.sources) and made != {True}
+    has_made = bool(experiment.phantoms) or True in made
+    return " and ".join([*(["real"] if has_real else []), *(["phantoms"] if has_made else [])]) or "phantoms"
 
 
 def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:

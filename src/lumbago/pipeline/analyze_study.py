@@ -11,14 +11,9 @@ from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.study import SkippedFile, Study
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import SHIPPED, Card, Model, load_model
-from lumbago.pipeline.agree_on_names import agree_on_names
-from lumbago.pipeline.choose_series import choose_series
 from lumbago.pipeline.explain_grades import HeatMap, explain_grades
 from lumbago.pipeline.grade_patches import grade_patches
-from lumbago.pipeline.judge_quality import require_lumbar
-from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
-from lumbago.pipeline.place_patches import LocatedSpine, reference_of
-from lumbago.pipeline.read_volumes import SeriesReader, read_sagittal
+from lumbago.pipeline.locate_study import locate_study
 from lumbago.pipeline.summarize_study import StudyReading, gaps, summarize_study
 from lumbago.systems import OURS, SYSTEMS
 
@@ -79,24 +74,19 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
         NotALumbarStudy: no lumbar spine is seen in it.
         UnreadableInput: none of its sagittal images can be decoded.
     """
-    choice = choose_series(study)
-    reader = SeriesReader(models.locator, decoder)
-    sagittal = read_sagittal(choice, reader)
-    require_lumbar([found.doubt for found in reader.read.values()], reader.skipped)
-    locations = agree_on_names({role: found.location for role, found in sagittal.items()})
-    axial = reader.axial(choice.candidates["axial_t2"])
-    spine = LocatedSpine(
-        sagittal=locations,
-        foramina=locate_foramina(models.locator, locations.get("sagittal_t1")),
-        recesses=locate_recesses(models.locator, reference_of(locations).discs, axial),
+    located = locate_study(study, models.locator, decoder)
+    findings, heat_maps = explain_grades(grade_patches(models.graders, located.spine))
+    skipped = (*study.skipped, *located.skipped)
+    reading = StudyReading(
+        study, located.choice, located.sagittal, located.axial, located.spine, located.remarks, skipped, models.cards
     )
-    findings, heat_maps = explain_grades(grade_patches(models.graders, spine))
-    skipped = (*study.skipped, *reader.skipped)
-    reading = StudyReading(study, choice, sagittal, axial, spine, tuple(reader.remarks), skipped, models.cards)
     summary = summarize_study(reading, findings)
     return Analysis(
         findings=summary,
-        volumes={**{role: (location.volume,) for role, location in locations.items()}, "axial_t2": axial},
+        volumes={
+            **{role: (location.volume,) for role, location in located.spine.sagittal.items()},
+            "axial_t2": located.axial,
+        },
         heat_maps=heat_maps,
         skipped=skipped,
         gaps=gaps(reading, summary.not_assessed),

@@ -67,7 +67,7 @@ def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
     values = predict(model, patches, votes)
     graded = []
     for number, patch in enumerate(patches):
-        reason = _why_abstain(patch, votes[number][recipe.votes // 2], recipe)
+        reason = why_abstain(patch, votes[number][recipe.votes // 2], recipe)
         for name in model.card.conditions:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
@@ -117,8 +117,12 @@ def _softmax(logits: Float32[np.ndarray, "patches grades"]) -> Float32[np.ndarra
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
-    """Why a patch must not be graded, or ""."""
+def why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
+    """Why a patch must not be graded, or "".
+
+    Args:
+        picture: its middle vote, cut by the recipe.
+    """
     middle = picture[picture.shape[0] // 2]
     full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
     if patch.disc.confidence < _UNSEEN:
