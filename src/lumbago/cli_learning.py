@@ -40,7 +40,7 @@ def train(
         raise UsageError("--until good and --criteria FILE go together", "both or neither")
     places = Places(
         data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
-        workers=where.workers, command=_own_command(),
+        workers=where.workers, command=_own_command(), few_shot=where.few_shot,
     )  # fmt: skip
     is_first = os.environ.get("RANK", "0") == "0"
     with Progress(console=console(), disable=not is_first) as progress:

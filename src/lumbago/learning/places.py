@@ -25,6 +25,7 @@ class Places:
         device: what to train on, see `hardware.DEVICES`; workers: threads that make batches.
         command: how this was called, for the card.
         card: model folder whose card is to hold the scores, or None.
+        few_shot: the frozen network that small heads are fitted on, see `few_shot.frozen_network`; "" for none.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class Places:
     workers: int = 1
     command: str = ""
     card: Path | None = None
+    few_shot: str = ""
 
     @property
     def sources(self) -> "Places":
