@@ -15,7 +15,8 @@ from lumbago.learning.places import Places, model_of
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
     "name", "members", "steps", "batch", "learning_rate", "weight_decay", "pretrained", "feature_layers", "loss",
-    "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed",
+    "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed", "shift_freedom",
+    "slice_shift_mm", "resolution", "mirror", "mixup", "cutmix", "mix_alpha",
 )  # fmt: skip
 
 
