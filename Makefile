@@ -13,7 +13,7 @@ COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench phantom-check train-check lock clean
+.PHONY: help demo test test-system test-slow check format bench phantom-check train-check few-shot-check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(VENV)/runtime.stamp  ## time the analysis of a phantom study: cold, war
 
 train-check: $(VENV)/test.stamp  ## kill, resume, share out and time real training runs; takes minutes
 	$(RUN)/python bench/train_check.py $(ARGS)
+
+few-shot-check: $(VENV)/test.stamp  ## score graders of 10 to 100 patients, few-shot and from scratch; takes an hour (ARGS="DATA --locators ... --out DIR")
+	$(RUN)/python bench/few_shot.py $(ARGS)
 
 phantom-check: $(VENV)/runtime.stamp  ## hold the phantoms against published statistics; takes up to an hour (ARGS="--spines 500")
 	$(RUN)/python bench/phantom_check.py $(ARGS)
