@@ -129,6 +129,7 @@ def own_patches() -> list:
     ]
 
 
+@pytest.mark.slow
 def test_from_few_patients_to_a_model_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads of a condition that the frozen network grades and of one more scale, exported, and honest about both."""
     monkeypatch.setattr(few_shot, "grader_samples", lambda *_: (tuple(own_patches()), ()))
