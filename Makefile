@@ -13,7 +13,7 @@ COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench phantom-check train-check rsna-check lock clean
+.PHONY: help demo test test-system test-slow check format bench phantom-check train-check rsna-check few-shot-check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ train-check: $(VENV)/test.stamp  ## kill, resume, share out and time real traini
 
 rsna-check: $(VENV)/test.stamp  ## run the RSNA 2024 kit end to end on phantoms; takes ten minutes (ARGS="--out DIR" keeps all)
 	$(RUN)/python bench/rsna_check.py $(ARGS)
+
+few-shot-check: $(VENV)/test.stamp  ## score graders of 10 to 100 patients, few-shot and from scratch; takes an hour (ARGS="DATA --locators ... --out DIR")
+	$(RUN)/python bench/few_shot.py $(ARGS)
 
 phantom-check: $(VENV)/runtime.stamp  ## hold the phantoms against published statistics; takes up to an hour (ARGS="--spines 500")
 	$(RUN)/python bench/phantom_check.py $(ARGS)

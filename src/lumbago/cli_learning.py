@@ -58,6 +58,7 @@ def train(
         places = Places(
             data=where.data, run=where.out, locators=where.locators, threads=where.threads, device=where.device,
             workers=where.workers, command=_own_command(), preparing=Preparation(cache, where.threads, prepare, tell),
+            few_shot=where.few_shot,
         )  # fmt: skip
         if goal.criteria is not None:
             aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, getuser(), is_approved=goal.deploy)

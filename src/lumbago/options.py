@@ -18,6 +18,10 @@ class Where:
     data: Annotated[Path, typer.Option(help="Folder with the label sources, or with phantom studies to judge on.")]
     out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint, log, model.")]
     locators: Locators = ""
+    few_shot: Annotated[
+        str,
+        typer.Option(help="Few patients: fit small heads on this frozen network: imagenet, a model, or its folder."),
+    ] = ""
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; several processes by torchrun.")] = "auto"
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 2
     workers: Annotated[int, typer.Option(help="Threads that make batches ahead.", min=0)] = 1

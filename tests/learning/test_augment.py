@@ -95,3 +95,14 @@ def test_each_part_does_its_own() -> None:
     assert shaded[:, -1].mean() == pytest.approx(np.exp(-0.5), rel=0.01)
     lost = rescan(still, replace(PLAIN, void=(0.5, 0.5, 0.1)))
     assert lost[20, 25] == 0 and lost[0, 0] == pytest.approx(still[0, 0])
+
+
+def test_coarse_pixels_lose_detail_and_keep_the_mean() -> None:
+    """Stripes two pixels wide vanish on pixels four times as large; smooth tissue stays."""
+    stripes = np.tile((0.5 + 0.3 * (-1.0) ** (np.arange(48) // 2))[None], (40, 1)).astype(np.float32)
+    coarse = rescan(stripes, replace(PLAIN, coarseness=4.0))
+    assert coarse.std() < 0.1 * stripes.std() and coarse.mean() == pytest.approx(stripes.mean(), abs=1e-3)
+    np.testing.assert_allclose(
+        rescan(picture(), replace(PLAIN, coarseness=1.2))[4:-4, 4:-4], picture()[4:-4, 4:-4], atol=0.05
+    )
+    assert rescan(picture(), replace(PLAIN, coarseness=30.0)).shape == (40, 50)

@@ -11,8 +11,9 @@ from made_up_patches import made_up_patches
 from lumbago.anatomy.conditions import CONDITIONS as CONDITION_TABLE
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
-from lumbago.learning.grader_task import GraderTask, grade_table, shaken_patch
+from lumbago.learning.grader_task import GraderTask, grade_table
 from lumbago.learning.phantom_patches import phantom_patches, read_grades, true_grades
+from lumbago.learning.shake import draw_shake, shaken_patch
 from lumbago.networks.patch_grader import PatchGrader
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import phantom_study
@@ -88,13 +89,14 @@ def test_unshaken_patches_are_those_of_an_analysis(patches: list[GradedPatch]) -
     recipe = PatchRecipe("disc", 32, 40, 0.6, 1)
     sample = patches[3]
     wanted = patch_views(crop_patch(sample.volume, sample.frame, recipe), sample.reference, recipe.pixel_mm)
-    seen = [shaken_patch(sample, recipe, still, np.random.default_rng(seed)) for seed in range(12)]
+    seen = [shaken_patch(sample, recipe, draw_shake(np.random.default_rng(seed), still, 4.0)) for seed in range(12)]
     np.testing.assert_allclose(np.mean(seen, axis=0)[:, :, 8:24, 10:30], wanted[:, :, 8:24, 10:30], atol=0.15)
 
 
 def test_shaking_changes_the_patch(patches: list[GradedPatch]) -> None:
     recipe = PatchRecipe("disc", 32, 40, 0.6, 1)
-    first, second = (shaken_patch(patches[3], recipe, EXPERIMENT, np.random.default_rng(seed)) for seed in (1, 2))
+    shakes = (draw_shake(np.random.default_rng(seed), EXPERIMENT, 4.0) for seed in (1, 2))
+    first, second = (shaken_patch(patches[3], recipe, shake) for shake in shakes)
     assert np.abs(first - second).mean() > 0.02
 
 

@@ -62,6 +62,7 @@ class Scanner:
         noise: spread of the noise against full scale.
         noise_seed: replays the noise.
         void: (row, column, radius) as fractions of the picture, signal lost there; None for no loss.
+        coarseness: how many times as large the scanner's pixels are; 1 leaves them.
     """
 
     curve: tuple[float, ...]
@@ -71,11 +72,12 @@ class Scanner:
     noise: float
     noise_seed: int
     void: tuple[float, float, float] | None
+    coarseness: float = 1.0
 
 
-def draw_scanner(rng: Generator, strength: float = 1.0, wild: float = 0.17) -> Scanner:
+def draw_scanner(rng: Generator, strength: float = 1.0, wild: float = 0.17, resolution: float = 0.0) -> Scanner:
     """Mild changes mostly; in a share `wild` of pictures the contrast is made up. `strength` 0 changes next to
-    nothing."""
+    nothing. `resolution` is the spread of the logarithm of coarseness; with 0 nothing is drawn for it."""
     steps = np.linspace(0, 1, 6)
     if rng.random() < wild:
         curve = rng.uniform(0, 1, 6)
@@ -90,6 +92,7 @@ def draw_scanner(rng: Generator, strength: float = 1.0, wild: float = 0.17) -> S
         noise=float(abs(rng.normal(0, 0.03 * strength))),
         noise_seed=int(rng.integers(2**31)),
         void=_draw_void(rng) if rng.random() < 0.08 * strength else None,
+        coarseness=float(np.exp(abs(rng.normal(0, resolution)))) if resolution else 1.0,
     )
 
 
@@ -110,8 +113,19 @@ def rescan(grey: Picture, spec: Scanner) -> Picture:
         shown = shown * _hole(grey.shape, spec.void)
     if spec.blur_px > 0.2:
         shown = ndimage.gaussian_filter(shown, spec.blur_px)
+    shown = _on_coarse_pixels(shown, spec.coarseness)
     noise = np.random.default_rng(spec.noise_seed).normal(0, spec.noise, (2, *grey.shape))
     return np.asarray(np.hypot(shown + noise[0], noise[1]), np.float32)
+
+
+def _on_coarse_pixels(picture: np.ndarray, coarseness: float) -> np.ndarray:
+    """Averaged over larger pixels, and interpolated back."""
+    sizes = tuple(max(2, round(side / coarseness)) for side in picture.shape)
+    if sizes == picture.shape:
+        return picture
+    source = torch.from_numpy(np.asarray(picture, np.float32))[None, None]
+    coarse = torch.nn.functional.interpolate(source, sizes, mode="area")
+    return torch.nn.functional.interpolate(coarse, picture.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
 def _field(shape: tuple[int, ...], corners: tuple[float, float, float, float]) -> np.ndarray:

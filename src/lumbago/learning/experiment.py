@@ -31,6 +31,12 @@ class Experiment:
         conditions: conditions that a grader learns.
         anchor, patch, pixel_mm, slices, votes: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
+        shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.
+        slice_shift_mm: spread of the error of the middle slice; 0 for none.
+        resolution: spread of the logarithm of how much larger pixels are; 0 for none.
+        mirror: share of patches shown as of a patient whose left and right are exchanged.
+        mixup, cutmix: shares of patches that another one is added to, or cut into; `mix_alpha` of the Beta distribution
+            that their shares in the picture come from.
         members: networks that are trained from different seeds and averaged into one model.
         steps: optimisation steps of each.
         batch: samples per step.
@@ -68,6 +74,13 @@ class Experiment:
     votes: int = 1
     shift_mm: float = 1.5
     turn_degrees: float = 4.0
+    shift_freedom: float = 0.0
+    slice_shift_mm: float = 0.0
+    resolution: float = 0.0
+    mirror: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_alpha: float = 0.4
     members: int = 1
     steps: int = 2000
     batch: int = 8
@@ -98,6 +111,7 @@ class Experiment:
         """
         _check_choice(self)
         _check_course(self)
+        _check_augmentation(self)
 
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
@@ -181,6 +195,26 @@ def _check_course(experiment: Experiment) -> None:
         raise SettingsRefused(
             f"{experiment.name} is to validate on fold {experiment.validation_fold} of {experiment.folds}",
             f"0 to {experiment.folds - 1}, and not the fold that is left out for scores",
+        )
+
+
+def _check_augmentation(experiment: Experiment) -> None:
+    shares = (experiment.mirror, experiment.mixup, experiment.cutmix, experiment.mixup + experiment.cutmix)
+    if not all(0 <= share <= 1 for share in shares):
+        raise SettingsRefused(
+            f"{experiment.name} mirrors, adds or cuts {experiment.mirror}, {experiment.mixup} and {experiment.cutmix} "
+            "of the patches", "shares of 0 to 1, mixup and cutmix together of 1 at most",
+        )  # fmt: skip
+    spreads = (experiment.shift_mm, experiment.turn_degrees, experiment.slice_shift_mm, experiment.resolution)
+    if min(*spreads, experiment.augmentation) < 0:
+        raise SettingsRefused(
+            f"{experiment.name} has a negative spread", "shift_mm, turn_degrees, slice_shift_mm, resolution and "
+            "augmentation of 0 or more",
+        )  # fmt: skip
+    if experiment.mix_alpha <= 0 or 0 != experiment.shift_freedom <= 2:
+        raise SettingsRefused(
+            f"{experiment.name} has mix_alpha {experiment.mix_alpha} and shift_freedom {experiment.shift_freedom}",
+            "mix_alpha above 0, and shift_freedom above 2 or 0",
         )
 
 

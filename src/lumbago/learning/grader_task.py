@@ -14,23 +14,20 @@ from torch import Tensor, nn
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
-from lumbago.learning.augment import Scanner, draw_scanner, rescan, tone
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
 from lumbago.learning.losses import GRADE_LOSSES, weighted_mean
+from lumbago.learning.mix import draw_mix, mixed
+from lumbago.learning.shake import Views, draw_shake, shaken_patch
 from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.patch_grader import STAGES, PatchGrader, PatchGraderForExport
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
-from lumbago.pipeline.measure_spine import SignalReference
 
 _UNKNOWN = -1
 _AT_ONCE = 64
-_SCALE_SPREAD = 0.08
-_LONE_SLICE = 0.2
-"""Share of patches whose neighbouring slices are not there, as in a study of one slice."""
 
 
 class GraderTask:
@@ -65,25 +62,52 @@ class GraderTask:
         return network
 
     def batch(self, rng: Generator, share: range | None = None) -> Batch:
-        """(patches, grades): shapes (batch, slices, 3, rows, columns) and (batch, conditions), -1 where unknown."""
+        """(patches, grades): shapes (batch, slices, 3, rows, columns) and (batch, conditions), -1 where unknown.
+
+        With mix-up or CutMix also the partners' grades, and the share (batch,) of each patch that is its own.
+        """
         numbers = rng.choice(len(self.samples), self.experiment.batch, p=self.chances)
         seeds = rng.integers(2**63, size=self.experiment.batch)
         chosen = range(self.experiment.batch) if share is None else share
         drawn = [(self.samples[numbers[place]], np.random.default_rng(seeds[place])) for place in chosen]
-        patches = np.stack([shaken_patch(sample, self.recipe, self.experiment, own) for sample, own in drawn])
-        grades = grade_table([sample for sample, _ in drawn], self.experiment.conditions)
-        return torch.from_numpy(patches), torch.from_numpy(grades)
+        grades = torch.from_numpy(grade_table([sample for sample, _ in drawn], self.experiment.conditions))
+        if self.experiment.mixup or self.experiment.cutmix:
+            parts = [self._mixed(sample, own) for sample, own in drawn]
+            partners = torch.from_numpy(grade_table([partner for _, partner, _ in parts], self.experiment.conditions))
+            kept = torch.tensor([kept for _, _, kept in parts], dtype=torch.float32)
+            return torch.from_numpy(np.stack([views for views, _, _ in parts])), grades, partners, kept
+        patches = np.stack([self._shaken(sample, own) for sample, own in drawn])
+        return torch.from_numpy(patches), grades
+
+    def _shaken(self, sample: GradedPatch, rng: Generator) -> Views:
+        shake = draw_shake(rng, self.experiment, float(sample.volume.spacing_mm[0]))
+        return shaken_patch(sample, self.recipe, shake)
+
+    def _mixed(self, sample: GradedPatch, rng: Generator) -> tuple[Views, GradedPatch, float]:
+        """The patch, its partner (itself when it has none), and the share that is its own."""
+        views = self._shaken(sample, rng)
+        mix = draw_mix(rng, self.experiment, self.chances)
+        if mix is None:
+            return views, sample, 1.0
+        partner = self.samples[mix.partner]
+        whole, kept = mixed(views, self._shaken(partner, rng), mix)
+        return whole, partner, kept
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
-        """Mean over conditions of the loss of the known grades."""
-        (grades,) = targets
+        """Mean over conditions of the loss of the known grades; of mixed patches both grades count, by their share."""
+        grades, shares = targets[0], None
+        if len(targets) > 1:
+            _, partners, kept = targets
+            grades, shares = torch.cat([grades, partners]), torch.cat([kept, 1 - kept])
+            outputs = torch.cat([outputs, outputs])
         losses = []
         for column, (name, logits) in enumerate(zip(self.heads, self._split(outputs), strict=True)):
             known = grades[:, column] != _UNKNOWN
             if known.any():
                 truth = grades[known, column]
                 each = GRADE_LOSSES[self.experiment.loss](logits[known], truth, CONDITIONS[name].scale.ordinal)
-                losses.append(weighted_mean(each, truth, self._weights(name, outputs)))
+                of_known = shares[known] if shares is not None else None
+                losses.append(weighted_mean(each, truth, self._weights(name, outputs), of_known))
         return torch.stack(losses).mean() if losses else outputs.sum() * 0
 
     def _split(self, outputs: Tensor) -> tuple[Tensor, ...]:
@@ -174,29 +198,3 @@ def _chances(samples: Sequence[GradedPatch], condition: str) -> np.ndarray:
     count = Counter(kinds)
     weights = np.array([count[kind] ** -0.5 for kind in kinds])
     return np.asarray(weights / weights.sum())
-
-
-def shaken_patch(
-    sample: GradedPatch, recipe: PatchRecipe, experiment: Experiment, rng: Generator
-) -> Float32[np.ndarray, "slices 3 rows columns"]:
-    """The patch as another locator and another scanner would have given it."""
-    shift = rng.normal(0, experiment.shift_mm, 2)
-    frame = sample.frame.shaken((float(shift[0]), float(shift[1])), float(rng.normal(0, experiment.turn_degrees)), 0)
-    scaled = recipe.scaled(float(np.exp(rng.normal(0, _SCALE_SPREAD))) / sample.scale)
-    spec = draw_scanner(rng, 0.5 * experiment.augmentation, wild=0.0)
-    patch = crop_patch(sample.volume, frame, scaled)
-    if rng.random() < _LONE_SLICE:
-        patch = np.repeat(patch[recipe.slices // 2][None], recipe.slices, axis=0)
-    return rescanned_views(patch, sample.reference, spec, recipe.pixel_mm)
-
-
-def rescanned_views(
-    patch: Float32[np.ndarray, "slices rows columns"], reference: SignalReference | None, spec: Scanner, pixel_mm: float
-) -> Float32[np.ndarray, "slices 3 rows columns"]:
-    """Network input of a patch seen by the drawn scanner; the references pass through the same contrast curve."""
-    full = reference.bright if reference is not None else max(float(np.percentile(patch, 99)), 1e-6)
-    seen = np.stack([rescan(picture / full, spec) for picture in patch])
-    if reference is None:
-        return patch_views(seen, None, pixel_mm)
-    bright, middle = tone(np.array([1.0, reference.middle / full], np.float32), spec)
-    return patch_views(seen, SignalReference(float(bright), max(float(middle), 1e-3)), pixel_mm)

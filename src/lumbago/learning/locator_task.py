@@ -84,7 +84,8 @@ class LocatorTask:
         return _stacked([self._window(self.samples[numbers[place]], int(seeds[place])) for place in chosen])
 
     def _window(self, sample: AnySlice, seed: int) -> "Window":
-        return window(sample.open(), np.random.default_rng(seed), self.experiment.augmentation)
+        wanted = self.experiment
+        return window(sample.open(), np.random.default_rng(seed), wanted.augmentation, wanted.resolution)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         """Masked cross-entropy and Dice."""
@@ -134,10 +135,10 @@ Window = tuple[
 ]
 
 
-def window(sample: LocatorSample, rng: Generator, strength: float) -> Window:
+def window(sample: LocatorSample, rng: Generator, strength: float, resolution: float = 0.0) -> Window:
     """A window of a slice, moved and rescanned at random: network input, targets 0..1, known 0 or 1."""
     spec = _draw_warp(sample, rng)
-    scanner = draw_scanner(rng, strength)
+    scanner = draw_scanner(rng, strength, resolution=resolution)
     image = warp(sample.image[None], spec)[0]
     known = warp((sample.targets != UNKNOWN).astype(np.float32), spec) > 0.99
     targets = warp(np.where(sample.targets == UNKNOWN, 0, sample.targets).astype(np.float32) / ONE, spec)

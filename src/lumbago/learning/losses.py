@@ -98,12 +98,20 @@ GRADE_LOSSES: Final[Mapping[str, GradeLoss]] = {
 """The losses that an experiment can name for its graders."""
 
 
-def weighted_mean(each: Each, grade: Grade, weights: Float[Tensor, " grades"] | None) -> Float[Tensor, ""]:
-    """Mean over samples, each weighing as its true grade does (RSNA 2024 weighs 1, 2, 4); None weighs all the same."""
-    if weights is None:
+def weighted_mean(
+    each: Each, grade: Grade, weights: Float[Tensor, " grades"] | None, shares: Float[Tensor, " batch"] | None = None
+) -> Float[Tensor, ""]:
+    """Mean over samples, each weighing as its true grade does (RSNA 2024 weighs 1, 2, 4); None weighs all the same.
+
+    Args:
+        shares: of a mixed picture that has this grade; None where every picture has its own.
+    """
+    if weights is None and shares is None:
         return each.mean()
-    weight = weights[grade]
-    return (each * weight).sum() / weight.sum()
+    weight = weights[grade] if weights is not None else torch.ones_like(each)
+    if shares is not None:
+        weight = weight * shares
+    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def detection_focal_loss(

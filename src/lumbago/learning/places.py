@@ -27,6 +27,7 @@ class Places:
         command: how this was called, for the card.
         card: model folder whose card is to hold the scores, or None.
         preparing: how training prepares its samples.
+        few_shot: the frozen network that small heads are fitted on, see `few_shot.frozen_network`; "" for none.
     """
 
     data: Path
@@ -38,6 +39,7 @@ class Places:
     command: str = ""
     card: Path | None = None
     preparing: Preparation = ALONE
+    few_shot: str = ""
 
     @property
     def sources(self) -> "Places":

@@ -13,6 +13,7 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.experiment import Experiment, of_kind
+from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
@@ -42,8 +43,11 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
 
 def train_model(experiment: Experiment, places: Places, progress: Progress, *, resume: bool) -> Path:
-    """As `run_training`, from an experiment that was already read. Under torchrun the first process alone writes."""
+    """As `run_training`, from an experiment that was already read. Under torchrun the first process alone writes.
+    With `places.few_shot` only heads are fitted."""
     torch.set_num_threads(places.threads)
+    if places.few_shot:
+        return train_few_shot(experiment, places, resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
@@ -131,6 +135,8 @@ def training_sentence(run: Path) -> str:
         told = json.loads((run / "training.json").read_text(encoding="utf8"))
     except OSError as error:
         raise UnreadableInput(f"no finished training in {run}", "training.json") from error
+    if "few_shot" in told:
+        return few_shot_sentence(told)
     steps = ", ".join(map(str, told["steps_done"]))
     return f"{steps} steps in {told['seconds']:.0f} s, {told['waiting_share']:.1%} of it waiting for data"
 

@@ -7,7 +7,7 @@ can be guessed can be asked for too: the list keeps names out of shared models, 
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,22 +33,20 @@ _KEYS_OF: Final = {"spider_space": "spider", "spider_original": "spider", "phant
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model has seen: digests of patients' keys, None when only the card can say; and seeds of phantoms."""
+    """What a model has seen: digests of patients' keys, seeds of phantoms, and the settings of trainings of which only
+    the card can say whom they saw."""
 
     card: Card
-    patients: frozenset[str] | None
+    patients: frozenset[str]
     phantoms: tuple[range, ...]
+    listless: tuple[Mapping[str, Any], ...] = ()
 
     def has_seen(self, patient: str) -> bool:
         """Whether the model was trained or validated on a patient, or on a phantom, by key."""
         seed = _seed(patient)
         if seed is not None:
             return any(seed in seeds for seeds in self.phantoms)
-        if self.patients is not None:
-            return _digest(patient) in self.patients
-        settings = self.card.proof.get("settings", {})
-        prefixes = {_KEYS_OF.get(source, source) for source in settings.get("sources", ())}
-        return patient.partition(":")[0] in prefixes and fold_of(patient, settings["folds"]) != settings["fold"]
+        return _digest(patient) in self.patients or any(_by_settings(settings, patient) for settings in self.listless)
 
     def require_unseen(self, patient: str) -> None:
         """Refuses a patient that the model has seen.
@@ -71,9 +69,10 @@ def seen_by(folder: Path) -> Seen:
         ModelRefused: no readable card, or a list that is not the one which the card counts.
     """
     card = read_card(folder)
-    path, count = folder / _FILE, card.proof.get("patients")
+    path, count, listless = folder / _FILE, card.proof.get("patients"), tuple(_listless(card.proof))
+    phantoms = [_phantoms_by_settings(settings) for settings in listless]
     if count is None:
-        return Seen(card, None, _phantoms_by_settings(card.proof.get("settings", {})))
+        return Seen(card, frozenset(), tuple(phantoms), listless)
     try:
         lines = path.read_text(encoding="utf8").splitlines()[1:]
     except (OSError, ValueError):
@@ -84,14 +83,25 @@ def seen_by(folder: Path) -> Seen:
             f"{path} is not the list of {count} lines that belongs to the model {card.name}", "who it has seen",
             "copy the whole folder of the model again",
         )  # fmt: skip
-    seeds = [range(int(match[1]), int(match[2]) + 1) for match in matches if match[1]]
-    return Seen(card, frozenset(match[3] for match in matches if match[3]), tuple(seeds))
+    phantoms += [range(int(match[1]), int(match[2]) + 1) for match in matches if match[1]]
+    return Seen(card, frozenset(match[3] for match in matches if match[3]), tuple(phantoms), listless)
 
 
-def write_seen(folder: Path, rows: Sequence[Membership]) -> int:
-    """Writes `patients.txt` beside the card from a run's parts; gives its number of lines, for the card."""
-    lines = sorted({_line(row.patient) for row in rows if row.part != HELD_OUT})
-    (folder / _FILE).write_text(_HEAD + "".join(f"{line}\n" for line in lines), encoding="utf8")
+def _listless(proof: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Settings of the training, and of those that its frozen weights come from, where no list says whom they saw."""
+    if "patients" not in proof:
+        yield proof.get("settings", {})
+    if "start" in proof:
+        yield from _listless(proof["start"])
+
+
+def write_seen(folder: Path, rows: Sequence[Membership], start: Seen | None = None) -> int:
+    """Writes `patients.txt` beside the card from a run's parts, and from what its frozen weights have seen; gives its
+    number of lines, for the card."""
+    lines = {_line(row.patient) for row in rows if row.part != HELD_OUT}
+    if start is not None:
+        lines |= start.patients | {f"phantoms {seeds.start}-{seeds.stop - 1}" for seeds in start.phantoms if seeds}
+    (folder / _FILE).write_text(_HEAD + "".join(f"{line}\n" for line in sorted(lines)), encoding="utf8")
     return len(lines)
 
 
@@ -113,6 +123,11 @@ def _seed(patient: str) -> int | None:
     return int(match[1]) if match[1] else int(match[2]) + int(match[3])
 
 
-def _phantoms_by_settings(settings: dict[str, Any]) -> tuple[range, ...]:
+def _by_settings(settings: Mapping[str, Any], patient: str) -> bool:
+    prefixes = {_KEYS_OF.get(source, source) for source in settings.get("sources", ())}
+    return patient.partition(":")[0] in prefixes and fold_of(patient, settings["folds"]) != settings["fold"]
+
+
+def _phantoms_by_settings(settings: Mapping[str, Any]) -> range:
     first = settings.get("phantom_seed", 0)
-    return (range(first, first + settings.get("phantoms", 0) + settings.get("validation_phantoms", 0)),)
+    return range(first, first + settings.get("phantoms", 0) + settings.get("validation_phantoms", 0))

@@ -10,7 +10,7 @@ import tomli_w
 
 from lumbago import __version__
 from lumbago.evaluation.intervals import Score
-from lumbago.inference.weights import read_card
+from lumbago.inference.weights import Card, read_card
 from lumbago.learning.experiment import Experiment
 
 _SUDIRMAN = (
@@ -36,13 +36,15 @@ _OWN: Final = ("labels of whoever trained the model", "to be stated by them")
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a model came about; `course` holds what else the card is to say of it."""
+    """How a model came about; `course` holds what else the card is to say of it, `start` is the card of the model whose
+    frozen weights it uses."""
 
     experiment: Experiment
     command: str
     seconds: float
     samples: Mapping[str, int]
     course: Mapping[str, Any] = field(default_factory=dict)
+    start: Card | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,7 @@ class ModelFacts:
 def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
     """Writes `card.toml`; scores are added by `add_scores` once the folds are evaluated."""
     experiment = training.experiment
-    trained_on = _trained_on(experiment, training.samples)
-    sources = [
-        *experiment.sources,
-        *(["phantoms"] if experiment.phantoms else []),
-        *(["imagenet"] if experiment.pretrained else []),
-    ]
+    trained_on = _trained_on(training)
     card = {
         "name": experiment.name,
         "version": __version__,
@@ -77,14 +74,12 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
         "calibration": dict(facts.calibration),
         "proof": {
             "intended_use": "Research. Not a diagnosis; to be read and confirmed by a medical professional.",
-            "data": [
-                dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS.get(source, _OWN)), strict=True))
-                for source in sources
-            ],
+            "data": _data(training),
             "samples": dict(training.samples),
             "command": training.command,
             "seconds": round(training.seconds),
             **training.course,
+            **({"start": _start(training.start)} if training.start is not None else {}),
             "settings": _settings(experiment),
         },
     }
@@ -102,12 +97,35 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
 _CAUTIONS: Final = {"phantoms": "Trained on phantoms only; not validated on patients."}
 
 
-def _trained_on(experiment: Experiment, samples: Mapping[str, int]) -> str:
+def _trained_on(training: Training) -> str:
     """By what the samples came from: phantoms that come through a label source stay phantoms."""
-    made = {source.startswith("phantom") for source in samples}
-    has_real = bool(experiment.sources) and made != {True}
-    has_made = bool(experiment.phantoms) or True in made
+    before = training.start.trained_on if training.start is not None else ""
+    made = {source.startswith("phantom") for source in training.samples}
+    has_real = (bool(training.experiment.sources) and made != {True}) or "real" in before
+    has_made = bool(training.experiment.phantoms) or True in made or "phantoms" in before
     return " and ".join([*(["real"] if has_real else []), *(["phantoms"] if has_made else [])]) or "phantoms"
+
+
+def _data(training: Training) -> list[dict[str, Any]]:
+    """Where the training data, and those of the start, came from."""
+    experiment = training.experiment
+    sources = [
+        *experiment.sources,
+        *(["phantoms"] if experiment.phantoms else []),
+        *(["imagenet"] if experiment.pretrained and training.start is None else []),
+    ]
+    rows = [
+        dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS.get(source, _OWN)), strict=True))
+        for source in sources
+    ]
+    before = training.start.proof.get("data", []) if training.start is not None else []
+    return [*rows, *(row for row in before if row["name"] not in sources)]
+
+
+def _start(card: Card) -> dict[str, Any]:
+    """What must be known of the frozen weights, whom they have seen above all."""
+    told = {name: card.proof[name] for name in ("settings", "start", "patients") if name in card.proof}
+    return {"name": card.name, "sha256": card.sha256, **told}
 
 
 def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:

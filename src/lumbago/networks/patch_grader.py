@@ -30,18 +30,25 @@ class PatchGrader(nn.Module):
         heads: number of grades of each condition, in the order of the card.
         dropout: share of features dropped in training.
         stages: those of `STAGES` that feed the heads.
+        joined: whether a learned layer joins the stages; without, the heads see them side by side as they are, and
+            slices count the same until attention has learned otherwise.
     """
 
-    def __init__(self, heads: dict[str, int], dropout: float = 0.3, stages: Sequence[str] = USUAL) -> None:
+    def __init__(
+        self, heads: dict[str, int], dropout: float = 0.3, stages: Sequence[str] = USUAL, *, joined: bool = True
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.fed = sorted(STAGES.index(name) for name in stages)
         self.encoder = EfficientNetLite0(stages=self.fed[-1] + 1)
         before = sum(self.encoder.widths[stage] for stage in self.fed)
-        self.join = nn.Sequential(nn.Conv2d(before, _WIDTH, 1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU6())
-        self.attention = nn.Sequential(nn.Linear(_WIDTH, 32), nn.Tanh(), nn.Linear(32, 1))
+        self.join, width = (_join(before), _WIDTH) if joined else (nn.Identity(), before)
+        first, last = nn.Linear(width, 32), nn.Linear(32, 1)
+        self.attention = nn.Sequential(first, nn.Tanh(), last)
         self.dropout = nn.Dropout(dropout)
-        self.grade = nn.Linear(_WIDTH, sum(heads.values()))
+        self.grade = nn.Linear(width, sum(heads.values()))
+        if not joined:
+            nn.init.zeros_(last.weight)
 
     def features(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> Float[Tensor, "batch width h w"]:
         """Features at stride 8, pooled over slices."""
@@ -62,6 +69,10 @@ class PatchGrader(nn.Module):
         """The logits of each condition."""
         parts = torch.split(logits, list(self.heads.values()), dim=1)
         return dict(zip(self.heads, parts, strict=True))
+
+
+def _join(before: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(before, _WIDTH, 1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU6())
 
 
 def _on_grid(features: Tensor, stage: int) -> Tensor:
