@@ -17,7 +17,8 @@ from lumbago.learning.few_shot_heads import HEADS, Examples, choose_head, fit_he
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model, training_sentence
-from lumbago.learning.seen_patients import require_unseen
+from lumbago.learning.seen_patients import seen_by
+from lumbago.learning.splits import TRAIN, Membership
 from lumbago.networks.read_onnx import read_graders
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -133,6 +134,8 @@ def own_patches() -> list:
 def test_from_few_patients_to_a_model_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads of a condition that the frozen network grades and of one more scale, exported, and honest about both."""
     monkeypatch.setattr(few_shot, "grader_samples", lambda *_: (tuple(own_patches()), ()))
+    parts = [Membership(patch.patient, "own", TRAIN) for patch in own_patches()]
+    monkeypatch.setattr(few_shot, "memberships", lambda *_: iter(parts))
     places = Places(tmp_path, tmp_path / "run", command="lumbago train", few_shot=str(SHIPPED / "disc-grader"))
     folder = train_model(EXPERIMENT, places, lambda *_: None, resume=False)
     model = load_model(folder.name, folder.parent, threads=1)
@@ -143,8 +146,8 @@ def test_from_few_patients_to_a_model_that_runs(tmp_path: Path, monkeypatch: pyt
     assert proof["start"]["sha256"] == read_card(SHIPPED / "disc-grader").sha256
     for patient in ("own:3", "sudirman:3"):
         with pytest.raises(ModelRefused, match="was trained on"):
-            require_unseen(model.card, patient)
-    require_unseen(model.card, "other:3")
+            seen_by(folder).require_unseen(patient)
+    seen_by(folder).require_unseen("other:3")
     assert "bulging" in training_sentence(places.run) and "12 patients" in training_sentence(places.run)
     with pytest.raises(SettingsRefused, match="holds a run"):
         train_few_shot(EXPERIMENT, places, resume=False)
@@ -157,7 +160,7 @@ def test_what_imagenet_sees_can_be_learned_from(tmp_path: Path) -> None:
     patches = [replace(patch, grades={"bulging": int(number >= 6)}) for number, patch in enumerate(own_patches())]
     task = GraderTask(experiment, patches)
     (grader,), choices = fit_few_shot(frozen, task, tmp_path)
-    assert frozen.given == {} and frozen.card is None and choices["bulging"].log_loss < 0.69
+    assert frozen.given == {} and frozen.seen is None and choices["bulging"].log_loss < 0.69
     assert float(grader.state_dict()["attention.2.weight"].abs().max()) == 0, "slices count the same"
 
 
