@@ -29,7 +29,7 @@ Centers = Float[Tensor, "anchors 3"]
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """For every anchor the number of its truth, `NOTHING` or `LEFT_OUT`, and how much of the truth's score it has to say."""
+    """For every anchor the number of its truth, `NOTHING` or `LEFT_OUT`, and how much of the truth's score it gets."""
 
     truth: Int[Tensor, " anchors"]
     share: Float[Tensor, " anchors"]
@@ -54,8 +54,8 @@ def there(truths: Truths) -> Truths:
 def by_overlap(
     anchors: Float[Tensor, "anchors 4"], truths: Truths, least: float = 0.5, most: float = 0.4
 ) -> Assignment:
-    """Each anchor to the truth that it overlaps best: by `least` of IoU or more; below `most` to nothing; between the two
-    it is left out. The best anchor of each truth is its own, however poor (RetinaNet, Lin et al. 2017)."""
+    """Each anchor to the truth that it overlaps best, by `least` of IoU or more; below `most` to nothing; between the
+    two it is left out. The best anchor of each truth is its own, however poor (RetinaNet, Lin et al. 2017)."""
     if not len(truths):
         return _nothing(anchors)
     table = overlaps(anchors, truths[:, :4])
@@ -73,8 +73,8 @@ def by_shape(
 
     Args:
         anchors: centre x, centre y, width, height in pixels.
-        most_ratio: neither side is longer or shorter than the anchor's by this factor. Of several truths an anchor takes
-            the one most like it.
+        most_ratio: neither side is longer or shorter than the anchor's by this factor. Of several truths an anchor
+            takes the one most like it.
     """
     if not len(truths):
         return _nothing(anchors)

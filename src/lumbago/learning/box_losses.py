@@ -42,8 +42,8 @@ def iou_loss(found: Boxes, wanted: Boxes) -> Each:
 
 
 def complete_iou_loss(found: Boxes, wanted: Boxes) -> Each:
-    """The distance loss + a v, where v = 4 / pi^2 (difference of atan(width / height))^2 and a = v / (1 - IoU + v), held
-    fixed (CIoU, Zheng et al. 2020): it also pulls boxes to the right proportions."""
+    """The distance loss + a v, where v = 4 / pi^2 (difference of atan(width / height))^2 and a = v / (1 - IoU + v) is
+    held fixed (CIoU, Zheng et al. 2020): it also pulls boxes to the right proportions."""
     shape = 4 / math.pi**2 * (_angle(found) - _angle(wanted)).square()
     with torch.no_grad():
         weight = shape / (iou_loss(found, wanted) + shape).clamp(min=_SMALL)

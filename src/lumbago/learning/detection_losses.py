@@ -67,8 +67,8 @@ def _steps_loss(
 
 
 def yolov5_loss(detector: YoloV5, raw: Raw, truths: TrueBoxes) -> Loss:
-    """The document's mean of class cross-entropy and distance loss, of the anchors that found something; plus, as in any
-    YOLOv5, the yes-or-no loss of all anchors of whether they did, against the overlap reached."""
+    """The document's mean of class cross-entropy and distance loss, of the anchors that found something; plus, as in
+    any YOLOv5, the yes-or-no loss of all anchors of whether they did, against the overlap reached."""
     values, boxes = detector.flat(raw), detector.boxes(raw)
     anchors, centers = detector.anchors(raw), detector.centers(raw)
     rows = [there(truth) for truth in truths]

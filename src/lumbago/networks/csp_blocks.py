@@ -32,7 +32,7 @@ class Bottleneck(nn.Module):
 
 
 class SplitBlock(nn.Module):
-    """YOLOv8's block: half the features pass a chain of bottlenecks, and all links of the chain are joined at the end."""
+    """YOLOv8's block: half the features pass a chain of bottlenecks, and all links of the chain are joined."""
 
     def __init__(self, before: int, after: int, depth: int, shortcut: bool = True) -> None:
         super().__init__()
@@ -60,7 +60,8 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.filters(x)
-        return features * self.weigh(features.mean((2, 3)))[..., None, None]
+        weight: Tensor = self.weigh(features.mean((2, 3)))
+        return features * weight[..., None, None]
 
 
 class CspBlock(nn.Module):

@@ -104,14 +104,14 @@ class _Head(nn.Module):
     def __init__(self, values: int) -> None:
         super().__init__()
         self.filters = nn.ModuleList(_Separable(_WIDTH) for _ in range(_LAYERS))
-        self.norms = nn.ModuleList(nn.ModuleList(_norm() for _ in range(_LAYERS)) for _ in _STRIDES)
+        self.norms = nn.ModuleList(_norm() for _ in range(_LAYERS * len(_STRIDES)))
         self.last = _Separable(values)
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
         found = []
-        for scale, norms in zip(scales, self.norms, strict=True):
+        for number, scale in enumerate(scales):
             x = scale
-            for filters, norm in zip(self.filters, norms, strict=True):  # type: ignore[arg-type]
+            for filters, norm in zip(self.filters, self.norms[number * _LAYERS :], strict=False):
                 x = nn.functional.silu(norm(filters(x)))
             found.append(self.last(x))
         return found

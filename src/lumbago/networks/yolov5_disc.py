@@ -85,7 +85,7 @@ class YoloV5(AnchorDetector):
         self.backbone, self.neck = _Backbone(with_units), _Neck(with_units)
         self.branches = nn.ModuleList(nn.Conv2d(width, self.kinds * (5 + classes), 1) for width in _WIDTHS)
         for branch in self.branches:
-            bias = branch.bias.detach().view(self.kinds, -1)  # type: ignore[union-attr, operator]
+            bias = branch.bias.detach().view(self.kinds, -1)  # type: ignore[operator]
             bias[:, 4] = RARE
 
     def forward(self, images: Images) -> Raw:

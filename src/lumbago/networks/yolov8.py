@@ -81,7 +81,7 @@ class YoloV8(Detector):
         self.class_branches = nn.ModuleList(_branch(width, wide, classes) for width in _WIDTHS)
         self.steps = nn.Parameter(torch.arange(float(STEPS)), requires_grad=False)
         for branch in self.class_branches:
-            nn.init.constant_(branch[-1].bias, RARE)  # type: ignore[index, arg-type]
+            nn.init.constant_(branch[-1].bias, RARE)  # type: ignore[index]
 
     def forward(self, images: Images) -> Raw:
         """Raw values per scale.
