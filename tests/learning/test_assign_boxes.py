@@ -37,7 +37,7 @@ def test_by_overlap() -> None:
 
 
 def test_by_shape_takes_like_anchors_in_near_cells() -> None:
-    """A truth of 16 x 8 about (14, 12): cell 1, 1 of stride 8, nearer to the cell on its right and to neither below nor above."""
+    """A truth of 16 x 8 about (14, 12): in the middle cell of stride 8, nearer to the cell on its right."""
     places = [(x, y) for y in (4, 12, 20) for x in (4, 12, 20)]
     centers = rows(*((x, y, 8) for x, y in places))
     like = rows(*((x, y, 12, 12) for x, y in places))

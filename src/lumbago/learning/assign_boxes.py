@@ -45,7 +45,7 @@ class Targets:
     is_left_out: Bool[Tensor, "batch anchors"]
 
 
-def there(truths: Truths) -> Truths:
+def there(truths: Truths) -> Float[Tensor, "known 5"]:
     """The rows that are truths."""
     return truths[truths[:, 4] >= 0]
 

@@ -114,13 +114,14 @@ def shape(picture: Picture) -> Float64[np.ndarray, "7"]:
 
 
 def otsu_threshold(picture: Picture) -> float:
-    """The grey value that parts dark from bright with the largest variance between the two."""
+    """The grey value that parts dark from bright with the largest variance between the two; of several, their mean."""
     counts, borders = np.histogram(picture, 64)
     centers = (borders[:-1] + borders[1:]) / 2
     below, above = np.cumsum(counts), counts.sum() - np.cumsum(counts)
     total = np.cumsum(counts * centers)
     apart = total / np.maximum(below, 1) - (total[-1] - total) / np.maximum(above, 1)
-    return float(borders[1:][np.argmax(below * above * apart**2)])
+    variance = below * above * apart**2
+    return float(borders[1:][variance == variance.max()].mean())
 
 
 def edges(picture: Picture) -> Float64[np.ndarray, " values"]:
