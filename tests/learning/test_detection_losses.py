@@ -37,9 +37,9 @@ def loss(detector: Detector, raw: list[torch.Tensor], truths: torch.Tensor = TRU
 
 def test_going_down_the_slope_finds_the_box(detector: Detector) -> None:
     raw = [scale.requires_grad_() for scale in raw_values(detector)]
-    optimizer = torch.optim.Adam(raw, 0.2)
+    optimizer = torch.optim.Adam(raw, 0.3)
     start = float(loss(detector, raw).detach())
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         loss(detector, raw).backward()  # type: ignore[no-untyped-call]
         optimizer.step()

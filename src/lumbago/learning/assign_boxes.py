@@ -124,7 +124,7 @@ def _nothing(anchors: Float[Tensor, "anchors 4"]) -> Assignment:
     return Assignment(torch.full_like(anchors[:, 0], NOTHING, dtype=torch.long), torch.zeros_like(anchors[:, 0]))
 
 
-def targets(assignments: Sequence[Assignment], truths: Sequence[Truths], classes: int) -> Targets:
+def targets(assignments: Sequence[Assignment], truths: Sequence[Float[Tensor, "_ 5"]], classes: int) -> Targets:
     """What the anchors of a batch have to say, from what each picture's were assigned."""
     pairs = list(zip(assignments, truths, strict=True))
     boxes = [_taken(each, rows[:, :4]) for each, rows in pairs]

@@ -41,7 +41,7 @@ def classical_features(patch: Float32[np.ndarray, "slices 3 rows columns"]) -> F
             f"{_LEAST} or more a side",
         )
     pictures = np.clip((patch[:, 0].astype(np.float64) + 1) / 2, 0, 1)
-    return np.stack([_of_picture(picture) for picture in pictures]).mean(0).astype(np.float32)
+    return np.asarray(np.stack([_of_picture(picture) for picture in pictures]).mean(0), np.float32)
 
 
 def _of_picture(picture: Picture) -> Float64[np.ndarray, " features"]:
