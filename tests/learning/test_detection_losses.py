@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lumbago.learning.box_losses import fit
 from lumbago.learning.detection_losses import DETECTION_LOSSES
 from lumbago.networks.detector import Detector
 from lumbago.networks.efficientdet import EfficientDet
@@ -48,7 +49,7 @@ def test_going_down_the_slope_finds_the_box(detector: Detector) -> None:
         assert float(loss(detector, raw)) < 0.2 * start
     best = found[0, found[0, :, 5].argmax()]
     assert float(best[5]) > 0.5 > float(found[1, :, 4:].max())
-    torch.testing.assert_close(best[:4], TRUTHS[0, 0, :4], atol=3.0, rtol=0)
+    assert float(fit(best[None, :4], TRUTHS[0, :1, :4])) > 0.7
 
 
 def test_pictures_without_boxes_teach_silence(detector: Detector) -> None:
