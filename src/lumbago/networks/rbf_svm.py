@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-_SMALL = 1e-6
-
 Features = Float[Tensor, "batch features"]
 
 
@@ -69,9 +67,9 @@ class RbfSvm(nn.Module):
 
     def forward(self, features: Features) -> Float[Tensor, "batch logits"]:
         """Logarithms of the chances; a softmax of a condition's gives the chances back."""
-        chances = (self.slopes * self.decisions(features) + self.offsets).sigmoid().clamp(min=_SMALL)
+        chances = -nn.functional.softplus(-(self.slopes * self.decisions(features) + self.offsets))
         parts = torch.split(chances, list(self.heads.values()), dim=1)
-        return torch.cat([part / part.sum(1, keepdim=True) for part in parts], dim=1).log()
+        return torch.cat([part.log_softmax(1) for part in parts], dim=1)
 
 
 class RbfSvmForExport(nn.Module):
