@@ -71,6 +71,12 @@ def test_task_aligned_shares_follow_score_and_overlap() -> None:
     assert assigned.share.tolist() == pytest.approx([1.0, 0.5**6 / 0.5])
 
 
+def test_task_aligned_boxes_that_hardly_overlap_still_learn() -> None:
+    """A fresh detector's boxes are far too large: the best of a truth has its whole share nevertheless."""
+    assigned = task_aligned(rows((0.01,)), rows((-60, -60, 68, 68)), rows((4, 4, 8)), rows((0, 0, 8, 8, 0)))
+    assert float(assigned.share) == pytest.approx(64 / 128**2)
+
+
 def test_task_aligned_gives_an_anchor_wanted_twice_to_its_better_box() -> None:
     centers, boxes = rows((8, 8, 8)), rows((0, 0, 16, 12))
     truths = rows((0, 0, 16, 30, 0), (0, 0, 16, 16, 1))

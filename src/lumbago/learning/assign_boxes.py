@@ -111,7 +111,7 @@ def task_aligned(
     best, truth = table.masked_fill(~wanted, -1.0).max(1)
     truth = torch.where(best >= 0, truth, NOTHING)
     own = torch.nn.functional.one_hot(truth.clamp(min=0), len(truths)) * (truth >= 0)[:, None]
-    share = (aligned * own) / (aligned * own).amax(0).clamp(min=1e-9) * (table * own).amax(0)
+    share = (aligned * own) / (aligned * own).amax(0).clamp(min=1e-30) * (table * own).amax(0)
     return Assignment(truth, share.sum(1))
 
 
