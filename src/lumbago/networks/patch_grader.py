@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lumbago.networks.efficientnet_lite import EfficientNetLite0
+from lumbago.networks.grader import Grader, Logits, Maps, Patches
 
 _WIDTH = 96
 STAGES: Final = ("stride_2", "stride_4", "stride_8", "stride_16", "stride_32")
@@ -23,7 +24,7 @@ _GRID: Final = 2
 """Number of the stage on whose grid the chosen ones are joined, and on which maps are given: stride 8."""
 
 
-class PatchGrader(nn.Module):
+class PatchGrader(Grader):
     """Patches in; for every condition its logits, and maps of what they rest on.
 
     Args:
@@ -37,8 +38,7 @@ class PatchGrader(nn.Module):
     def __init__(
         self, heads: dict[str, int], dropout: float = 0.3, stages: Sequence[str] = USUAL, *, joined: bool = True
     ) -> None:
-        super().__init__()
-        self.heads = heads
+        super().__init__(heads)
         self.fed = sorted(STAGES.index(name) for name in stages)
         self.encoder = EfficientNetLite0(stages=self.fed[-1] + 1)
         before = sum(self.encoder.widths[stage] for stage in self.fed)
@@ -65,10 +65,10 @@ class PatchGrader(nn.Module):
         logits: Tensor = self.grade(self.dropout(pooled))
         return logits
 
-    def split(self, logits: Float[Tensor, "batch logits"]) -> dict[str, Tensor]:
-        """The logits of each condition."""
-        parts = torch.split(logits, list(self.heads.values()), dim=1)
-        return dict(zip(self.heads, parts, strict=True))
+    def logits_and_maps(self, patches: Patches) -> tuple[Logits, Maps]:
+        """The logits, and the class activation map of each."""
+        maps = torch.einsum("bchw,kc->bkhw", self.features(patches), self.grade.weight)
+        return maps.mean((2, 3)) + self.grade.bias, maps
 
 
 def _join(before: int) -> nn.Module:
