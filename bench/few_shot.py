@@ -33,7 +33,6 @@ from lumbago.learning.grader_task import GraderTask, still_patch
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places, model_of
 from lumbago.learning.sample_cache import Preparation
-from lumbago.learning.seen_patients import require_unseen
 from lumbago.learning.train import Course, train
 from lumbago.networks.patch_grader import PatchGrader
 
@@ -71,9 +70,10 @@ def main() -> None:
 def fit_all(start: str, samples: Sequence[GradedPatch], draws: int, out: Path) -> None:
     """Heads on a frozen network, which sees every patch once; and the network as it is where it grades Pfirrmann."""
     frozen = frozen_network(start, COURSE)
-    name = frozen.card.name if frozen.card is not None else start
-    for sample in samples if frozen.card is not None else ():
-        require_unseen(frozen.card, sample.patient)
+    name = frozen.seen.card.name if frozen.seen is not None else start
+    if frozen.seen is not None:
+        for patient in dict.fromkeys(sample.patient for sample in samples):
+            frozen.seen.require_unseen(patient)
     recipe = GraderTask(COURSE, samples).recipe
     seen = stored_features(samples, recipe, COURSE.conditions, JoinedFeatures(frozen.graders), out / "features")
     is_judge = np.array([is_held_out(sample.patient) for sample in samples])
