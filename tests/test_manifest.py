@@ -39,7 +39,9 @@ def test_what_ran_on_what(run_: Run, tmp_path: Path) -> None:
     content = written(run_, tmp_path)
     assert content["schema"] == "lumbago/manifest/1" and content["lumbago"] == __version__
     assert content["started"] == run_.started and content["seconds"] == {"analyze": 1.235}
-    assert content["settings"] == {"threads": 3, "models": "", "home": "", "formats": ["json", "png", "pdf"]}
+    assert content["settings"] == {
+        "threads": 3, "models": "", "home": "", "cache": "", "formats": ["json", "png", "pdf"],
+    }  # fmt: skip
     assert content["libraries"]["onnxruntime"] == version("onnxruntime")
     assert content["python"] and content["machine"] and content["notice"] == RESEARCH_USE
 

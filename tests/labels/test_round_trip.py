@@ -82,8 +82,8 @@ def decoder() -> Decoder:
 
 
 def drawn(study: LabelledStudy, form: str) -> list[tuple[object, ...]]:
-    """Shapes without order; YOLO rounds at the 12th digit."""
-    digits = 6 if form == "yolo" else 12
+    """Shapes without order. YOLO rounds at the 12th digit; COCO's width and height cost the last one of a float."""
+    digits = 6 if form == "yolo" else 9
     return sorted(
         (
             shape.image,

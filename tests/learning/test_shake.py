@@ -84,7 +84,7 @@ def mirrored_patient(sample: GradedPatch, anchor: str) -> GradedPatch:
     frame = sample.frame
     center = mirror @ frame.center_lps_mm
     index = round(float(volume.to_ijk(volume.to_lps_mm(volume.to_ijk(center)))[0]))
-    return replace(sample, volume=volume, frame=PatchFrame(index, center, mirror @ frame.along, mirror @ frame.down))
+    return replace(sample, held=volume, frame=PatchFrame(index, center, mirror @ frame.along, mirror @ frame.down))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def mirrored_patient(sample: GradedPatch, anchor: str) -> GradedPatch:
 def test_a_mirrored_patch_is_that_of_the_mirrored_patient(condition: str, anchor: str) -> None:
     """Of phantoms, by turning the world around instead of the patch. Columns at a recess still run outward."""
     experiment = Experiment("x", "grader", conditions=(condition,), anchor=anchor, phantoms=1, phantom_seed=11)
-    sample = next(phantom_patches(experiment))
+    sample = phantom_patches(experiment)[0]
     sample = replace(sample, frame=replace(sample.frame, slice_index=1))
     recipe = PatchRecipe(anchor, 48, 48, 0.6, 3)
     other = mirrored_patient(sample, anchor)
