@@ -4,14 +4,14 @@ One row for each truth and each detection. `place` holds a box (left, top, right
 z), a space between; `score` is a detection's sureness and empty for a truth.
 """
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lumbago.errors import UnreadableInput, UsageError
 from lumbago.evaluation.detection import Marked
+from lumbago.labels.tables import Row, read_table, write_table
 
 COLUMNS: Final = ("source", "patient", "image", "label", "place", "unit", "score")
 UNITS: Final = ("mm", "px")
@@ -33,12 +33,9 @@ def write_places(tables: Iterable[Places], path: Path) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
+    rows = (_cells(table, mark) for table in tables for mark in (*table.truths, *table.found))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf8") as file:
-            lines = csv.writer(file)
-            lines.writerow(COLUMNS)
-            lines.writerows(_cells(table, mark) for table in tables for mark in (*table.truths, *table.found))
+        write_table(path, COLUMNS, rows)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror})", "", "choose another --out") from error
 
@@ -50,12 +47,12 @@ def _cells(table: Places, mark: Marked) -> tuple[str, ...]:
 
 
 def is_place_table(path: Path) -> bool:
-    """Whether the head of a CSV file is that of places."""
+    """Whether a CSV file has the columns of places."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return {"image", "label", "place"} <= set(next(csv.reader(file), ()))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        read_table(path, COLUMNS)
+    except UnreadableInput:
         return False
+    return True
 
 
 def read_places(path: Path) -> list[Places]:
@@ -64,18 +61,14 @@ def read_places(path: Path) -> list[Places]:
     Raises:
         UnreadableInput: no such file, no such table, or a row that cannot be meant.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableInput(f"{path} cannot be read ({error})", "a CSV table of places") from error
-    if not rows or not set(COLUMNS) <= set(rows[0]):
-        raise UnreadableInput(f"{path} has no rows of places", f"the columns {', '.join(COLUMNS)}")
+    rows = read_table(path, COLUMNS)
+    if not rows:
+        raise UnreadableInput(f"{path} has no rows", "a row for each truth and each detection")
     groups: dict[tuple[str, str], list[Marked]] = {}
     for number, row in enumerate(rows, 2):
         try:
             groups.setdefault((row["source"], _unit(row["unit"])), []).append(_mark(row))
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             raise UnreadableInput(f"{path}, line {number}, is no place ({error})", "a row as in its head") from error
     return [
         Places(
@@ -94,9 +87,9 @@ def _unit(text: str) -> str:
     return text
 
 
-def _mark(row: Mapping[str, Any]) -> Marked:
+def _mark(row: Row) -> Marked:
     place = tuple(float(value) for value in row["place"].split())
     if len(place) not in {2, 3, 4}:
         raise ValueError(f"{len(place)} numbers, expected a box of four or a point of two or three")
-    score = float(row["score"]) if row["score"].strip() else None
+    score = float(row["score"]) if row["score"] else None
     return Marked(row["patient"], row["image"], row["label"], place, score)

@@ -1,6 +1,5 @@
 """Scores of places and masks as one table: average precision, localisation error, Dice."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from lumbago.evaluation.detection import (
 from lumbago.evaluation.intervals import Score, over_patients
 from lumbago.evaluation.place_table import Places
 from lumbago.evaluation.score_tables import table_lines
+from lumbago.labels.tables import write_table
 
 TOLERANCES_MM: Final = (2.0, 5.0)
 _TOLERANCES_PX: Final = (3.0, 8.0)
@@ -147,10 +147,8 @@ def write_place_scores(rows: Sequence[PlaceScore], folder: Path, command: str) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "place-scores.md").write_text(text, encoding="utf8")
-        with (folder / "place-scores.csv").open("w", newline="", encoding="utf8") as file:
-            table = csv.writer(file)
-            table.writerow(("data", "label", "figure", "value", "low", "high", "truths", "patients", "command"))
-            table.writerows((*_cells(row), command) for row in rows)
+        head = ("data", "label", "figure", "value", "low", "high", "truths", "patients", "command")
+        write_table(folder / "place-scores.csv", head, [(*_cells(row), command) for row in rows])
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be written ({error.strerror})", "a folder", "choose another --out"
