@@ -59,7 +59,7 @@ def test_a_shifted_slice_is_the_neighbour() -> None:
     lone = replace(RECIPE, slices=1)
     wanted = crop_patch(sample.volume, replace(sample.frame, slice_index=2), lone)
     found = shaken_patch(sample, lone, replace(STILL, slices=1))
-    np.testing.assert_allclose(found, patch_views(wanted, sample.reference, 0.6), atol=1e-4)
+    np.testing.assert_allclose(found, patch_views(wanted, sample.reference, RECIPE), atol=1e-4)
     assert np.abs(found - shaken_patch(sample, lone, STILL)).max() > 1e-3
 
 
@@ -94,7 +94,7 @@ def mirrored_patient(sample: GradedPatch, anchor: str) -> GradedPatch:
 def test_a_mirrored_patch_is_that_of_the_mirrored_patient(condition: str, anchor: str) -> None:
     """Of phantoms, by turning the world around instead of the patch. Columns at a recess still run outward."""
     experiment = Experiment("x", "grader", conditions=(condition,), anchor=anchor, phantoms=1, phantom_seed=11)
-    sample = next(phantom_patches(experiment))
+    sample = phantom_patches(experiment)[0]
     sample = replace(sample, frame=replace(sample.frame, slice_index=1))
     recipe = PatchRecipe(anchor, 48, 48, 0.6, 3)
     other = mirrored_patient(sample, anchor)

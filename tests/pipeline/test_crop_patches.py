@@ -138,7 +138,7 @@ TEXTURE = np.random.default_rng(1).gamma(2.0, 80.0, (3, 40, 50)).astype(np.float
 
 @pytest.mark.parametrize("reference", [None, SignalReference(300.0, 120.0)])
 def test_views_are_three_a_slice_and_bounded(reference: SignalReference | None) -> None:
-    views = patch_views(TEXTURE, reference, 0.6)
+    views = patch_views(TEXTURE, reference, RECIPE)
     assert views.shape == (3, 3, 40, 50)
     assert views.dtype == np.float32
     assert views.min() >= -1
@@ -147,17 +147,17 @@ def test_views_are_three_a_slice_and_bounded(reference: SignalReference | None) 
 
 
 def test_views_do_not_depend_on_the_intensity_scale() -> None:
-    views = patch_views(TEXTURE, SignalReference(300.0, 120.0), 0.6)
-    louder = patch_views(TEXTURE * 8, SignalReference(2400.0, 960.0), 0.6)
+    views = patch_views(TEXTURE, SignalReference(300.0, 120.0), RECIPE)
+    louder = patch_views(TEXTURE * 8, SignalReference(2400.0, 960.0), RECIPE)
     np.testing.assert_allclose(louder, views, atol=1e-5)
-    np.testing.assert_allclose(patch_views(TEXTURE * 8, None, 0.6), patch_views(TEXTURE, None, 0.6), atol=1e-4)
+    np.testing.assert_allclose(patch_views(TEXTURE * 8, None, RECIPE), patch_views(TEXTURE, None, RECIPE), atol=1e-4)
 
 
 def test_signals_are_judged_against_their_references() -> None:
-    views = patch_views(np.array([[[300.0, 75.0, 0.0]]], np.float32), SignalReference(300.0, 120.0), 0.6)
+    views = patch_views(np.array([[[300.0, 75.0, 0.0]]], np.float32), SignalReference(300.0, 120.0), RECIPE)
     np.testing.assert_allclose(views[0, 0, 0], [1.0, 0.0, -1.0], atol=1e-6)
     np.testing.assert_allclose(views[0, 1, 0], [1.0, -0.5, -1.0], atol=1e-6)
 
 
 def test_a_black_patch_gives_numbers() -> None:
-    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, 0.6)).all()
+    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, RECIPE)).all()
