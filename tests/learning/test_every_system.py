@@ -207,7 +207,7 @@ def test_from_training_to_a_report(
         places = Places(data=tmp_path, run=tmp_path / part.name, threads=1, device="cpu", preparing=cache)
         model = run_training(experiment_of(system, part), places, -1, lambda *_: None, resume=False, **small)
         card = load_model(model.name, model.parent).card
-        assert card.proof["network"]["name"] == part.network and card.proof["network"]["parameters"] > 500
+        assert card.proof["network"]["name"] == part.network and card.proof["network"]["parameters"] > 0
         assert training_sentence(places.run)
         assert run("systems", "add", system.name, places.run) == 0
     assert run("analyze", phantom / "dicom", "--out", tmp_path / "out", "--system", system.name) == 0
