@@ -24,6 +24,7 @@ from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.train import Course, train
 from lumbago.learning.train_svm import fit_and_export
 from lumbago.networks.patch_grader import PatchGrader
+from lumbago.networks.spinenet import SpineNet
 from lumbago.phantom.write_study import write_studies
 from lumbago.pipeline.crop_patches import VIEWS
 from lumbago.settings import Settings
@@ -157,7 +158,20 @@ def test_deepscorenet_from_training_to_its_grades(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_machines_learn_by_heart_and_give_no_maps(tmp_path: Path) -> None:
+class VolumeTask(GraderTask):
+    """Learns a network over volumes, narrow so that it is quick."""
+
+    def network(self) -> SpineNet:
+        return SpineNet(self.heads, width=2)
+
+
+def test_a_network_over_volumes_runs_through_the_loop(tmp_path: Path) -> None:
+    task = VolumeTask(replace(SMALL, network="spinenet", slices=3), made_up_patches())
+    state = train(task.experiment, task, tmp_path, lambda *_: None, Course())
+    assert state.step == 2 and torch.isfinite(state.mean(task.batch(np.random.default_rng(1))[0])).all()
+
+
+def test_machines_are_exported_without_maps(tmp_path: Path) -> None:
     experiment, samples = replace(SMALL, network="svm", views="classical"), made_up_patches()
     machine, facts = fit_and_export(experiment, samples, tmp_path)
     assert facts.network["name"] == "svm" and facts.network["vectors"] == len(machine.vectors)
