@@ -262,6 +262,19 @@ def show_system(name: Annotated[str, typer.Argument(help="A row of `lumbago syst
         print(f"departs from the paper: {system.differs}")
 
 
+@systems_app.command("add")
+def add_to_system(
+    name: Annotated[str, typer.Argument(help="A row of `lumbago systems list`.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of trainings, or of models.")],
+) -> None:
+    """Put trained models where `lumbago analyze --system` looks for them."""
+    from lumbago.inference.deployed import add_model
+
+    system, home = find_system(name), Settings.read().home_folder
+    for run in runs:
+        print(f"Part of {name} from now on: {add_model(system, run, home)}")
+
+
 @app.command()
 def info() -> None:
     """Version, models and settings in force."""

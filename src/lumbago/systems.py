@@ -21,12 +21,15 @@ class Part:
     Attributes:
         name: of the model, its folder, and its experiment under `experiments/systems/<row>/`.
         does: one line: what it does.
-        borrowed: it is the model of our own row, because the paper takes places as given.
+        borrowed: it is the model of our own row, because the paper takes places as given, or finds them by a network
+            that is not wired yet; `System.differs` says which.
+        network: what it is made of, as an experiment names it and a card tells it; "" for any.
     """
 
     name: str
     does: str
     borrowed: bool = False
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,27 @@ _SPIDER: Final = (
 )  # fmt: skip
 _ALL_SERIES: Final[tuple[Role, ...]] = ("sagittal_t1", "sagittal_t2", "axial_t2")
 
+_LOCATOR: Final = Part("spine-locator", "finds and names discs, canal, foramina and recesses", borrowed=True)
+
+
+def _with_graders(network: str) -> tuple[Part, ...]:
+    """Our locator, and a grader of the row's own network for each kind of place."""
+    return (
+        _LOCATOR,
+        Part("disc-grader", "grades discs", network=network),
+        Part("canal-grader", "grades the canal", network=network),
+        Part("foramen-grader", "grades foramina", network=network),
+        Part("recess-grader", "grades lateral recesses", network=network),
+    )
+
+
+_BORROWED: Final = "places come from our locator"
+_NO_DETECTOR: Final = (
+    "the paper's detector, YOLOv8n, is not wired yet: places come from our locator. Patients are split as wholes, not "
+    "by row as in the paper. Nothing is flipped; where an experiment mirrors, sides change with it. Crops are of "
+    "0.6 mm pixels, not of each scanner's own. Discs, which the paper does not grade, are cropped with 1.2 mm pixels"
+)
+
 SYSTEMS: Final[dict[str, System]] = {
     row.name: row
     for row in (
@@ -73,6 +97,49 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("foramen-grader", "grades foramina"),
                 Part("recess-grader", "grades lateral recesses"),
             ),
+        ),
+        System(
+            "yolov8+deepscorenet", "Crops of 32 x 32 graded by DeepScoreNet",
+            "a study of RSNA 2024 with YOLOv8n detections and DeepScoreNet", "by its paper, condition points on slices",
+            _RSNA, _ALL_SERIES, _with_graders("deepscorenet"),
+            differs=f"{_NO_DETECTOR}. Conditions of a disc share all but the last layer",
+        ),
+        System(
+            "yolov8+vgg19", "Crops of 32 x 32 graded by VGG-19",
+            "the second variant of the same study", "by its paper, condition points on slices",
+            _RSNA, _ALL_SERIES, _with_graders("vgg19"),
+            differs=f"{_NO_DETECTOR}. VGG-19 has batch norm, one linear layer for three dense ones, no ImageNet start",
+        ),
+        System(
+            "resnet50", "ResNet50 on patches",
+            "a multi-label ResNet50 over 224 x 224 pictures of a study", "nothing: it is given places",
+            _RSNA, _ALL_SERIES, _with_graders("resnet50"),
+            differs="it grades patches of one place; the form for a whole study, 75 values in groups of three instead "
+            f"of the paper's single softmax over 15, is not wired yet. {_BORROWED.capitalize()}. No ImageNet start: no "
+            "weights under a free licence are at hand",
+        ),
+        System(
+            "svm", "Support vector machine on classical features of patches",
+            "a review of the field", "nothing: it is given places",
+            (*_RSNA, *_SPIDER), _ALL_SERIES, _with_graders("svm"),
+            differs="the review names no one system: features and kernel are our choice. "
+            f"{_BORROWED.capitalize()}. Grades have no heat map",
+        ),
+        System(
+            "spinenet", "3D ResNet34 on disc volumes", "SpineNet (Jamaludin et al. 2017; Windsor et al. 2022)",
+            "vertebrae by its paper; here it is given places",
+            ("pfirrmann", "narrowing", "spinal_canal_stenosis", "spondylolisthesis", "endplate_upper", "endplate_lower",
+             "modic", "neural_foraminal_narrowing", "herniation"),
+            _ALL_SERIES, _with_graders("spinenet"),
+            differs=f"{_BORROWED}, not from its vertebra detector. One network for each kind of place instead of "
+            "eleven heads on one; heads follow the conditions here. Pictures of one slice are volumes of depth 1, "
+            "others of 3, where the paper has 9",
+        ),
+        System(
+            "cnn-transformer", "EfficientNet-Lite0 with a transformer over slices", "a review of the field",
+            "nothing: it is given places", (*_RSNA, *_SPIDER), _ALL_SERIES, _with_graders("cnn-transformer"),
+            differs="the transformer looks across the slices of one place; the one across levels and series is not "
+            f"wired yet. {_BORROWED.capitalize()}",
         ),
     )
 }  # fmt: skip

@@ -88,7 +88,7 @@ def test_unshaken_patches_are_those_of_an_analysis(patches: list[GradedPatch]) -
     still = Experiment("x", "grader", conditions=CONDITIONS, shift_mm=0.0, turn_degrees=0.0, augmentation=0.0)
     recipe = PatchRecipe("disc", 32, 40, 0.6, 1)
     sample = patches[3]
-    wanted = patch_views(crop_patch(sample.volume, sample.frame, recipe), sample.reference, recipe.pixel_mm)
+    wanted = patch_views(crop_patch(sample.volume, sample.frame, recipe), sample.reference, recipe)
     seen = [shaken_patch(sample, recipe, draw_shake(np.random.default_rng(seed), still, 4.0)) for seed in range(12)]
     np.testing.assert_allclose(np.mean(seen, axis=0)[:, :, 8:24, 10:30], wanted[:, :, 8:24, 10:30], atol=0.15)
 

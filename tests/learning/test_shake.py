@@ -59,7 +59,7 @@ def test_a_shifted_slice_is_the_neighbour() -> None:
     lone = replace(RECIPE, slices=1)
     wanted = crop_patch(sample.volume, replace(sample.frame, slice_index=2), lone)
     found = shaken_patch(sample, lone, replace(STILL, slices=1))
-    np.testing.assert_allclose(found, patch_views(wanted, sample.reference, 0.6), atol=1e-4)
+    np.testing.assert_allclose(found, patch_views(wanted, sample.reference, RECIPE), atol=1e-4)
     assert np.abs(found - shaken_patch(sample, lone, STILL)).max() > 1e-3
 
 

@@ -1,7 +1,7 @@
 """A fresh card has all that reading, judging and attributing a model needs; scores are told with their command."""
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,14 @@ def test_every_public_label_source_is_attributed() -> None:
 def test_labels_of_ones_own_are_left_to_be_attributed(tmp_path: Path) -> None:
     (data,) = card_of(tmp_path, sources=("coco",), pretrained=False)["proof"]["data"]
     assert data["name"] == "coco" and "to be stated" in data["licence"]
+
+
+def test_the_network_is_told_and_imagenet_only_of_what_started_from_it(tmp_path: Path) -> None:
+    made = {"name": "vgg19", "title": "VGG-19", "parameters": 20, "from_imagenet": False}
+    experiment = Experiment("mine", "grader", conditions=("bulging",), phantoms=5)
+    path = write_card(tmp_path, replace(FACTS, network=made), Training(experiment, "x", 1.0, {"phantoms": 3}))
+    proof = tomllib.loads(path.read_text(encoding="utf8"))["proof"]
+    assert proof["network"] == made and [row["name"] for row in proof["data"]] == ["phantoms"]
 
 
 def scores_of(folder: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ import pytest
 from painted_spine import affine_of, make_header
 
 from lumbago.dicom.volume import Volume
-from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe, crop_patch, patch_views
+from lumbago.errors import ModelRefused
+from lumbago.pipeline.classical_features import classical_features
+from lumbago.pipeline.crop_patches import VIEWS, PatchFrame, PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import SignalReference
 
 RECIPE = PatchRecipe("disc", rows=20, columns=30, pixel_mm=0.6, slices=1)
@@ -131,6 +133,9 @@ def test_a_recipe_is_read_off_a_card() -> None:
     inputs = {"anchor": "canal", "rows": 8, "columns": 9, "pixel_mm": 0.5, "slices": 3, "votes": 5, "more": 1}
     assert PatchRecipe.of(inputs) == PatchRecipe("canal", 8, 9, 0.5, 3, 5)
     assert PatchRecipe.of({name: inputs[name] for name in inputs if name != "votes"}).votes == 1
+    assert PatchRecipe.of(inputs).views == "three" and PatchRecipe.of({**inputs, "views": "byte"}).views == "byte"
+    with pytest.raises(ModelRefused, match="the views 'colour'; expected one of three, byte, classical"):
+        PatchRecipe.of({**inputs, "views": "colour"})
 
 
 TEXTURE = np.random.default_rng(1).gamma(2.0, 80.0, (3, 40, 50)).astype(np.float32)
@@ -138,7 +143,7 @@ TEXTURE = np.random.default_rng(1).gamma(2.0, 80.0, (3, 40, 50)).astype(np.float
 
 @pytest.mark.parametrize("reference", [None, SignalReference(300.0, 120.0)])
 def test_views_are_three_a_slice_and_bounded(reference: SignalReference | None) -> None:
-    views = patch_views(TEXTURE, reference, 0.6)
+    views = patch_views(TEXTURE, reference, RECIPE)
     assert views.shape == (3, 3, 40, 50)
     assert views.dtype == np.float32
     assert views.min() >= -1
@@ -147,17 +152,32 @@ def test_views_are_three_a_slice_and_bounded(reference: SignalReference | None) 
 
 
 def test_views_do_not_depend_on_the_intensity_scale() -> None:
-    views = patch_views(TEXTURE, SignalReference(300.0, 120.0), 0.6)
-    louder = patch_views(TEXTURE * 8, SignalReference(2400.0, 960.0), 0.6)
+    views = patch_views(TEXTURE, SignalReference(300.0, 120.0), RECIPE)
+    louder = patch_views(TEXTURE * 8, SignalReference(2400.0, 960.0), RECIPE)
     np.testing.assert_allclose(louder, views, atol=1e-5)
-    np.testing.assert_allclose(patch_views(TEXTURE * 8, None, 0.6), patch_views(TEXTURE, None, 0.6), atol=1e-4)
+    np.testing.assert_allclose(patch_views(TEXTURE * 8, None, RECIPE), patch_views(TEXTURE, None, RECIPE), atol=1e-4)
 
 
 def test_signals_are_judged_against_their_references() -> None:
-    views = patch_views(np.array([[[300.0, 75.0, 0.0]]], np.float32), SignalReference(300.0, 120.0), 0.6)
+    views = patch_views(np.array([[[300.0, 75.0, 0.0]]], np.float32), SignalReference(300.0, 120.0), RECIPE)
     np.testing.assert_allclose(views[0, 0, 0], [1.0, 0.0, -1.0], atol=1e-6)
     np.testing.assert_allclose(views[0, 1, 0], [1.0, -0.5, -1.0], atol=1e-6)
 
 
-def test_a_black_patch_gives_numbers() -> None:
-    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, 0.6)).all()
+def test_bytes_are_grey_values_of_the_bright_reference_three_times() -> None:
+    patch = np.array([[[300.0, 75.0, 0.0, 900.0, -9.0]]], np.float32)
+    views = patch_views(patch, SignalReference(300.0, 120.0), replace(RECIPE, views="byte"))
+    assert views.dtype == np.float32 and views.shape == (1, 3, 1, 5)
+    assert views[0].tolist() == [[[255, 64, 0, 255, 0]]] * 3
+
+
+def test_classical_views_are_the_features_of_the_three() -> None:
+    reference = SignalReference(300.0, 120.0)
+    features = patch_views(TEXTURE, reference, replace(RECIPE, views="classical"))
+    np.testing.assert_array_equal(features, classical_features(patch_views(TEXTURE, reference, RECIPE)))
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_a_black_patch_gives_numbers(views: str) -> None:
+    recipe = replace(RECIPE, views=views)
+    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, recipe)).all()

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from graders import grader
+from graders import RuleGrader, grader
 from painted_spine import DISCS, PaintedLocator, axial_block
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import LEVELS
+from lumbago.pipeline.classical_features import FEATURES
 from lumbago.pipeline.explain_grades import explain_grades
 from lumbago.pipeline.grade_patches import Graded, grade_patches
 from lumbago.pipeline.locate_discs import SpineLocation
@@ -346,3 +347,24 @@ def test_a_map_that_speaks_against_everywhere_is_black(spine_found: LocatedSpine
     _, maps = explain_grades(against)
     assert maps
     assert all((picture == 0).all() for picture in maps.values())
+
+
+class FeatureGrader(RuleGrader):
+    """Sees features instead of pictures, and so has no maps."""
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        self.seen.append(batch)
+        return {
+            name: np.tile(np.arange(len(g), dtype=np.float32), (len(batch), 1)) for name, g in self.card.outputs.items()
+        }
+
+
+def test_a_grader_of_features_is_given_them_and_has_no_heat_map(spine_found: LocatedSpine) -> None:
+    plain = grader("pfirrmann", "modic", anchor="disc")
+    machine = FeatureGrader(replace(plain.card, inputs={**plain.card.inputs, "views": "classical"}))
+    graded = grade_patches([machine], spine_found)
+    assert [batch.shape for batch in machine.seen] == [(len(LEVELS), FEATURES)]
+    assert set(findings_of(graded, "modic")) == set(LEVELS)
+    assert {item.finding.grade for item in graded if item.finding.condition == "modic"} == {"3"}
+    assert all(item.heat is None for item in graded)
+    assert explain_grades(graded)[1] == {}

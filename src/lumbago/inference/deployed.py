@@ -164,6 +164,33 @@ def roll_back(name: str, home: Path, reason: Reason) -> Path:
     return place
 
 
+def add_model(system: System, run: Path, home: Path) -> Path:
+    """Proves the model of a run, `run/model` or `run` itself, and copies it to where `models_of` looks for a part of a
+    system; one that is already there gives way. Gives its folder.
+
+    Raises:
+        ModelRefused: it does not do what its card says, or is no part of the system, or made of another network.
+    """
+    folder = run if (run / "card.toml").is_file() else run / "model"
+    card = load_model(folder.name, folder.parent).card
+    parts = {part.name: part for part in system.parts if not part.borrowed and system.name != OURS}
+    if card.name not in parts:
+        raise ModelRefused(
+            f"{card.name} is no model of its own of the system {system.name}", f"one of {', '.join(parts) or 'none'}",
+            "models of our own row are deployed, see lumbago models deploy",
+        )  # fmt: skip
+    found, wanted = card.proof.get("network", {}).get("name", "another"), parts[card.name].network
+    if wanted and found != wanted:
+        raise ModelRefused(f"{folder} holds the network {found}", f"{wanted}, as the system {system.name} has")
+    place = home / "systems" / system.name / card.name
+    part = place.with_name(f"{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(folder, part)
+    shutil.rmtree(place, ignore_errors=True)
+    part.replace(place)
+    return place
+
+
 def models_in_use(settings: Settings) -> dict[str, Path]:
     """Folder of each model in use, by name: those in the folder of the settings, or else the shipped ones with the
     deployed ones in their place.

@@ -23,7 +23,6 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.feature_store import FeatureTable, frozen_encoder, stored_features
 from lumbago.learning.label_tables import fold_of
 from lumbago.networks.patch_grader import STAGES
-from lumbago.pipeline.crop_patches import PatchRecipe
 
 AUTO: Final = ("auto",)
 _FOLDS: Final = 4
@@ -59,14 +58,14 @@ def choose_layers(
     Raises:
         SettingsRefused: too few patients, or no known grade, to choose by.
     """
-    rows, columns = experiment.patch
-    recipe = PatchRecipe(experiment.anchor, rows, columns, experiment.pixel_mm, experiment.slices, experiment.votes)
     everyone = [*samples, *unseen]
     if not everyone:
         raise SettingsRefused(
             f"{experiment.name} has no samples to choose its feature layers by", "sources or phantoms"
         )
-    table = stored_features(everyone, recipe, experiment.conditions, frozen_encoder(experiment.pretrained), folder)
+    table = stored_features(
+        everyone, experiment.recipe, experiment.conditions, frozen_encoder(experiment.pretrained), folder
+    )
     is_judge = np.arange(len(everyone)) >= len(samples)
     if not unseen:
         is_judge = np.array([fold_of(patient, _FOLDS) == 0 for patient in table.patients])

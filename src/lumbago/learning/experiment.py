@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
+from lumbago.pipeline.crop_patches import VIEWS, PatchRecipe
 
 _COARSEST: Final = 16
 """Stride of a grader's coarsest features."""
@@ -29,7 +30,9 @@ class Experiment:
         reader_noise: a grader learns phantoms' stenoses as a reader would have graded them, who misjudges sizes a
             little, instead of as measured (`phantom.reader_noise`); what it is scored on stays measured.
         conditions: conditions that a grader learns.
-        anchor, patch, pixel_mm, slices, votes: what a grader's patch is, see `PatchRecipe`; `patch` is (rows, columns).
+        network: what a grader is, a row of `grader_network.GRADERS`.
+        anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
+            columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
         shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.
         slice_shift_mm: spread of the error of the middle slice; 0 for none.
@@ -67,11 +70,13 @@ class Experiment:
     phantom_share: float = 0.3
     reader_noise: bool = False
     conditions: tuple[str, ...] = ()
+    network: str = "lite0"
     anchor: str = "disc"
     patch: tuple[int, int] = (80, 112)
     pixel_mm: float = 0.6
     slices: int = 1
     votes: int = 1
+    views: str = "three"
     shift_mm: float = 1.5
     turn_degrees: float = 4.0
     shift_freedom: float = 0.0
@@ -112,6 +117,11 @@ class Experiment:
         _check_choice(self)
         _check_course(self)
         _check_augmentation(self)
+
+    @property
+    def recipe(self) -> PatchRecipe:
+        """What a grader's patch is."""
+        return PatchRecipe(self.anchor, *self.patch, self.pixel_mm, self.slices, self.votes, self.views)
 
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
@@ -172,6 +182,8 @@ def _check_choice(experiment: Experiment) -> None:
             f"{experiment.name} has patches of {list(experiment.patch)} pixels",
             f"rows and columns, multiples of {_COARSEST}",
         )
+    if experiment.views not in VIEWS:
+        raise SettingsRefused(f"{experiment.name} has the views {experiment.views!r}", f"one of {', '.join(VIEWS)}")
     if not -1 <= experiment.fold < experiment.folds:
         raise SettingsRefused(
             f"{experiment.name} is to leave out fold {experiment.fold} of {experiment.folds}",

@@ -4,11 +4,9 @@ Nothing is learned but the heads (`few_shot_heads`), so minutes on a CPU are eno
 other one, ONNX file and card. The card tells whose frozen weights it uses, and whom those have seen.
 """
 
-import json
-import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +19,13 @@ from lumbago.inference.weights import load_model
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feature_store import JOINED, FeatureTable, JoinedFeatures, stored_features
 from lumbago.learning.few_shot_heads import Examples, HeadChoice, Linear, choose_head, fit_head
+from lumbago.learning.grader_network import OURS
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
+from lumbago.learning.keep_fit import check_fit, keep_fit
 from lumbago.learning.places import Places
-from lumbago.learning.seen_patients import Seen, seen_by, write_seen
-from lumbago.learning.splits import memberships, write_memberships
-from lumbago.learning.write_card import Training, write_card
+from lumbago.learning.seen_patients import Seen, seen_by
+from lumbago.learning.write_card import Training
 from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.patch_grader import USUAL, PatchGrader
 from lumbago.networks.read_onnx import read_graders
@@ -81,6 +80,9 @@ def frozen_network(name: str, experiment: Experiment) -> FrozenNetwork:
     card = load_model(folder.name, folder.parent).card
     if card.kind != "grader":
         raise SettingsRefused(f"{card.name} is a {card.kind}", "a grader", "change --few-shot")
+    network = card.proof.get("network", {}).get("name", OURS)
+    if network != OURS:
+        raise SettingsRefused(f"{card.name} is of the network {network}", OURS, "change --few-shot")
     stages = tuple(card.proof.get("settings", {}).get("feature_layers", USUAL))
     sizes = {condition: len(grades) for condition, grades in card.outputs.items()}
     graders = read_graders(folder, sizes, stages)
@@ -150,7 +152,9 @@ def train_few_shot(experiment: Experiment, places: Places, *, resume: bool) -> P
         ModelRefused: a network that cannot be used, or a locator that has seen the patients it is to place.
         UnreadableInput: label tables that are not there.
     """
-    _check(experiment, places, resume=resume)
+    check_fit(experiment, places, resume=resume)
+    if experiment.network != OURS:
+        raise SettingsRefused(f"{experiment.name} is of the network {experiment.network}", OURS, "leave out --few-shot")
     start = time.perf_counter()
     frozen = frozen_network(places.few_shot, experiment)
     samples, _ = grader_samples(data_of(experiment), places.sources)
@@ -158,27 +162,13 @@ def train_few_shot(experiment: Experiment, places: Places, *, resume: bool) -> P
         raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
     task = GraderTask(experiment, samples)
     graders, choices = fit_few_shot(frozen, task, places.run / "features")
-    model = places.run / "model"
-    facts = task.export(list(graders), model)
-    seconds = time.perf_counter() - start
+    facts = task.export(list(graders), places.run / "model")
+    facts = replace(facts, network={**facts.network, "from_imagenet": frozen.seen is None})
     told = {"few_shot": {name: asdict(choice) for name, choice in choices.items()}}
-    parts = list(memberships(experiment, places.data))
-    write_memberships(places.run, parts)
-    course = {**told, "patients": write_seen(model, parts, frozen.seen)}
     start_card = frozen.seen.card if frozen.seen is not None else None
-    training = Training(experiment, places.command, seconds, task.sample_counts(), course, start_card)
-    write_card(model, facts, training)
-    (places.run / "training.json").write_text(json.dumps({"seconds": seconds, **told}, indent=1), encoding="utf8")
-    return model
-
-
-def _check(experiment: Experiment, places: Places, *, resume: bool) -> None:
-    if experiment.kind != "grader" or not experiment.conditions:
-        raise SettingsRefused(f"{experiment.name} grades nothing", "a grader with conditions", "leave out --few-shot")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsRefused("few-shot training by several processes", "one", "start it without torchrun")
-    if (places.run / "model").exists() and not resume:
-        raise SettingsRefused(f"{places.run} holds a run", "an empty folder", "add --resume to fit the heads anew")
+    seconds = time.perf_counter() - start
+    training = Training(experiment, places.command, seconds, task.sample_counts(), told, start_card)
+    return keep_fit(facts, training, places, frozen.seen)
 
 
 def few_shot_sentence(told: Mapping[str, Any]) -> str:

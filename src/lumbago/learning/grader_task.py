@@ -17,13 +17,13 @@ from lumbago.errors import SettingsRefused
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
+from lumbago.learning.grader_network import check_network, for_export, fresh_network, network_facts
 from lumbago.learning.losses import GRADE_LOSSES, weighted_mean
 from lumbago.learning.mix import draw_mix, mixed
 from lumbago.learning.shake import Views, draw_shake, shaken_patch
 from lumbago.learning.write_card import ModelFacts
-from lumbago.networks.efficientnet_lite import load_imagenet
 from lumbago.networks.export_onnx import export_onnx
-from lumbago.networks.patch_grader import STAGES, PatchGrader, PatchGraderForExport
+from lumbago.networks.grader import Grader
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 
 _UNKNOWN = -1
@@ -39,7 +39,7 @@ class GraderTask:
         unseen: graded places of other patients, for validation.
 
     Raises:
-        SettingsRefused: a loss or a feature layer of another name, weights that fit no condition.
+        SettingsRefused: a loss of another name, weights that fit no condition, a network that `check_network` refuses.
     """
 
     def __init__(
@@ -47,19 +47,13 @@ class GraderTask:
     ) -> None:
         _check(experiment)
         self.experiment, self.samples, self.unseen = experiment, samples, unseen
-        rows, columns = experiment.patch
-        self.recipe = PatchRecipe(
-            experiment.anchor, rows, columns, experiment.pixel_mm, experiment.slices, experiment.votes
-        )
+        self.recipe = experiment.recipe
         self.chances = _chances(samples, experiment.conditions[0])
         self.heads = {name: len(CONDITIONS[name].scale.grades) for name in experiment.conditions}
 
     def network(self) -> nn.Module:
-        """A grader with a head for each condition, its encoder from ImageNet if wished and at hand."""
-        network = PatchGrader(self.heads, stages=self.experiment.feature_layers)
-        if self.experiment.pretrained:
-            load_imagenet(network.encoder)
-        return network
+        """The experiment's network with a head for each condition."""
+        return fresh_network(self.experiment, self.heads)
 
     def batch(self, rng: Generator, share: range | None = None) -> Batch:
         """(patches, grades): shapes (batch, slices, 3, rows, columns) and (batch, conditions), -1 where unknown.
@@ -146,11 +140,12 @@ class GraderTask:
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
         """The graders, averaged, as ONNX; the golden input is two training patches."""
-        graders = [network for network in networks if isinstance(network, PatchGrader)]
+        graders = [network for network in networks if isinstance(network, Grader)]
         example, *_ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
-        sha256 = export_onnx(PatchGraderForExport(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
-        return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256)
+        sha256 = export_onnx(for_export(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
+        told = network_facts(self.experiment, graders)
+        return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256, told)
 
     def sample_counts(self) -> dict[str, int]:
         """Number of graded places by source."""
@@ -167,24 +162,13 @@ def _check(experiment: Experiment) -> None:
         raise SettingsRefused(
             f"{experiment.name} has {len(experiment.class_weights)} class weights", "one for each grade"
         )
-    layers = experiment.feature_layers
-    if not layers or not set(layers) <= set(STAGES):
-        raise SettingsRefused(
-            f"{experiment.name} has the feature layers {', '.join(layers) or 'none'}",
-            f"auto, or some of {', '.join(STAGES)}",
-        )
-    stride = max(int(name.removeprefix("stride_")) for name in layers)
-    if any(side % stride for side in experiment.patch):
-        raise SettingsRefused(
-            f"{experiment.name} has patches of {list(experiment.patch)} pixels for features at stride {stride}",
-            f"multiples of {stride}",
-        )
+    check_network(experiment)
 
 
-def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray, "slices 3 rows columns"]:
+def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray, "..."]:
     """Network input as an analysis makes it: nothing is shaken."""
     patch = crop_patch(sample.volume, sample.frame, recipe.scaled(1 / sample.scale))
-    return patch_views(patch, sample.reference, recipe.pixel_mm)
+    return patch_views(patch, sample.reference, recipe)
 
 
 def grade_table(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> Int64[np.ndarray, "samples conditions"]:

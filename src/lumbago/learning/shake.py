@@ -69,7 +69,7 @@ def shaken_patch(sample: GradedPatch, recipe: PatchRecipe, shake: Shake) -> View
         patch = np.repeat(patch[recipe.slices // 2][None], recipe.slices, axis=0)
     if shake.is_mirrored:
         patch = MIRRORED[recipe.anchor](patch)
-    return rescanned_views(patch, sample.reference, shake.scanner, recipe.pixel_mm)
+    return rescanned_views(patch, sample.reference, shake.scanner, recipe)
 
 
 def _slices_reversed(patch: Patch) -> Patch:
@@ -91,11 +91,11 @@ the left one's grade. Sagittal slices come in the opposite order. A recess looks
 outward on both sides: right ones are mirrored wherever patches are placed."""
 
 
-def rescanned_views(patch: Patch, reference: SignalReference | None, spec: Scanner, pixel_mm: float) -> Views:
+def rescanned_views(patch: Patch, reference: SignalReference | None, spec: Scanner, recipe: PatchRecipe) -> Views:
     """Network input of a patch seen by the drawn scanner; the references pass through the same contrast curve."""
     full = reference.bright if reference is not None else max(float(np.percentile(patch, 99)), 1e-6)
     seen = np.stack([rescan(picture / full, spec) for picture in patch])
     if reference is None:
-        return patch_views(seen, None, pixel_mm)
+        return patch_views(seen, None, recipe)
     bright, middle = tone(np.array([1.0, reference.middle / full], np.float32), spec)
-    return patch_views(seen, SignalReference(float(bright), max(float(middle), 1e-3)), pixel_mm)
+    return patch_views(seen, SignalReference(float(bright), max(float(middle), 1e-3)), recipe)

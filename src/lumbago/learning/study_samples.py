@@ -120,12 +120,7 @@ class StudySampler:
         ]
         labels = (study.patient, *map(repr, (study.truth.findings, study.shapes, study.absence, study.images)))
         sha256 = self.locators(study.patient).card.sha256
-        return sha256, asdict(self._recipe), wanted.conditions, labels, files
-
-    @property
-    def _recipe(self) -> PatchRecipe:
-        wanted = self.experiment
-        return PatchRecipe(wanted.anchor, *wanted.patch, wanted.pixel_mm, wanted.slices, wanted.votes)
+        return sha256, asdict(self.experiment.recipe), wanted.conditions, labels, files
 
     def _points(self, study: LabelledStudy) -> dict[Site, Float64[np.ndarray, "3"]]:
         """Labelled points of the experiment's conditions in patient millimetres."""
@@ -139,7 +134,7 @@ class StudySampler:
         return {site: point for site, point in placed.items() if point is not None}
 
     def _is_there(self, patch: PlacedPatch, points: dict[Site, Float64[np.ndarray, "3"]], spine: LocatedSpine) -> bool:
-        recipe = self._recipe
+        recipe = self.experiment.recipe
         picture = crop_patch(patch.volume, patch.frame, recipe.scaled(1 / patch.scale))
         reason = why_abstain(patch, picture, recipe) or _why_not(patch, points.get((patch.level, patch.side)), spine)
         if reason:
@@ -147,7 +142,7 @@ class StudySampler:
         return not reason
 
     def _sample(self, study: LabelledStudy, patch: PlacedPatch, grades: dict[str, int]) -> GradedPatch:
-        volume, frame = cut_out(patch.volume, patch.frame, self._recipe.scaled(1 / patch.scale))
+        volume, frame = cut_out(patch.volume, patch.frame, self.experiment.recipe.scaled(1 / patch.scale))
         made = is_made(patch.volume.headers[0].patient_id)
         return GradedPatch(
             MADE if made else study.source, study.patient, f"{study.source}:{study.name}", patch.level, volume, frame,

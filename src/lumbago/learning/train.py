@@ -114,7 +114,9 @@ def _claim(folder: Path, experiment: Experiment, has_run: bool, course: Course) 
 
 
 def _start(experiment: Experiment, task: Task, hardware: Hardware) -> RunState:
-    network = task.network().to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = task.network()
+    layout = torch.preserve_format if any(p.ndim > 4 for p in network.parameters()) else torch.channels_last
+    network = network.to(hardware.device, memory_format=layout)  # type: ignore[call-overload]
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [

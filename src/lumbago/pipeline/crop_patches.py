@@ -3,9 +3,9 @@
 Training crops through here as well, with a shaken frame, so that both see the same thing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -13,10 +13,14 @@ from jaxtyping import Float32, Float64
 from lumbago.anatomy.findings import Point
 from lumbago.dicom.patient_geometry import sample_plane
 from lumbago.dicom.volume import Volume
+from lumbago.errors import ModelRefused
+from lumbago.pipeline.classical_features import classical_features
 from lumbago.pipeline.measure_spine import SignalReference
 from lumbago.pipeline.normalise import Picture, local_contrast
 
 Vector = Float64[np.ndarray, "3"]
+Patch = Float32[np.ndarray, "slices rows columns"]
+Channels = Float32[np.ndarray, "slices 3 rows columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class PatchRecipe:
         rows, columns: size in pixels; pixel_mm: their size.
         slices: neighbouring slices, an odd number; at the edge of a volume the last slice is repeated.
         votes: middle slices that are graded one by one and averaged, an odd number.
+        views: what the grader is given of it, a row of `VIEWS`; cards that do not say mean the three views.
     """
 
     anchor: str
@@ -36,10 +41,17 @@ class PatchRecipe:
     pixel_mm: float
     slices: int
     votes: int = 1
+    views: str = "three"
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "PatchRecipe":
-        """The recipe on a card."""
+        """The recipe on a card.
+
+        Raises:
+            ModelRefused: views that this version does not know.
+        """
+        if inputs.get("views", "three") not in VIEWS:
+            raise ModelRefused(f"a model asks for the views {inputs['views']!r}", f"one of {', '.join(VIEWS)}")
         return cls(**{name: inputs[name] for name in cls.__dataclass_fields__ if name in inputs})
 
     def scaled(self, factor: float) -> "PatchRecipe":
@@ -90,15 +102,41 @@ def _plane(volume: Volume, index: int, frame: PatchFrame, recipe: PatchRecipe) -
 
 
 def patch_views(
-    patch: Float32[np.ndarray, "slices rows columns"], reference: SignalReference | None, pixel_mm: float
-) -> Float32[np.ndarray, "slices 3 rows columns"]:
-    """Input channels of a grader, each about -1 to 1: signal against the bright reference, against the middle one, and
-    local contrast. Without a reference the patch's own 99th percentile and median stand in.
+    patch: Float32[np.ndarray, "slices rows columns"], reference: SignalReference | None, recipe: PatchRecipe
+) -> Float32[np.ndarray, "..."]:
+    """What a grader is given of a patch, by the recipe's row of `VIEWS`. Without a reference the patch's own 99th
+    percentile and median stand in.
     """
     if reference is None:
         reference = SignalReference(max(float(np.percentile(patch, 99)), 1e-6), max(float(np.median(patch)), 1e-6))
+    return VIEWS[recipe.views](patch, reference, recipe.pixel_mm)
+
+
+def three_views(patch: Patch, reference: SignalReference, pixel_mm: float) -> Channels:
+    """Three channels, each about -1 to 1: signal against the bright reference, against the middle one, and local
+    contrast."""
     bright = np.clip(patch / reference.bright, 0, 1.6)
     middle = np.clip(patch / (2.5 * reference.middle), 0, 1.2)
     local = np.stack([local_contrast(picture, pixel_mm) for picture in patch / reference.bright])
     views = np.stack([2 * np.sqrt(bright) - 1, 2 * middle - 1, local], axis=1)
     return views.astype(np.float32)
+
+
+def byte_views(patch: Patch, reference: SignalReference, pixel_mm: float) -> Channels:
+    """Whole grey values of 0 to 255, the bright reference at 255, copied to three channels: a picture as networks for
+    photographs are given it, and as DeepScoreNet's paper feeds its crops."""
+    grey = np.rint(255 * np.clip(patch / reference.bright, 0, 1)).astype(np.float32)
+    return np.repeat(grey[:, None], 3, axis=1)
+
+
+def classical_views(patch: Patch, reference: SignalReference, pixel_mm: float) -> Float32[np.ndarray, " features"]:
+    """The classical features of the three views."""
+    return classical_features(three_views(patch, reference, pixel_mm))
+
+
+VIEWS: Final[Mapping[str, Callable[[Patch, SignalReference, float], Float32[np.ndarray, "..."]]]] = {
+    "three": three_views,
+    "byte": byte_views,
+    "classical": classical_views,
+}
+"""What a grader can be given of a patch, by the name that stands on its card."""

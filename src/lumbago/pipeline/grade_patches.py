@@ -71,34 +71,36 @@ def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
         for name in model.card.conditions:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
-            heat = values.maps[name][number, int(np.argmax(probabilities))]
-            graded.append(Graded(_abstained(finding, reason) if reason else finding, None if reason else heat))
+            heat = None if reason else values.heat(name, number)
+            graded.append(Graded(_abstained(finding, reason) if reason else finding, heat))
     return graded
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a grader says of a row of patches, by condition: probabilities, and class activation maps of every grade."""
+    """What a grader says of a row of patches, by condition: probabilities, and maps of what every grade rests on; no
+    maps of a grader that sees features instead of pictures."""
 
     probabilities: Mapping[str, Float32[np.ndarray, "patches grades"]]
     maps: Mapping[str, Float32[np.ndarray, "patches grades h w"]]
+
+    def heat(self, condition: str, number: int) -> Float32[np.ndarray, "h w"] | None:
+        """The map of the likeliest grade of a patch; None without maps."""
+        likeliest = int(np.argmax(self.probabilities[condition][number]))
+        return self.maps[condition][number, likeliest] if condition in self.maps else None
 
 
 def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]) -> Predictions:
     """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature."""
     recipe = PatchRecipe.of(model.card.inputs)
     views = np.stack(
-        [
-            patch_views(vote, patch.reference, recipe.pixel_mm)
-            for patch, row in zip(patches, votes, strict=True)
-            for vote in row
-        ]
+        [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]
     )
     outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
     names, sizes = list(model.card.outputs), [len(grades) for grades in model.card.outputs.values()]
-    maps = np.split(outputs["maps"], np.cumsum(sizes)[:-1], axis=1)
+    maps = np.split(outputs["maps"], np.cumsum(sizes)[:-1], axis=1) if "maps" in outputs else []
     probabilities = {name: _softmax(outputs[name] / model.card.calibration.get(name, 1.0)) for name in names}
-    return Predictions(probabilities, dict(zip(names, maps, strict=True)))
+    return Predictions(probabilities, dict(zip(names, maps, strict=bool(maps))))
 
 
 def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:

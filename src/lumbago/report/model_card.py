@@ -24,6 +24,9 @@ def _facts(card: Card) -> Iterable[tuple[str, str]]:
     for name, labels in card.outputs.items():
         yield ("grades" if card.kind == "grader" else "finds"), f"{name}: {', '.join(labels)}"
     yield "input", ", ".join(f"{name} {value}" for name, value in card.inputs.items())
+    if network := card.proof.get("network"):
+        start = ", from ImageNet" if network["from_imagenet"] else ""
+        yield "network", f"{network['title']}, {network['parameters']:,} parameters{start}"
     yield "trained on", card.trained_on
     if card.caution:
         yield "caution", card.caution
