@@ -11,6 +11,7 @@ from lively import lively
 from torch import Tensor, nn
 
 from lumbago.errors import LumbagoError
+from lumbago.inference.weights import SHIPPED
 from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.patch_grader import PatchGrader, PatchGraderForExport
 from lumbago.networks.spine_locator import SpineLocator
@@ -64,6 +65,13 @@ def test_a_folder_with_weights_and_their_proof(tmp_path: Path) -> None:
         np.testing.assert_allclose(run_onnx(folder, example)["edges"], golden["output_edges"], atol=1e-5)
     for rows, columns in ((4, 4), (16, 40)):
         assert_same(network, folder, torch.randn(1, 1, rows, columns))
+
+
+def test_a_model_does_not_tell_where_it_was_made(tmp_path: Path) -> None:
+    export_onnx(Edges(), torch.zeros(1, 1, 8, 8), ["edges"], {2: 4}, tmp_path)
+    for path in (tmp_path / "model.onnx", *SHIPPED.glob("*/model.onnx")):
+        content = path.read_bytes()
+        assert b".py" not in content and b"/home/" not in content, path
 
 
 def test_numbers_that_do_not_repeat_are_refused(tmp_path: Path) -> None:
