@@ -10,7 +10,7 @@ from made_up_patches import made_up_patches
 
 from lumbago.errors import ModelRefused, SettingsRefused
 from lumbago.inference.weights import SHIPPED, load_model, read_card
-from lumbago.learning import few_shot
+from lumbago.learning import few_shot, keep_fit
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.few_shot import fit_few_shot, frozen_network, train_few_shot
 from lumbago.learning.few_shot_heads import HEADS, Examples, choose_head, fit_head, logits_of
@@ -135,7 +135,7 @@ def test_from_few_patients_to_a_model_that_runs(tmp_path: Path, monkeypatch: pyt
     """Heads of a condition that the frozen network grades and of one more scale, exported, and honest about both."""
     monkeypatch.setattr(few_shot, "grader_samples", lambda *_: (tuple(own_patches()), ()))
     parts = [Membership(patch.patient, "own", TRAIN) for patch in own_patches()]
-    monkeypatch.setattr(few_shot, "memberships", lambda *_: iter(parts))
+    monkeypatch.setattr(keep_fit, "memberships", lambda *_: iter(parts))
     places = Places(tmp_path, tmp_path / "run", command="lumbago train", few_shot=str(SHIPPED / "disc-grader"))
     folder = train_model(EXPERIMENT, places, lambda *_: None, resume=False)
     model = load_model(folder.name, folder.parent, threads=1)
