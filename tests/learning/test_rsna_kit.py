@@ -168,7 +168,7 @@ def test_recipes_can_be_trained(path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_script_goes_from_data_to_submission(data: Path, tmp_path: Path) -> None:
-    """With two steps of training; repeated, it does nothing; what is missing is done again."""
+    """With two steps of training, over the folds that the two studies are in; repeated, it does nothing."""
     recipe = tmp_path / "recipe"
     recipe.mkdir()
     small = {"steps": "2", "batch": "2", "slices": "1", "patch": "[32, 32]", "folds": "5"}
@@ -176,7 +176,7 @@ def test_the_script_goes_from_data_to_submission(data: Path, tmp_path: Path) -> 
         lines = [line.partition(" = ") for line in path.read_text(encoding="utf8").splitlines()]
         (recipe / path.name).write_text("".join(f"{a}{b}{small.get(a, c)}\n" for a, b, c in lines))
     environment = {
-        **os.environ, "DATA": str(data), "OUT": str(tmp_path / "runs"), "RECIPE": str(recipe), "FOLDS": "0 1",
+        **os.environ, "DATA": str(data), "OUT": str(tmp_path / "runs"), "RECIPE": str(recipe), "FOLDS": "1 4",
         "LUMBAGO": f"{sys.executable} -m lumbago", "DEVICE": "cpu", "LOCATOR": str(SHIPPED / "spine-locator"),
     }  # fmt: skip
     first, again = (
