@@ -2,10 +2,7 @@
 
 import csv
 import math
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -164,28 +161,3 @@ def test_recipes_can_be_trained(path: Path) -> None:
     assert experiment.sources == ("rsna",) and experiment.class_weights == (1, 2, 4) and experiment.folds == 5
     assert PARTS[experiment.anchor] in experiment.conditions and bool(experiment.phantoms) == ("mixed" in path.parts)
     GraderTask(experiment, made_up_patches())
-
-
-@pytest.mark.slow
-def test_the_script_goes_from_data_to_submission(data: Path, tmp_path: Path) -> None:
-    """With two steps of training, over the folds that the two studies are in; repeated, it does nothing."""
-    recipe = tmp_path / "recipe"
-    recipe.mkdir()
-    small = {"steps": "2", "batch": "2", "slices": "1", "patch": "[32, 32]", "folds": "5"}
-    for path in (KIT / "alone").glob("*.toml"):
-        lines = [line.partition(" = ") for line in path.read_text(encoding="utf8").splitlines()]
-        (recipe / path.name).write_text("".join(f"{a}{b}{small.get(a, c)}\n" for a, b, c in lines))
-    environment = {
-        **os.environ, "DATA": str(data), "OUT": str(tmp_path / "runs"), "RECIPE": str(recipe), "FOLDS": "1 4",
-        "LUMBAGO": f"{sys.executable} -m lumbago", "DEVICE": "cpu", "LOCATOR": str(SHIPPED / "spine-locator"),
-    }  # fmt: skip
-    first, again = (
-        subprocess.run([KIT / "run.sh"], env=environment, cwd=ROOT, check=False, capture_output=True, text=True)
-        for _ in range(2)
-    )
-    assert first.returncode == 0, first.stderr
-    assert set(official_rows(tmp_path / "runs" / "submission.csv")) == set(
-        official_rows(tmp_path / "runs" / "submission-folds.csv")
-    )
-    assert "== " in first.stdout and "== " not in again.stdout and again.returncode == 0
-    assert "RSNA 2024" in (tmp_path / "runs" / "scores" / "scores.csv").read_text(encoding="utf8")
