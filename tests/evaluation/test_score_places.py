@@ -11,16 +11,16 @@ from lumbago.dicom.decoder import Decoder, open_decoder
 from lumbago.errors import UnreadableInput
 from lumbago.evaluation.detection import Marked
 from lumbago.evaluation.mask_folders import read_mask_pairs
-from lumbago.evaluation.place_table import Places, is_place_table, read_places, write_places
+from lumbago.evaluation.place_table import PlaceTable, is_place_table, read_places, write_places
 from lumbago.evaluation.score_places import PlaceScore, score_masks, score_places, write_place_scores
 
-BOXES = Places(
+BOXES = PlaceTable(
     "hospital",
     "px",
     (Marked("a", "a1", "disc", (0.0, 0.0, 10.0, 10.0)), Marked("b", "b1", "disc", (0.0, 0.0, 10.0, 10.0))),
     (Marked("a", "a1", "disc", (0.0, 0.0, 10.0, 10.0), 0.9), Marked("b", "b1", "disc", (50.0, 50.0, 60.0, 60.0), 0.4)),
 )
-POINTS = Places(
+POINTS = PlaceTable(
     "phantoms",
     "mm",
     (Marked("a", "a1", "L4/L5", (0.0, 0.0, 0.0)), Marked("a", "a1", "L5/S1", (0.0, 0.0, 30.0))),
@@ -80,7 +80,7 @@ def test_a_row_that_cannot_be_meant(tmp_path: Path, line: str, said: str) -> Non
 
 def test_boxes_and_points_are_not_compared() -> None:
     with pytest.raises(UnreadableInput, match="cannot be compared"):
-        score_places(Places("hospital", "px", BOXES.truths, POINTS.found))
+        score_places(PlaceTable("hospital", "px", BOXES.truths, POINTS.found))
 
 
 def mask(path: Path, ones: int) -> None:

@@ -17,9 +17,14 @@ _SUM_TOLERANCE: Final = 0.01
 _LEVEL_NAMES: Final = frozenset(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
 
 
-def said_source(source: str, is_phantom: bool) -> str:
+def is_made(*names: str) -> bool:
+    """Whether a source or a patient of one of these names was computer-made."""
+    return any(name.startswith("phantom") for name in names)
+
+
+def said_source(source: str, *patients: str) -> str:
     """What to call data wherever a score of them stands."""
-    return f"{source} (computer-made, not patients)" if is_phantom else source
+    return f"{source} (computer-made, not patients)" if is_made(source, *patients) else source
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +99,12 @@ class GradedCase:
     @property
     def is_phantom(self) -> bool:
         """Whether it was computer-made."""
-        return self.source.startswith("phantom") or self.patient.startswith("phantom")
+        return is_made(self.source, self.patient)
 
     @property
     def data(self) -> str:
         """What to call its data wherever a score stands."""
-        return said_source(self.source, self.is_phantom)
+        return said_source(self.source, self.patient)
 
     @property
     def place(self) -> str:

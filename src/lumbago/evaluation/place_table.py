@@ -18,7 +18,7 @@ UNITS: Final = ("mm", "px")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PlaceTable:
     """Places of one source in one unit: `truths` by a reader, `found` by a model."""
 
     source: str
@@ -27,7 +27,7 @@ class Places:
     found: tuple[Marked, ...]
 
 
-def write_places(tables: Iterable[Places], path: Path) -> None:
+def write_places(tables: Iterable[PlaceTable], path: Path) -> None:
     """Writes a table.
 
     Raises:
@@ -40,7 +40,7 @@ def write_places(tables: Iterable[Places], path: Path) -> None:
         raise UsageError(f"{path} cannot be written ({error.strerror})", "", "choose another --out") from error
 
 
-def _cells(table: Places, mark: Marked) -> tuple[str, ...]:
+def _cells(table: PlaceTable, mark: Marked) -> tuple[str, ...]:
     place = " ".join(f"{value:.6g}" for value in mark.place)
     score = "" if mark.score is None else f"{mark.score:.6g}"
     return table.source, mark.patient, mark.image, mark.label, place, table.unit, score
@@ -55,7 +55,7 @@ def is_place_table(path: Path) -> bool:
     return True
 
 
-def read_places(path: Path) -> list[Places]:
+def read_places(path: Path) -> list[PlaceTable]:
     """Reads a table; places of one source and unit stand together.
 
     Raises:
@@ -71,7 +71,7 @@ def read_places(path: Path) -> list[Places]:
         except ValueError as error:
             raise UnreadableInput(f"{path}, line {number}, is no place ({error})", "a row as in its head") from error
     return [
-        Places(
+        PlaceTable(
             source,
             unit,
             tuple(mark for mark in marks if mark.score is None),

@@ -19,7 +19,7 @@ from lumbago.evaluation.detection import (
     overlap,
 )
 from lumbago.evaluation.intervals import Score, over_patients
-from lumbago.evaluation.place_table import Places
+from lumbago.evaluation.place_table import PlaceTable
 from lumbago.evaluation.score_tables import table_lines
 from lumbago.labels.tables import write_table
 
@@ -39,7 +39,7 @@ class PlaceScore:
     patients: int
 
 
-def score_places(table: Places) -> list[PlaceScore]:
+def score_places(table: PlaceTable) -> list[PlaceScore]:
     """Figures of every label that has truths, and of their mean.
 
     Boxes: average precision over COCO's overlaps, and at one half. Points: average precision within two tolerances, and
@@ -58,14 +58,14 @@ def score_places(table: Places) -> list[PlaceScore]:
     return _box_scores(table) if forms == {True} else _point_scores(table)
 
 
-def _box_scores(table: Places) -> list[PlaceScore]:
+def _box_scores(table: PlaceTable) -> list[PlaceScore]:
     over_all = mean_average_precision(table.truths, table.found, overlap, COCO_OVERLAPS)
     at_half = mean_average_precision(table.truths, table.found, overlap, (0.5,))
     figures = {"AP, overlap 0.5 to 0.95": over_all, "AP, overlap 0.5": at_half}
     return [_row(table, label, name, score) for name, by_label in figures.items() for label, score in by_label.items()]
 
 
-def _point_scores(table: Places) -> list[PlaceScore]:
+def _point_scores(table: PlaceTable) -> list[PlaceScore]:
     tolerances = TOLERANCES_MM if table.unit == "mm" else _TOLERANCES_PX
     rows = [
         _row(table, label, f"AP within {limit:g} {table.unit}", score)
@@ -95,9 +95,9 @@ def _nearest(truth: Marked, found: Iterable[Marked]) -> float:
     )
 
 
-def _row(table: Places, label: str, figure: str, score: Score) -> PlaceScore:
+def _row(table: PlaceTable, label: str, figure: str, score: Score) -> PlaceScore:
     truths = _of(label, table.truths)
-    source = said_source(table.source, table.source.startswith("phantom"))
+    source = said_source(table.source)
     return PlaceScore(source, label, figure, score, len(truths), len({mark.patient for mark in truths}))
 
 
@@ -124,7 +124,7 @@ class MaskPair:
 
 def score_masks(source: str, pairs: Sequence[MaskPair]) -> list[PlaceScore]:
     """Dice of every label, mean over the masks that have it in truth or detection."""
-    said = said_source(source, source.startswith("phantom"))
+    said = said_source(source)
     labels = sorted({int(label) for pair in pairs for label in np.unique(pair.truth)} - {0})
     table = np.array([list(dice(pair.truth, pair.found, labels).values()) for pair in pairs]).reshape(-1, len(labels))
     owners = np.array([pair.patient for pair in pairs])

@@ -5,7 +5,7 @@ The frames come from the locator, not from the labels, so that training sees the
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float64
@@ -23,8 +23,12 @@ from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_dis
 from lumbago.pipeline.measure_spine import SignalReference, signal_references
 from lumbago.pipeline.place_patches import disc_frame
 
-_LEAST_DISCS = 4
-_ELSEWHERE_MM = 12.0
+LEAST_DISCS: Final = 4
+"""Fewer in a row cannot be counted."""
+
+ELSEWHERE_MM: Final = 12.0
+"""Farther than this from its label a place is another one: a level is 35 mm high, the recesses of a level lie 17 mm
+apart, and slices 4 to 5 mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +120,7 @@ def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
 
 def _located(model: Model, row: LabelledSlice) -> Iterator[GradedPatch]:
     location = locate_discs(model, picture_volume(row))
-    if location.name_is_sure and len(location.discs) >= _LEAST_DISCS:
+    if location.name_is_sure and len(location.discs) >= LEAST_DISCS:
         yield from _patches(row, location)
 
 
@@ -150,4 +154,4 @@ def _lies_elsewhere(location: SpineLocation, disc: LocatedDisc, truth: TrueDisc 
     if truth is None:
         return False
     place = location.volume.to_lps_mm(np.array([0.0, *truth.center]))
-    return location.scale * float(np.linalg.norm(disc.center_lps_mm - place)) > _ELSEWHERE_MM
+    return location.scale * float(np.linalg.norm(disc.center_lps_mm - place)) > ELSEWHERE_MM

@@ -19,7 +19,7 @@ from lumbago.inference.weights import load_model
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feature_store import JOINED, FeatureTable, JoinedFeatures, stored_features
 from lumbago.learning.few_shot_heads import Examples, HeadChoice, Linear, choose_head, fit_head
-from lumbago.learning.grader_network import OURS
+from lumbago.learning.grader_network import LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.keep_fit import check_fit, keep_fit
@@ -80,9 +80,9 @@ def frozen_network(name: str, experiment: Experiment) -> FrozenNetwork:
     card = load_model(folder.name, folder.parent).card
     if card.kind != "grader":
         raise SettingsRefused(f"{card.name} is a {card.kind}", "a grader", "change --few-shot")
-    network = card.proof.get("network", {}).get("name", OURS)
-    if network != OURS:
-        raise SettingsRefused(f"{card.name} is of the network {network}", OURS, "change --few-shot")
+    network = card.proof.get("network", {}).get("name", LITE0)
+    if network != LITE0:
+        raise SettingsRefused(f"{card.name} is of the network {network}", LITE0, "change --few-shot")
     stages = tuple(card.proof.get("settings", {}).get("feature_layers", USUAL))
     sizes = {condition: len(grades) for condition, grades in card.outputs.items()}
     graders = read_graders(folder, sizes, stages)
@@ -153,8 +153,10 @@ def train_few_shot(experiment: Experiment, places: Places, *, resume: bool) -> P
         UnreadableInput: label tables that are not there.
     """
     check_fit(experiment, places, resume=resume)
-    if experiment.network != OURS:
-        raise SettingsRefused(f"{experiment.name} is of the network {experiment.network}", OURS, "leave out --few-shot")
+    if experiment.network != LITE0:
+        raise SettingsRefused(
+            f"{experiment.name} is of the network {experiment.network}", LITE0, "leave out --few-shot"
+        )
     start = time.perf_counter()
     frozen = frozen_network(places.few_shot, experiment)
     samples, _ = grader_samples(data_of(experiment), places.sources)

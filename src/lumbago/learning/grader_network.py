@@ -13,7 +13,7 @@ from lumbago.networks.grader import Grader, GraderForExport
 from lumbago.networks.patch_grader import STAGES, USUAL, PatchGrader, PatchGraderForExport
 
 SVM: Final = "svm"
-OURS: Final = "lite0"
+LITE0: Final = "lite0"
 CLASSICAL: Final = "classical"
 
 GRADERS: Final[Mapping[str, Architecture]] = {
@@ -40,10 +40,10 @@ def check_network(experiment: Experiment) -> None:
         )
     if experiment.network != SVM:
         _check_patch(experiment)
-    if experiment.network == OURS:
+    if experiment.network == LITE0:
         _check_layers(experiment)
     elif experiment.feature_layers != USUAL:
-        raise SettingsRefused(f"{experiment.name} chooses feature layers of {experiment.network}", f"those of {OURS}")
+        raise SettingsRefused(f"{experiment.name} chooses feature layers of {experiment.network}", f"those of {LITE0}")
 
 
 def _check_patch(experiment: Experiment) -> None:
@@ -77,7 +77,7 @@ def starts_from_imagenet(experiment: Experiment) -> bool:
 
 def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
     """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`."""
-    if experiment.network == OURS:
+    if experiment.network == LITE0:
         network: nn.Module = PatchGrader(dict(heads), stages=experiment.feature_layers)
     else:
         network = GRADERS[experiment.network].build(heads)

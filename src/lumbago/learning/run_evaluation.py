@@ -22,7 +22,7 @@ from lumbago.learning.grader_samples import graded_rows
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
-from lumbago.learning.score_locator import locate_labelled, places_of, score_locator
+from lumbago.learning.score_locator import locate_pictures, places_of, score_locator
 from lumbago.learning.score_studies import phantom_keys, predict_phantoms, predict_studies
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import HELD_OUT, fold_rule, part_of
@@ -103,7 +103,7 @@ class _Scored:
 def _score_locator(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
-    pictures = locate_labelled(models, read_labels(places.data, sources))
+    pictures = locate_pictures(models, read_labels(places.data, sources))
     found = places_of(pictures)
     write_places(found, places.run / "places.csv")
     write_place_scores([row for table in found for row in score_places(table)], places.run, places.command)

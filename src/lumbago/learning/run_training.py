@@ -14,7 +14,7 @@ from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
-from lumbago.learning.grader_network import OURS, SVM
+from lumbago.learning.grader_network import LITE0, SVM
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
@@ -94,9 +94,9 @@ def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
     """
     if experiment.kind != "grader":
         raise SettingsRefused(f"{experiment.name} is a {experiment.kind}", "a grader", "leave out --feature-layers")
-    if experiment.network != OURS:
+    if experiment.network != LITE0:
         raise SettingsRefused(
-            f"{experiment.name} is of the network {experiment.network}", OURS, "name no feature layers"
+            f"{experiment.name} is of the network {experiment.network}", LITE0, "name no feature layers"
         )
     path = places.run / "feature-layers.json"
     if path.is_file():

@@ -8,7 +8,7 @@ import numpy as np
 from lumbago.anatomy.levels import LEVELS, bottom_count
 from lumbago.evaluation.detection import Marked
 from lumbago.evaluation.intervals import Score, over_patients
-from lumbago.evaluation.place_table import Places
+from lumbago.evaluation.place_table import PlaceTable
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.locator_targets import TrueDisc, true_discs
@@ -58,7 +58,7 @@ class LocatedPicture:
         return tuple(self.location.volume.to_lps_mm(np.array([0.0, *self.truth[level].center])).tolist())
 
 
-def locate_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[LocatedPicture]:
+def locate_pictures(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[LocatedPicture]:
     """Runs the locator (of the fold that has not seen the patient) on every picture with labelled discs."""
     located = []
     for row in rows:
@@ -69,10 +69,10 @@ def locate_labelled(model_of: Callable[[str], Model], rows: Iterable[LabelledSli
     return located
 
 
-def places_of(pictures: Sequence[LocatedPicture]) -> list[Places]:
+def places_of(pictures: Sequence[LocatedPicture]) -> list[PlaceTable]:
     """Labelled and found discs by kind, as points in millimetres."""
     return [
-        Places(
+        PlaceTable(
             kind,
             "mm",
             tuple(

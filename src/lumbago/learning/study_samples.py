@@ -25,7 +25,7 @@ from lumbago.labels.labelled_study import LabelledStudy, Shape
 from lumbago.labels.open_images import open_images
 from lumbago.labels.open_study import WITH_HEADERS, open_study
 from lumbago.labels.sources import read_source
-from lumbago.learning.disc_samples import GradedPatch
+from lumbago.learning.disc_samples import ELSEWHERE_MM, LEAST_DISCS, GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.sample_cache import Piece, Preparation, kept_samples
@@ -38,10 +38,6 @@ from lumbago.pipeline.locate_study import locate_spine, locate_study
 from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
 
 _SAGITTAL: Final[tuple[Role, ...]] = ("sagittal_t2", "sagittal_t1")
-_LEAST_DISCS: Final = 4
-_ELSEWHERE_MM: Final = 12.0
-"""Farther than this from its labelled point a place is another one: a level is 35 mm high, the recesses of a level lie
-17 mm apart, and slices 4 to 5 mm."""
 _SPARE_MM: Final = 10.0
 _SPARE_SCALE: Final = 1.3
 _SPARE_SLICES: Final = 1
@@ -162,8 +158,8 @@ def _why_not(patch: PlacedPatch, point: Float64[np.ndarray, "3"] | None, spine: 
     """Why its labels are not those of a place, or ""."""
     if point is not None:
         away_mm = patch.scale * float(np.linalg.norm(patch.point_lps_mm - point))
-        return "its labelled point lies elsewhere" if away_mm > _ELSEWHERE_MM else ""
-    if not spine.reference.name_is_sure or len(spine.reference.discs) < _LEAST_DISCS:
+        return "its labelled point lies elsewhere" if away_mm > ELSEWHERE_MM else ""
+    if not spine.reference.name_is_sure or len(spine.reference.discs) < LEAST_DISCS:
         return "the names of the discs are not sure"
     return ""
 

@@ -7,17 +7,9 @@ start (`efficientnet_lite.load_imagenet`); the squeeze-and-excite layers then st
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lumbago.networks.efficientnet_lite import InvertedBottleneck, SamePadConv
+from lumbago.networks.efficientnet_lite import BLOCKS, InvertedBottleneck, SamePadConv
 
-_BLOCKS = (  # expansion, width, repeats, stride, kernel
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-)
+_BLOCKS = (*BLOCKS, (6, 320, 1, 1, 3))
 _ENDS = (4, 10, 15)
 WIDTHS = (40, 112, 320)
 """Channels of the features at stride 8, 16, 32."""

