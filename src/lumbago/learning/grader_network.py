@@ -16,6 +16,9 @@ SVM: Final = "svm"
 LITE0: Final = "lite0"
 CLASSICAL: Final = "classical"
 
+FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL}
+"""Networks that are fitted at once, not trained, and the views that each is given."""
+
 GRADERS: Final[Mapping[str, Architecture]] = {
     row.name: row for row in ARCHITECTURES.values() if row.kind == "grader" and row.slices is None
 }
