@@ -52,6 +52,7 @@ _WHY: Final = "why-not.txt"
 
 _TIMED: Final = 3
 _TIMED_SEED: Final = 9_000_001
+_TIMED_FOLDER: Final = "timed"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
     _do_all(_train, work[:middle], wanted, tell)
     _do_all(_train, _firsts(work[middle:]), wanted, tell)
     _do_all(_train, work[middle:], wanted, tell)
+    write_studies(wanted.terms.out / _TIMED_FOLDER, 1, _TIMED_SEED)
     _do_all(_score, [_Scoring(system, wanted) for system in wanted.systems], wanted, tell)
     return write_comparison(gathered(wanted), wanted.terms.out, wanted.command)
 
@@ -282,13 +284,11 @@ def _picture(card: Card) -> str:
 
 def _milliseconds(graders: list[str], runs: Runs, wanted: Comparison) -> float:
     """Median time to analyze one phantom study, on the threads that the comparison is given."""
-    folder = wanted.terms.out / "timed"
-    if not folder.is_dir():
-        write_studies(folder, 1, _TIMED_SEED)
+    (folder,) = (wanted.terms.out / _TIMED_FOLDER).glob("*/dicom")
     models = _models(graders, runs, wanted)
     times = []
     with open_decoder() as decoder:
-        (study, *_) = read_studies(next(iter(sorted(folder.glob("*/dicom")))), decoder=decoder)
+        (study,) = read_studies(folder, decoder=decoder)
         for _ in range(_TIMED):
             start = time.perf_counter()
             try:
