@@ -296,7 +296,7 @@ def _milliseconds(graders: list[str], runs: Runs, wanted: Comparison) -> float:
             except LumbagoError:
                 return float("nan")
             times.append(time.perf_counter() - start)
-    return round(1000 * statistics.median(times))
+    return round(1000 * statistics.median(times), 1)
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
