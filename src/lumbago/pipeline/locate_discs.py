@@ -4,7 +4,7 @@ The network sees single slices. A few slices across the middle are read first; w
 the spine, and there the discs are found, named from the sacrum up, and outlined.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.disc_chain import DiscChain, DiscPoint, find_chain
 from lumbago.pipeline.normalise import resample_image, three_views
+from lumbago.pipeline.read_boxes import maps_of_boxes
 
 CHANNELS: Final = ("disc", "vertebra", "sacrum", "canal", "disc_center", "lumbosacral_center", "foramen", "recess")
 """What the locator draws, in order."""
@@ -106,16 +107,18 @@ class SliceReader:
         """Probability maps of the slices, on square pixels of PIXEL_MM."""
         for index in indices:
             if index not in self.maps:
-                self.maps[index] = read_slice(self.model, self.volume.array[index], self._spacing())
+                self.maps[index] = read_slice(self.model, self.volume.array[index], self.spacing_mm)
         return {index: self.maps[index] for index in indices}
 
-    def _spacing(self) -> tuple[float, float]:
+    @property
+    def spacing_mm(self) -> tuple[float, float]:
+        """Between rows and between columns, as the locator is to believe it."""
         return grid_spacing(self.volume, self.scale)
 
     def _shrinking(self) -> tuple[float, float]:
         """Rows and columns of the volume per pixel of the maps."""
         _, rows, columns = self.volume.array.shape
-        row_mm, column_mm = self._spacing()
+        row_mm, column_mm = self.spacing_mm
         return rows / max(1, round(rows * row_mm / PIXEL_MM)), columns / max(1, round(columns * column_mm / PIXEL_MM))
 
     def to_lps_mm(self, slice_index: int, row: float, column: float) -> Vector:
@@ -131,15 +134,36 @@ class SliceReader:
         return (float(row) + 0.5) / by_row - 0.5, (float(column) + 0.5) / by_column - 0.5
 
 
-def read_slice(
+@dataclass(frozen=True, eq=False)
+class SliceRun:
+    """What a locator's network gives for a slice, and rows and columns of the slice on its grid without padding."""
+
+    outputs: Mapping[str, Float32[np.ndarray, "..."]]
+    shape: tuple[int, int]
+
+
+def run_slice(
     model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
-) -> Maps:
-    """Probability maps of one canonical slice."""
+) -> SliceRun:
+    """Runs a locator of maps or of boxes on one canonical slice, padded to the stride on its card."""
     grid = resample_image(image, spacing_mm, PIXEL_MM)
     views = three_views(grid, PIXEL_MM)
     rows, columns = grid.shape
-    pad = ((0, 0), (0, -rows % _STRIDE), (0, -columns % _STRIDE))
-    logits = model.run(np.pad(views, pad, mode="edge")[None])["maps"][0, :, :rows, :columns]
+    stride = int(model.card.inputs.get("stride", _STRIDE))
+    pad = ((0, 0), (0, -rows % stride), (0, -columns % stride))
+    return SliceRun(model.run(np.pad(views, pad, mode="edge")[None]), (rows, columns))
+
+
+def read_slice(
+    model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
+) -> Maps:
+    """Probability maps of one canonical slice; of a detector, those that its boxes stand for."""
+    seen = run_slice(model, image, spacing_mm)
+    rows, columns = seen.shape
+    if "boxes" in model.card.outputs:
+        drawn = maps_of_boxes(seen.outputs["boxes"][0], model.card.outputs["boxes"], seen.shape)
+        return np.stack([drawn.get(name, np.zeros(seen.shape, np.float32)) for name in CHANNELS])
+    logits = seen.outputs["maps"][0, :, :rows, :columns]
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
