@@ -24,9 +24,9 @@ LOCATORS: Final[Mapping[str, Architecture]] = {
 """Networks that locate, by the name that an experiment gives: those that draw maps, and those that find boxes."""
 
 _SPINE_SHAPES: Final[Shapes] = (
-    ((14, 14), (24, 10), (34, 10)),
-    ((16, 24), (34, 16), (30, 26)),
-    ((44, 14), (42, 26), (56, 40)),
+    ((14.0, 14.0), (24.0, 10.0), (34.0, 10.0)),
+    ((16.0, 24.0), (34.0, 16.0), (30.0, 26.0)),
+    ((44.0, 14.0), (42.0, 26.0), (56.0, 40.0)),
 )
 """Width and height in pixels of 1 mm: points, flat and high discs upright and tilted, discs on axial slices."""
 

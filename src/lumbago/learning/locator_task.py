@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -61,7 +60,7 @@ class LocatorTask:
         self.shape = round(_WINDOW[0] / stride) * stride, round(_WINDOW[1] / stride) * stride
 
     @classmethod
-    def read(cls, experiment: Experiment, data: Path, how: Preparation = ALONE) -> Self:
+    def read(cls, experiment: Experiment, data: Path, how: Preparation = ALONE) -> "LocatorTask":
         """Reads the label sources under `data`, without the left-out fold, and makes the phantoms."""
         samples: dict[bool, list[AnySlice]] = {True: [], False: []}
         fold_of = fold_rule(experiment)

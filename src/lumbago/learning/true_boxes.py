@@ -78,7 +78,7 @@ def true_boxes(targets: Maps, known: Maps, marks: Marks, classes: Sequence[str])
 
 
 def _row(box: Box, kind: str, classes: Sequence[str]) -> list[float]:
-    return [*box, classes.index(kind), *(float(name == kind) for name in classes)]
+    return [*box, float(classes.index(kind)), *(float(name == kind) for name in classes)]
 
 
 def _disc_row(

@@ -63,7 +63,8 @@ class LocatedDisc:
         slice_index: the volume's slice through the middle of the canal at this level.
         center_lps_mm: of the disc on that slice.
         frame: direction and size.
-        outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined.
+        outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined: a detector's box is no
+            outline, nor is anything measured by it.
         canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
     """
 
@@ -273,7 +274,8 @@ def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float,
     origin = lps(center)
     directions = _unit(lps(center + back) - origin), _unit(lps(center + _turned(back)) - origin)
     frame = DiscFrame(*directions, depth / reader.scale, height / reader.scale)
-    polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline))
+    is_drawn = "boxes" not in reader.model.card.outputs
+    polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline)) if is_drawn else ()
     width = None if canal_mm is None else canal_mm / reader.scale
     return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width)
 

@@ -1,11 +1,13 @@
 """A detector's boxes on a slice as the locator's maps, so that what follows need not know which of the two saw it.
 
 A detector's card names its classes: places of `PLACES`, and behind them grades, `condition=grade`. A disc's box becomes
-the ellipse in it, and every middle a bump, as high as the box's score; canal boxes are joined into a band, whose width
-is theirs. Bodies and sacrum are not drawn: what is measured on them falls back to the picture's own percentiles.
+an ellipse, tilted as the row of discs and the box's own shape suggest, and every middle a bump, as high as the box's
+score; canal boxes are joined into a band, whose width is theirs. Of a body, only the middle between two discs is drawn,
+enough for how bright marrow is; the sacrum is not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -23,8 +25,10 @@ _BUMPS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Map -> the class whose middles it shows."""
 _SIGMA_PX: Final = 3.0
+_FLATNESS: Final = 0.3
+_STEEPEST: Final = float(np.radians(38.0))
 _FARTHEST_PX: Final = 78.0
-"""Neighbouring points of a canal lie no farther apart."""
+"""Neighbouring discs, or points of a canal, lie no farther apart."""
 
 Map = Float32[np.ndarray, "rows columns"]
 Box = Float32[np.ndarray, "4"]
@@ -49,8 +53,10 @@ def maps_of_boxes(
     assert tuple(classes[: len(PLACES)]) == PLACES
     found = found_boxes(detections[:, :width])
     maps = {"disc": np.zeros(shape, np.float32), "canal": _canal(_of(found, "canal", shape), shape)}
-    for box, score in _of(found, "disc", shape):
-        _fill_ellipse(maps["disc"], box, score)
+    discs = sorted(_of(found, "disc", shape), key=lambda disc: float(disc[0][1] + disc[0][3]))
+    for (box, score), tilt in zip(discs, _tilts([box for box, _ in discs]), strict=True):
+        _fill_ellipse(maps["disc"], box, score, tilt)
+    maps["vertebra"] = _bodies(discs, shape)
     for name, kind in _BUMPS.items():
         maps[name] = np.zeros(shape, np.float32)
         for box, score in _of(found, kind, shape):
@@ -71,14 +77,45 @@ def _window(shape: tuple[int, int], box: Box) -> tuple[slice, slice]:
     return slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1]))
 
 
-def _fill_ellipse(drawn: Map, box: Box, score: float) -> None:
-    """Where ellipses overlap, the surest counts."""
+def _tilts(boxes: Sequence[Box]) -> list[float]:
+    """By how many radians the back edge of each disc is lifted, of discs from the top down.
+
+    An upright box does not say. A disc is about 0.3 times as high as deep: that the box is higher says how far it is
+    tilted, at most twice as far as the row of discs leans there; the side is that to which it leans.
+    """
+    if len(boxes) < 2:
+        return [0.0] * len(boxes)
+    down, back = np.gradient(np.array([_middle(box)[::-1] for box in boxes]), axis=0).T
+    wide, high = np.array([box[2:] - box[:2] for box in boxes]).T
+    ratio = np.clip(high / wide, _FLATNESS, 1.0)
+    by_shape = np.arctan((ratio - _FLATNESS) / (1 - _FLATNESS * ratio))
+    lean = np.arctan2(back, np.maximum(down, 1.0))
+    return [float(tilt) for tilt in np.sign(lean) * np.minimum(by_shape, 2 * np.abs(lean)).clip(max=_STEEPEST)]
+
+
+def _fill_ellipse(drawn: Map, box: Box, score: float, tilt: float) -> None:
+    """The ellipse as deep and high as a tilted disc in the box is; where ellipses overlap, the surest counts."""
     rows, columns = window = _window((drawn.shape[0], drawn.shape[1]), box)
-    half = (box[2:] - box[:2]) / 2
-    (x, y), (wide, high) = (box[:2] + half).tolist(), half.tolist()
+    (x, y), (wide, high) = _middle(box).tolist(), (box[2:] - box[:2]).tolist()
+    cosine, sine = np.cos(tilt), np.sin(abs(tilt))
+    deep = (wide * cosine - high * sine) / (cosine**2 - sine**2)
+    flat = (high * cosine - wide * sine) / (cosine**2 - sine**2)
     down, along = np.arange(rows.start, rows.stop)[:, None] + 0.5 - y, np.arange(columns.start, columns.stop) + 0.5 - x
-    inside = (down / high) ** 2 + (along / wide) ** 2 <= 1
+    back, across = cosine * along - np.sin(tilt) * down, np.sin(tilt) * along + cosine * down
+    inside = (2 * back / max(deep, 1.0)) ** 2 + (2 * across / max(flat, 1.0)) ** 2 <= 1
     drawn[window] = np.where(inside, np.maximum(drawn[window], score), drawn[window])
+
+
+def _bodies(discs: Sequence[tuple[Box, float]], shape: tuple[int, int]) -> Map:
+    """Half of the way from each disc to the next, and of its depth; as sure as the less sure of the two."""
+    drawn = np.zeros(shape, np.float32)
+    for (upper, first), (lower, second) in pairwise(discs):
+        step = _middle(lower) - _middle(upper)
+        if float(np.hypot(*step)) <= _FARTHEST_PX:
+            half = np.array([(upper[2] - upper[0]) / 4, step[1] / 4], np.float32)
+            middle = _middle(upper) + step / 2
+            _fill_ellipse(drawn, np.concatenate([middle - half, middle + half]), min(first, second), 0.0)
+    return drawn
 
 
 def _add_bump(drawn: Map, box: Box, score: float) -> None:
@@ -113,6 +150,6 @@ def _fill_band(drawn: Map, ends: Sequence[tuple[Box, float]]) -> None:
     share = np.zeros(len(rows)) if is_one else (rows + 0.5 - top) / max(float(bottom - top), 1.0)
     left, right = (upper[side] + share * (lower[side] - upper[side]) for side in (0, 2))
     columns = np.arange(drawn.shape[1]) + 0.5
-    inside = (columns > left[:, None]) & (columns < right[:, None])
+    inside = (columns >= left[:, None]) & (columns < right[:, None])
     score = (first + share * (last - first)).astype(np.float32)
     drawn[rows] = np.maximum(drawn[rows], inside * score[:, None])
