@@ -46,3 +46,18 @@ def test_models_of_another_system_lie_in_the_home(tmp_path: Path) -> None:
     (own / "card.toml").touch()
     borrowed = models_in_use(settings)["spine-locator"]
     assert list(models_of(system, settings).items()) == [("spine-locator", borrowed), ("own-grader", own)]
+
+
+def test_a_part_that_is_the_same_as_another_has_its_folder(tmp_path: Path) -> None:
+    one, same = Part("spine-locator", "finds", network="boxes"), Part("own-grader", "grades", same_as="spine-locator")
+    place = tmp_path / "systems" / "made-up" / "spine-locator"
+    place.mkdir(parents=True)
+    (place / "card.toml").touch()
+    assert models_of(made_up(one, same), Settings(home=str(tmp_path))) == {one.name: place, same.name: place}
+
+
+@EVERY
+def test_a_part_is_the_same_as_one_before_it(system: System) -> None:
+    for number, part in enumerate(system.parts):
+        before = {other.name: other for other in system.parts[:number]}
+        assert not part.same_as or before[part.same_as].network == part.network

@@ -24,7 +24,7 @@ class Part:
         borrowed: it is the model of our own row, because the paper takes places as given, or finds them by a network
             that is not wired yet; `System.differs` says which.
         network: what it is made of, as an experiment names it and a card tells it; "" for any.
-        same_as: the part whose model does this too, of a network that finds and grades at once; "" for none.
+        same_as: the part whose model does this too, in a system of one stage; "" for a model of its own.
     """
 
     name: str
@@ -32,6 +32,11 @@ class Part:
     borrowed: bool = False
     network: str = ""
     same_as: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a model that is trained, and added, under its own name."""
+        return not self.borrowed and not self.same_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,14 @@ _ALL_SERIES: Final[tuple[Role, ...]] = ("sagittal_t1", "sagittal_t2", "axial_t2"
 _LOCATOR: Final = Part("spine-locator", "finds and names discs, canal, foramina and recesses", borrowed=True)
 
 
-def _with_graders(network: str) -> tuple[Part, ...]:
-    """Our locator, and a grader of the row's own network for each kind of place."""
+def _detector(network: str) -> Part:
+    return Part("spine-locator", "finds boxes of discs, canal, foramina and recesses on single slices", network=network)
+
+
+def _with_graders(network: str, locator: Part = _LOCATOR) -> tuple[Part, ...]:
+    """A locator, ours or a detector, and a grader of the row's own network for each kind of place."""
     return (
-        _LOCATOR,
+        locator,
         Part("disc-grader", "grades discs", network=network),
         Part("canal-grader", "grades the canal", network=network),
         Part("foramen-grader", "grades foramina", network=network),
@@ -80,10 +89,14 @@ def _with_graders(network: str) -> tuple[Part, ...]:
 
 
 _BORROWED: Final = "places come from our locator"
-_NO_DETECTOR: Final = (
-    "the paper's detector, YOLOv8n, is not wired yet: places come from our locator. Patients are split as wholes, not "
-    "by row as in the paper. Nothing is flipped; where an experiment mirrors, sides change with it. Crops are of "
-    "0.6 mm pixels, not of each scanner's own. Discs, which the paper does not grade, are cropped with 1.2 mm pixels"
+_BOXES: Final = (
+    "boxes of points are 14 mm, discs are boxed upright whatever their tilt, and both are learned from the labels that "
+    "teach the heat-map locator, from which naming, frames and reports follow as for every row"
+)
+_DETECTED: Final = (
+    f"YOLOv8n looks at 1 mm pixels and does not grade: {_BOXES}. Patients are split as wholes, not by row as in the "
+    "paper. Nothing is flipped; where an experiment mirrors, sides change with it. Crops are of 0.6 mm pixels, not of "
+    "each scanner's own. Discs, which the paper does not grade, are cropped with 1.2 mm pixels"
 )
 
 SYSTEMS: Final[dict[str, System]] = {
@@ -101,16 +114,38 @@ SYSTEMS: Final[dict[str, System]] = {
             ),
         ),
         System(
+            "efficientdet", "EfficientDet finds, a CNN grades",
+            "a clinical system with EfficientDet, EfficientNet features and a grading CNN",
+            "discs, canal, foramina and recesses on slices", (*_RSNA, "pfirrmann"), _ALL_SERIES,
+            _with_graders("lite0", _detector("efficientdet")),
+            differs=f"EfficientDet-D0 with anchors of half the size, on 1 mm pixels: {_BOXES}. The CNN is "
+            "EfficientNet-Lite0 on patches of its own, not on the detector's features; it grades on each condition's "
+            "scale, of which the document's normal, mild and severe are told for Pfirrmann",
+        ),
+        System(
             "yolov8+deepscorenet", "Crops of 32 x 32 graded by DeepScoreNet",
-            "a study of RSNA 2024 with YOLOv8n detections and DeepScoreNet", "by its paper, condition points on slices",
-            _RSNA, _ALL_SERIES, _with_graders("deepscorenet"),
-            differs=f"{_NO_DETECTOR}. Conditions of a disc share all but the last layer",
+            "a study of RSNA 2024 with YOLOv8n detections and DeepScoreNet", "condition points and discs on slices",
+            _RSNA, _ALL_SERIES, _with_graders("deepscorenet", _detector("yolov8")),
+            differs=f"{_DETECTED}. Conditions of a disc share all but the last layer",
         ),
         System(
             "yolov8+vgg19", "Crops of 32 x 32 graded by VGG-19",
-            "the second variant of the same study", "by its paper, condition points on slices",
-            _RSNA, _ALL_SERIES, _with_graders("vgg19"),
-            differs=f"{_NO_DETECTOR}. VGG-19 has batch norm, one linear layer for three dense ones, no ImageNet start",
+            "the second variant of the same study", "condition points and discs on slices",
+            _RSNA, _ALL_SERIES, _with_graders("vgg19", _detector("yolov8")),
+            differs=f"{_DETECTED}. VGG-19 has batch norm, one linear layer for three dense ones, no ImageNet start",
+        ),
+        System(
+            "yolov5-disc", "YOLOv5s with channel attention finds and grades in one stage",
+            "a one-stage detector of Pfirrmann grades, herniations and high-intensity zones",
+            "discs with their grades; canal, foramina and recesses", ("pfirrmann", "herniation", "high_intensity_zone"),
+            ("sagittal_t2", "axial_t2"),
+            (
+                _detector("yolov5-disc"),
+                Part("disc-grader", "grades discs: the same boxes", network="yolov5-disc", same_as="spine-locator"),
+            ),
+            differs=f"anchors fit 1 mm pixels, and {_BOXES}. A herniation or high-intensity zone is a class of its "
+            "disc's box, since labels name discs, not places. Grades are read on the one slice through the middle of "
+            "the canal, on sagittal T2 alone. Grades have no heat map",
         ),
         System(
             "resnet50", "ResNet50 on patches",

@@ -59,3 +59,34 @@ def test_pictures_without_boxes_teach_silence(detector: Detector) -> None:
     value.backward()  # type: ignore[no-untyped-call]
     assert torch.isfinite(value)
     assert all(scale.grad is not None and torch.isfinite(scale.grad).all() for scale in raw)
+
+
+def test_what_nobody_labelled_does_not_count(detector: Detector) -> None:
+    """Where a class is not known, no answer of an anchor without a box costs anything or is learned from."""
+    known = torch.zeros(2, 2, 128, 128, dtype=torch.uint8)
+    raw = [scale.requires_grad_() for scale in raw_values(detector)]
+    nothing = torch.full_like(TRUTHS, -1)
+    value = DETECTION_LOSSES[type(detector)](detector, raw, nothing, known)
+    value.backward()  # type: ignore[no-untyped-call]
+    assert float(value.detach()) == 0
+    assert all(scale.grad is not None and not scale.grad.any() for scale in raw)
+    known[:, 0] = 1
+    raw = [scale.detach().requires_grad_() for scale in raw]
+    DETECTION_LOSSES[type(detector)](detector, raw, nothing, known).backward()
+    slope = detector.flat([scale.grad for scale in raw])[..., -2:]  # type: ignore[misc]
+    assert slope[..., 0].all() and not slope[..., 1].any()
+    everywhere = DETECTION_LOSSES[type(detector)](detector, raw, nothing, torch.ones_like(known))
+    torch.testing.assert_close(everywhere, loss(detector, raw, nothing))
+
+
+def test_a_box_can_be_of_several_classes_and_of_unknown_ones(detector: Detector) -> None:
+    one_of = loss(detector, raw_values(detector))
+    labels = torch.tensor([[0.0, 1.0], [-1.0, -1.0]]).expand(2, 2, 2)
+    torch.testing.assert_close(loss(detector, raw_values(detector), torch.cat([TRUTHS, labels], dim=2)), one_of)
+    unknown = torch.cat([TRUTHS, torch.tensor([-1.0, 1.0]).expand(2, 2, 2)], dim=2)
+    both = torch.cat([TRUTHS, torch.tensor([1.0, 1.0]).expand(2, 2, 2)], dim=2)
+    assert len({round(float(loss(detector, raw_values(detector), rows)), 4) for rows in (unknown, both)}) == 2
+    raw = [scale.requires_grad_() for scale in raw_values(detector)]
+    loss(detector, raw, unknown).backward()  # type: ignore[no-untyped-call]
+    slope = detector.flat([scale.grad for scale in raw])[0, :, -2:]  # type: ignore[misc]
+    assert (slope[slope[:, 1] != 0][:, 0] == 0).any(), "the anchor of the box says nothing of the unknown class"

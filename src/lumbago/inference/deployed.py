@@ -173,7 +173,7 @@ def add_model(system: System, run: Path, home: Path) -> Path:
     """
     folder = run if (run / "card.toml").is_file() else run / "model"
     card = load_model(folder.name, folder.parent).card
-    parts = {part.name: part for part in system.parts if not part.borrowed and system.name != OURS}
+    parts = {part.name: part for part in system.parts if part.is_own and system.name != OURS}
     if card.name not in parts:
         raise ModelRefused(
             f"{card.name} is no model of its own of the system {system.name}", f"one of {', '.join(parts) or 'none'}",
@@ -210,7 +210,7 @@ def models_in_use(settings: Settings) -> dict[str, Path]:
 
 def models_of(system: System, settings: Settings) -> dict[str, Path]:
     """Folder of each model of a system, in the order of its row: ours and borrowed ones as `models_in_use` gives them,
-    others' from `LUMBAGO_HOME/systems/<row>`, or else as shipped.
+    others' from `LUMBAGO_HOME/systems/<row>`, or else as shipped. A part that is the same as another has its folder.
 
     Raises:
         ModelRefused: one of another system is not there.
@@ -219,7 +219,7 @@ def models_of(system: System, settings: Settings) -> dict[str, Path]:
     return {
         part.name: in_use.get(part.name, ours / part.name)
         if part.borrowed or system.name == OURS
-        else _place(system.name, part.name, settings.home_folder / "systems")
+        else _place(system.name, part.same_as or part.name, settings.home_folder / "systems")
         for part in system.parts
     }
 

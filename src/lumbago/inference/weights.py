@@ -31,7 +31,7 @@ class Card:
         name, version: of the model; sha256: of its ONNX file.
         kind: `locator` or `grader`.
         trained_on: `real`, `phantoms` or `real and phantoms`; caution: a sentence for every reader, or "".
-        outputs: labels of each output: channels of a locator, grades of each condition of a grader.
+        outputs: labels of each output: channels or classes of boxes of a locator, grades of each condition of a grader.
         inputs: how its input is made (pixel size, shape, slices), as the pipeline understands it.
         calibration: temperature of each output.
         proof: training data with licences, command, hours, measured scores with interval, data, split and command.
@@ -50,8 +50,11 @@ class Card:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """The conditions that it grades; none for a locator."""
-        return tuple(self.outputs) if self.kind == "grader" else ()
+        """The conditions that it grades; of a locator those that its boxes name a grade of, as `condition=grade`."""
+        if self.kind == "grader":
+            return tuple(self.outputs)
+        labels = [label.split("=") for row in self.outputs.values() for label in row if "=" in label]
+        return tuple(dict.fromkeys(name for name, _ in labels))
 
 
 def read_card(folder: Path) -> Card:

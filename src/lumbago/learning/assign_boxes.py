@@ -20,8 +20,9 @@ from lumbago.learning.box_losses import overlaps
 NOTHING: Final = -1
 LEFT_OUT: Final = -2
 
-Truths = Float[Tensor, "truths 5"]
-"""Of one picture: left, top, right, bottom in pixels, and the number of the class; a row of class -1 is no truth."""
+Truths = Float[Tensor, "truths values"]
+"""Of one picture: left, top, right, bottom in pixels, and the number of the class; a row of class -1 is no truth. Where
+a box can be of several classes, a value follows for each: 1 or 0, or -1 where nobody knows."""
 
 Centers = Float[Tensor, "anchors 3"]
 """x, y and stride in pixels, as `Detector.centers` gives them."""
@@ -37,15 +38,17 @@ class Assignment:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What a batch of anchors has to say: whether anything, which box, which score of each class, or no matter what."""
+    """What a batch of anchors has to say: whether anything, which box, which score of each class, or no matter what.
+    `counts` leaves out those, and classes of which nobody knows whether the anchor's truth is of them."""
 
     is_found: Bool[Tensor, "batch anchors"]
     boxes: Float[Tensor, "batch anchors 4"]
     scores: Float[Tensor, "batch anchors classes"]
     is_left_out: Bool[Tensor, "batch anchors"]
+    counts: Bool[Tensor, "batch anchors classes"]
 
 
-def there(truths: Truths) -> Float[Tensor, "known 5"]:
+def there(truths: Truths) -> Float[Tensor, "known values"]:
     """The rows that are truths."""
     return truths[truths[:, 4] >= 0]
 
@@ -124,14 +127,21 @@ def _nothing(anchors: Float[Tensor, "anchors 4"]) -> Assignment:
     return Assignment(torch.full_like(anchors[:, 0], NOTHING, dtype=torch.long), torch.zeros_like(anchors[:, 0]))
 
 
-def targets(assignments: Sequence[Assignment], truths: Sequence[Float[Tensor, "_ 5"]], classes: int) -> Targets:
+def targets(assignments: Sequence[Assignment], truths: Sequence[Float[Tensor, "_ values"]], classes: int) -> Targets:
     """What the anchors of a batch have to say, from what each picture's were assigned."""
     pairs = list(zip(assignments, truths, strict=True))
     boxes = [_taken(each, rows[:, :4]) for each, rows in pairs]
-    kinds = torch.eye(classes, device=assignments[0].share.device)
-    scores = [_taken(each, kinds[rows[:, 4].long()]) * each.share[:, None] for each, rows in pairs]
+    labels = [_taken(each, _labels(rows, classes)) for each, rows in pairs]
+    scores = [label.clamp(min=0) * each.share[:, None] for label, each in zip(labels, assignments, strict=True)]
     truth = torch.stack([each.truth for each in assignments])
-    return Targets(truth >= 0, torch.stack(boxes), torch.stack(scores), truth == LEFT_OUT)
+    is_left_out = truth == LEFT_OUT
+    counts = (torch.stack(labels) >= 0) & ~is_left_out[..., None]
+    return Targets(truth >= 0, torch.stack(boxes), torch.stack(scores), is_left_out, counts)
+
+
+def _labels(rows: Float[Tensor, "truths values"], classes: int) -> Float[Tensor, "truths classes"]:
+    """Whether each truth is of each class, -1 for unknown."""
+    return rows[:, 5:] if rows.shape[1] > 5 else torch.eye(classes, device=rows.device)[rows[:, 4].long()]
 
 
 def _taken(each: Assignment, rows: Float[Tensor, "truths values"]) -> Float[Tensor, "anchors values"]:

@@ -40,6 +40,14 @@ class Warp:
         at_column = self.center[1] - sine * r + cosine * c
         return torch.stack([(2 * at_column + 1) / columns - 1, (2 * at_row + 1) / rows - 1], dim=-1)[None]
 
+    def place(self, row: float, column: float) -> tuple[float, float]:
+        """Where in the window a (row, column) of the picture comes to lie."""
+        angle = np.deg2rad(self.rotation_degrees)
+        down, along = row - self.center[0], column - self.center[1]
+        at_row = self.scale * (np.cos(angle) * down - np.sin(angle) * along)
+        at_column = self.scale * self.stretch * (np.sin(angle) * down + np.cos(angle) * along)
+        return float(at_row + (self.shape[0] - 1) / 2), float(at_column + (self.shape[1] - 1) / 2)
+
 
 def warp(
     maps: Float32[np.ndarray, "channels rows columns"], spec: Warp

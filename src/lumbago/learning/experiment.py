@@ -29,8 +29,8 @@ class Experiment:
         phantom_share: share of a batch drawn from phantoms.
         reader_noise: a grader learns phantoms' stenoses as a reader would have graded them, who misjudges sizes a
             little, instead of as measured (`phantom.reader_noise`); what it is scored on stays measured.
-        conditions: conditions that a grader learns.
-        network: what a grader is, a row of `grader_network.GRADERS`.
+        conditions: conditions that a grader learns, or that a detector tells of its boxes of discs.
+        network: what a grader or a locator is, a row of `grader_network.GRADERS` or of `locator_network.LOCATORS`.
         anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
             columns).
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.

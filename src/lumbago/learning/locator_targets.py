@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.levels import level_from_bottom
 from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_picture
 from lumbago.learning.array_files import StoredArray
 from lumbago.learning.sample_cache import Facts
@@ -32,14 +34,24 @@ Vector = Float64[np.ndarray, " n"]
 Pair = Float64[np.ndarray, "2"]
 
 
+@dataclass(frozen=True, slots=True)
+class GradedDisc:
+    """A disc's middle, (row, column) on the network's grid, and its known grades as indices into their scales."""
+
+    row: float
+    column: float
+    grades: Mapping[str, int]
+
+
 @dataclass(frozen=True, eq=False)
 class LocatorSample:
-    """A slice on the network's grid with its target maps."""
+    """A slice on the network's grid with its target maps, and the discs on it whose grades are known."""
 
     name: str
     patient: str
     image: Float32[np.ndarray, "rows columns"]
     targets: Maps
+    graded: tuple[GradedDisc, ...] = ()
 
     def open(self) -> "LocatorSample":
         """Itself: it is in memory."""
@@ -47,7 +59,9 @@ class LocatorSample:
 
     def parts(self) -> tuple[Facts, dict[str, np.ndarray]]:
         """What it is called, and its arrays."""
-        return {"name": self.name, "patient": self.patient}, {"image": self.image, "targets": self.targets}
+        graded = [[disc.row, disc.column, dict(disc.grades)] for disc in self.graded]
+        facts = {"name": self.name, "patient": self.patient, "graded": graded}
+        return facts, {"image": self.image, "targets": self.targets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +71,17 @@ class StoredSlice:
     name: str
     patient: str
     arrays: Mapping[str, StoredArray]
+    graded: tuple[GradedDisc, ...] = ()
 
     def open(self) -> LocatorSample:
         """The slice, read."""
-        return LocatorSample(self.name, self.patient, self.arrays["image"].read(), self.arrays["targets"].read())
+        image, targets = self.arrays["image"].read(), self.arrays["targets"].read()
+        return LocatorSample(self.name, self.patient, image, targets, self.graded)
 
     @classmethod
     def of_parts(cls, facts: Facts, arrays: Mapping[str, StoredArray]) -> "StoredSlice":
         """The slice whose `parts` these are."""
-        return cls(facts["name"], facts["patient"], arrays)
+        return cls(facts["name"], facts["patient"], arrays, tuple(GradedDisc(*disc) for disc in facts["graded"]))
 
 
 def locator_sample(row: LabelledSlice) -> LocatorSample | None:
@@ -83,7 +99,19 @@ def locator_sample(row: LabelledSlice) -> LocatorSample | None:
             return None
     else:
         _draw_boxes(targets, row.boxes, to_grid)
-    return LocatorSample(row.name, row.patient, image, targets)
+    return LocatorSample(row.name, row.patient, image, targets, _graded_discs(row, to_grid))
+
+
+def _graded_discs(row: LabelledSlice, to_grid: float) -> tuple[GradedDisc, ...]:
+    """The labelled discs of a T2 slice with the grades of their levels; on T1 these grades are not seen."""
+    found = []
+    for count, disc in true_discs(row).items() if row.weighting == "t2" else ():
+        level = level_from_bottom(count)
+        grades = {
+            name: CONDITIONS[name].scale.grades.index(grade) for (name, at), grade in row.grades.items() if at == level
+        }
+        found += [GradedDisc(disc.center[0] * to_grid, disc.center[1] * to_grid, grades)] if grades else []
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

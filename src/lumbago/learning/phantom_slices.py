@@ -9,10 +9,11 @@ from jaxtyping import Float64, UInt8
 from numpy.random import Generator
 from PIL import Image
 
-from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.levels import SIDES
 from lumbago.dicom.volume import Volume
-from lumbago.learning.locator_targets import ONE, LocatorSample, Maps, StoredSlice, point_map
+from lumbago.learning.locator_targets import ONE, GradedDisc, LocatorSample, Maps, StoredSlice, point_map
+from lumbago.learning.phantom_patches import true_grades
 from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
 from lumbago.phantom.landmarks import landmarks
 from lumbago.phantom.sample_spine import sample_spine
@@ -26,6 +27,9 @@ from lumbago.pipeline.normalise import resample_image
 _ROWS: Final = 320
 _SLICES_OF: Final[dict[Role, int]] = {"sagittal_t2": 3, "sagittal_t1": 4, "axial_t2": 3}
 _NEAR_MM: Final = 3.0
+_GRADED: Final = tuple(row.name for row in CONDITIONS.values() if row.source == "sagittal_t2" and not row.sided)
+"""What a sagittal T2 slice shows of its discs."""
+
 _LEAST_DISC_MM2: Final = 60.0
 _DISCS: Final = (*(name for name in LABELS if "/" in name), "other disc")
 _BODIES: Final = (*(name for name in LABELS if name[0] in "LT" and "/" not in name), "other vertebra")
@@ -47,10 +51,13 @@ def _slices_of(seed: int) -> Iterator[LocatorSample]:
     rng = np.random.default_rng([seed, 7])
     spine = sample_spine(seed)
     choice = draw_scanner(rng, randomised=bool(rng.random() < 0.5))
+    grades = {level: row for (level, side), row in true_grades(spine, _GRADED).items() if side is None}
     for role, slices in _SLICES_OF.items():
         scan = _coarser(sample_scan(seed, spine, role, choice))
         for group, index in _draw_slices(rng, spine, scan, slices):
-            yield _sample(spine, scan, scan_slices(spine, scan, group, [index]))
+            sample, centers = _sample(spine, scan, scan_slices(spine, scan, group, [index]))
+            seen = {level: centers[level] for level in grades if role == "sagittal_t2" and level in centers}
+            yield replace(sample, graded=tuple(GradedDisc(*seen[level], grades[level]) for level in seen))
 
 
 def _coarser(scan: ScanSpec) -> ScanSpec:
@@ -85,7 +92,11 @@ def _nearest(groups: tuple[SliceGroup, ...], point: Float64[np.ndarray, "3"]) ->
     return number, groups[number].offset_to(point)
 
 
-def _sample(spine: SpineSpec, scan: ScanSpec, scanned: Scanned) -> LocatorSample:
+Centers = dict[str, tuple[float, float]]
+"""(row, column) of the middle of each disc that a slice cuts well, by name."""
+
+
+def _sample(spine: SpineSpec, scan: ScanSpec, scanned: Scanned) -> tuple[LocatorSample, Centers]:
     volume = scanned.volume
     spacing = (float(volume.spacing_mm[1]), float(volume.spacing_mm[2]))
     image = resample_image(volume.array[0], spacing, PIXEL_MM)
@@ -93,19 +104,18 @@ def _sample(spine: SpineSpec, scan: ScanSpec, scanned: Scanned) -> LocatorSample
     classes = Image.fromarray(training_labels(scanned.part[0]))
     labels = np.asarray(classes.resize(shape[::-1], Image.Resampling.NEAREST))
     targets = _masks(labels)
-    places = landmarks(spine)
+    places, centers = landmarks(spine), _disc_centers(labels)
     if scan.role == "axial_t2":
         points = [point for disc in places.discs for point in disc.recess_lps_mm.values()]
         targets[CHANNELS.index("recess")] = point_map(shape, _on_slice(volume, points, shape))
     else:
-        centers = _disc_centers(labels)
         lumbar = [disc for disc in places.discs if not disc.level.startswith("S")]
         points = [point for disc in lumbar for point in disc.foramen_lps_mm.values()]
         targets[CHANNELS.index("disc_center")] = point_map(shape, list(centers.values()))
         lowest = [centers["L5/S1"]] if "L5/S1" in centers else []
         targets[CHANNELS.index("lumbosacral_center")] = point_map(shape, lowest)
         targets[CHANNELS.index("foramen")] = point_map(shape, _on_slice(volume, points, shape))
-    return LocatorSample(f"phantom_{scan.role}:{spine.seed}", f"phantom:{spine.seed}", image, targets)
+    return LocatorSample(f"phantom_{scan.role}:{spine.seed}", f"phantom:{spine.seed}", image, targets), centers
 
 
 def _masks(labels: Labels) -> Maps:
@@ -115,7 +125,7 @@ def _masks(labels: Labels) -> Maps:
     return targets
 
 
-def _disc_centers(labels: Labels) -> dict[str, tuple[float, float]]:
+def _disc_centers(labels: Labels) -> Centers:
     """Middle of each disc that the slice cuts well, by name."""
     centers = {}
     for name in _DISCS:

@@ -103,11 +103,21 @@ class Scored:
 def _score_locator(
     experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
 ) -> dict[str, Score]:
+    """Discs; and what a detector grades by its boxes."""
     pictures = locate_pictures(models, read_labels(places.data, sources))
     found = places_of(pictures)
     write_places(found, places.run / "places.csv")
     write_place_scores([row for table in found for row in score_places(table)], places.run, places.command)
-    return score_locator(pictures)
+    scores = score_locator(pictures)
+    if experiment.conditions:
+        with open_decoder() as decoder:
+            cases, picture_of = predict_sources(Scored(sources, places), (models, models), decoder)
+            scores |= _score_cases(_in_split(cases, _split_of(experiment, sources)), places, picture_of)
+    return scores
+
+
+def _split_of(experiment: Experiment, sources: tuple[str, ...]) -> str:
+    return "out of fold" if set(sources) & set(experiment.sources) else "external"
 
 
 def _score_grader(
@@ -119,10 +129,9 @@ def _score_grader(
         with open_decoder() as decoder:
             found = predict_phantoms(used, places.data, decoder)
             return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
-    split = "out of fold" if set(sources) & set(experiment.sources) else "external"
     with open_decoder() as decoder:
         cases, picture_of = predict_sources(Scored(sources, places), (locators, models), decoder)
-        return _score_cases(_in_split(cases, split), places, picture_of)
+        return _score_cases(_in_split(cases, _split_of(experiment, sources)), places, picture_of)
 
 
 def predict_sources(

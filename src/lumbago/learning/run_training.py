@@ -12,12 +12,14 @@ import torch
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
+from lumbago.learning.detector_task import DetectorTask
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
 from lumbago.learning.grader_network import LITE0, SVM
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
+from lumbago.learning.locator_network import check_locator, is_detector
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.places import Places
 from lumbago.learning.run_log import read_log
@@ -50,7 +52,7 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
     torch.set_num_threads(places.threads)
     if places.few_shot:
         return train_few_shot(experiment, places, resume=resume)
-    if experiment.network == SVM:
+    if experiment.network == SVM and experiment.kind == "grader":
         return train_svm(experiment, places, resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
@@ -161,7 +163,9 @@ def training_sentence(run: Path) -> str:
 
 
 def _locator_task(experiment: Experiment, places: Places) -> Task:
-    return LocatorTask.read(experiment, places.data, places.preparing)
+    check_locator(experiment)
+    task = DetectorTask if is_detector(experiment) else LocatorTask
+    return task.read(experiment, places.data, places.preparing)
 
 
 def _grader_task(experiment: Experiment, places: Places) -> Task:

@@ -94,6 +94,29 @@ def corners(centered: Float[Tensor, "*more 4"]) -> Float[Tensor, "*more 4"]:
     return torch.cat([middle - half, middle + half], dim=-1)
 
 
+class DetectorForTraining(nn.Module):
+    """What is trained: pictures in, the raw values of all scales in one tensor, as every training step takes them."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Images) -> Float[Tensor, "batch values cells"]:
+        """Raw values of all cells, finest scale first."""
+        return torch.cat([scale.flatten(2) for scale in self.detector(images)], dim=2)
+
+
+def apart(joined: Float[Tensor, "batch values cells"], strides: Sequence[int], shape: tuple[int, int]) -> Raw:
+    """The scales that `DetectorForTraining` joined.
+
+    Args:
+        shape: rows and columns of the pictures.
+    """
+    sides = [(shape[0] // stride, shape[1] // stride) for stride in strides]
+    cells = torch.split(joined, [rows * columns for rows, columns in sides], dim=2)
+    return [part.reshape(*part.shape[:2], *side) for part, side in zip(cells, sides, strict=True)]
+
+
 class DetectorForExport(nn.Module):
     """What is exported: pictures in, one output `boxes` of shape (batch, anchors, 4 + classes)."""
 

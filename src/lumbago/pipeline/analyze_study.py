@@ -31,7 +31,7 @@ class Models:
     @property
     def cards(self) -> tuple[Card, ...]:
         """Their cards, the locator's first."""
-        return tuple(model.card for model in (self.locator, *self.graders))
+        return tuple(model.card for model in dict.fromkeys((self.locator, *self.graders)))
 
     @classmethod
     def load(cls, places: Mapping[str, Path] | None = None, threads: int = 2) -> "Models":
@@ -45,7 +45,8 @@ class Models:
             ModelRefused: one is missing or does not do what its card says.
         """
         folders = [SHIPPED / name for name in (LOCATOR, *GRADERS)] if places is None else list(places.values())
-        locator, *graders = (load_model(folder.name, folder.parent, threads) for folder in folders)
+        loaded = {folder: load_model(folder.name, folder.parent, threads) for folder in dict.fromkeys(folders)}
+        locator, *graders = (loaded[folder] for folder in folders)
         return cls(locator, tuple(graders))
 
 

@@ -12,6 +12,7 @@ from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
 from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.grade_boxes import grades_of_boxes
 from lumbago.pipeline.measure_spine import measure_disc
 from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
 
@@ -91,7 +92,10 @@ class Predictions:
 
 
 def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]) -> Predictions:
-    """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature."""
+    """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature. A
+    detector's are those of its boxes on the slice of the patch's disc."""
+    if "boxes" in model.card.outputs:
+        return Predictions(grades_of_boxes(model, patches), {})
     recipe = PatchRecipe.of(model.card.inputs)
     views = np.stack(
         [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]

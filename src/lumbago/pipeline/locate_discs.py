@@ -4,7 +4,7 @@ The network sees single slices. A few slices across the middle are read first; w
 the spine, and there the discs are found, named from the sacrum up, and outlined.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.disc_chain import DiscChain, DiscPoint, find_chain
 from lumbago.pipeline.normalise import resample_image, three_views
+from lumbago.pipeline.read_boxes import maps_of_boxes
 
 CHANNELS: Final = ("disc", "vertebra", "sacrum", "canal", "disc_center", "lumbosacral_center", "foramen", "recess")
 """What the locator draws, in order."""
@@ -62,7 +63,8 @@ class LocatedDisc:
         slice_index: the volume's slice through the middle of the canal at this level.
         center_lps_mm: of the disc on that slice.
         frame: direction and size.
-        outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined.
+        outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined: a detector's box is no
+            outline, nor is anything measured by it.
         canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
     """
 
@@ -106,16 +108,18 @@ class SliceReader:
         """Probability maps of the slices, on square pixels of PIXEL_MM."""
         for index in indices:
             if index not in self.maps:
-                self.maps[index] = read_slice(self.model, self.volume.array[index], self._spacing())
+                self.maps[index] = read_slice(self.model, self.volume.array[index], self.spacing_mm)
         return {index: self.maps[index] for index in indices}
 
-    def _spacing(self) -> tuple[float, float]:
+    @property
+    def spacing_mm(self) -> tuple[float, float]:
+        """Between rows and between columns, as the locator is to believe it."""
         return grid_spacing(self.volume, self.scale)
 
     def _shrinking(self) -> tuple[float, float]:
         """Rows and columns of the volume per pixel of the maps."""
         _, rows, columns = self.volume.array.shape
-        row_mm, column_mm = self._spacing()
+        row_mm, column_mm = self.spacing_mm
         return rows / max(1, round(rows * row_mm / PIXEL_MM)), columns / max(1, round(columns * column_mm / PIXEL_MM))
 
     def to_lps_mm(self, slice_index: int, row: float, column: float) -> Vector:
@@ -131,15 +135,36 @@ class SliceReader:
         return (float(row) + 0.5) / by_row - 0.5, (float(column) + 0.5) / by_column - 0.5
 
 
-def read_slice(
+@dataclass(frozen=True, eq=False)
+class SliceRun:
+    """What a locator's network gives for a slice, and rows and columns of the slice on its grid without padding."""
+
+    outputs: Mapping[str, Float32[np.ndarray, "..."]]
+    shape: tuple[int, int]
+
+
+def run_slice(
     model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
-) -> Maps:
-    """Probability maps of one canonical slice."""
+) -> SliceRun:
+    """Runs a locator of maps or of boxes on one canonical slice, padded to the stride on its card."""
     grid = resample_image(image, spacing_mm, PIXEL_MM)
     views = three_views(grid, PIXEL_MM)
     rows, columns = grid.shape
-    pad = ((0, 0), (0, -rows % _STRIDE), (0, -columns % _STRIDE))
-    logits = model.run(np.pad(views, pad, mode="edge")[None])["maps"][0, :, :rows, :columns]
+    stride = int(model.card.inputs.get("stride", _STRIDE))
+    pad = ((0, 0), (0, -rows % stride), (0, -columns % stride))
+    return SliceRun(model.run(np.pad(views, pad, mode="edge")[None]), (rows, columns))
+
+
+def read_slice(
+    model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
+) -> Maps:
+    """Probability maps of one canonical slice; of a detector, those that its boxes stand for."""
+    seen = run_slice(model, image, spacing_mm)
+    rows, columns = seen.shape
+    if "boxes" in model.card.outputs:
+        drawn = maps_of_boxes(seen.outputs["boxes"][0], model.card.outputs["boxes"], seen.shape)
+        return np.stack([drawn.get(name, np.zeros(seen.shape, np.float32)) for name in CHANNELS])
+    logits = seen.outputs["maps"][0, :, :rows, :columns]
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
@@ -249,7 +274,8 @@ def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float,
     origin = lps(center)
     directions = _unit(lps(center + back) - origin), _unit(lps(center + _turned(back)) - origin)
     frame = DiscFrame(*directions, depth / reader.scale, height / reader.scale)
-    polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline))
+    is_drawn = "boxes" not in reader.model.card.outputs
+    polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, outline)) if is_drawn else ()
     width = None if canal_mm is None else canal_mm / reader.scale
     return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width)
 
