@@ -26,6 +26,9 @@ Spot = tuple[str, Side | None, int]
 
 _LEVEL_MM: Final = 35.0
 _MIDDLE: Final = LEVELS.index("L3/L4")
+_MOSAIC: Final = (3, 4)
+"""Rows and columns of cells, for ten places."""
+
 _PER_CELL: Final = 4
 """Pixels of a shown place to a cell of its heat map."""
 
@@ -140,18 +143,16 @@ def _upright(shown: Mapping[str, Seen]) -> Look:
 
 
 def _mosaic(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot, Panel]:
-    """A row for each level, a column for each side: no one slice shows them all."""
-    rows, columns = recipe.rows // len(LEVELS), recipe.columns // len(SIDES)
-    cell = replace(recipe, rows=rows, columns=columns)
-    return {
-        spot: Panel(
-            0,
-            (LEVELS.index(spot[0]) * rows, SIDES.index(spot[1]) * columns if spot[1] is not None else 0),
-            cell,
-            Look(place.volume, place.frame, place.reference, place.scale),
-        )
-        for spot, place in spots.items()
-    }
+    """Left and right of two levels in each row: no one slice shows them all."""
+    high, wide = _MOSAIC
+    cell = replace(recipe, rows=recipe.rows // high, columns=recipe.columns // wide)
+    panels = {}
+    for (level, side, series), place in spots.items():
+        number = LEVELS.index(level) * len(SIDES) + (SIDES.index(side) if side is not None else 0)
+        corner = (number // wide * cell.rows, number % wide * cell.columns)
+        look = Look(place.volume, place.frame, place.reference, place.scale)
+        panels[level, side, series] = Panel(0, corner, cell, look)
+    return panels
 
 
 PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Seen], PatchRecipe], dict[Spot, Panel]]]] = {
@@ -161,7 +162,7 @@ PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Seen], PatchRecipe], dict[S
     "recess": _mosaic,
 }
 """How the picture of a study is laid out, by anchor. Discs and canals: the middle sagittal T2 and, where asked for, T1
-slice; foramina: the sagittal T1 slices through the left and the right ones; recesses: all of them side by side."""
+slice; foramina: the sagittal T1 slices through the left and the right ones; recesses: all of them, each in its cell."""
 
 _INPUTS: Final[Mapping[str, Callable[[Mapping[Spot, Seen], Sequence[Site], PatchRecipe, See], Channels]]] = {
     PLACES: _patches,
