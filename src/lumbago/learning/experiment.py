@@ -33,7 +33,7 @@ class Experiment:
         network: what a grader is, a row of `grader_network.GRADERS`.
         anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
             columns).
-        sees, also_on: what it has before it at once, see `PatchRecipe`: with `places` and `picture` a sample is a study.
+        sees, also_on: what it has before it at once, see `PatchRecipe`: `places` or `picture` make a sample a study.
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
         shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.
         slice_shift_mm: spread of the error of the middle slice; 0 for none.

@@ -98,12 +98,13 @@ def check_study(experiment: Experiment) -> None:
         "conditions with sides and without": len(sides) > 1,
         f"places also on {', '.join(experiment.also_on)}": not set(experiment.also_on) <= set(series),
         f"{experiment.slices} slices in one picture": experiment.sees == PICTURE and experiment.slices != 1,
-        f"no picture of the anchor {experiment.anchor}": experiment.sees == PICTURE and experiment.anchor not in PICTURES,
+        f"no picture of the anchor {experiment.anchor}": experiment.sees == PICTURE
+        and experiment.anchor not in PICTURES,
     }
     for what in (what for what, is_there in faults.items() if is_there):
         raise SettingsRefused(
-            f"{experiment.name} sees a whole study and has {what}", "one vote, three views, nothing mixed, conditions of "
-            "one kind of place; of discs and canals also_on sagittal_t1, and in a picture one slice",
+            f"{experiment.name} sees a whole study and has {what}", "one vote, three views, nothing mixed, conditions "
+            "of one kind of place; of discs and canals also_on sagittal_t1, and in a picture one slice",
         )  # fmt: skip
 
 

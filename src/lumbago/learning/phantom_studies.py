@@ -7,12 +7,19 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from lumbago.anatomy.conditions import CONDITIONS, Role
+from lumbago.anatomy.conditions import CONDITIONS, ROLES, Role
 from lumbago.dicom.volume import Volume
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.phantom_patches import (
-    FINE, SITES, PatchScan, Site, patch_on, read_grades, scan_around, true_grades,
+    FINE,
+    SITES,
+    PatchScan,
+    Site,
+    patch_on,
+    read_grades,
+    scan_around,
+    true_grades,
 )  # fmt: skip
 from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
@@ -41,7 +48,7 @@ def _places(seed: int, wanted: Experiment) -> Iterator[GradedPatch]:
     study = phantom_study(seed, randomised=bool(rng.random() < 0.5))
     sites = SITES[wanted.anchor](study)
     grades = (read_grades if wanted.reader_noise else true_grades)(study.spine, wanted.conditions)
-    roles: tuple[Role, ...] = (CONDITIONS[wanted.conditions[0]].source, *wanted.also_on)  # type: ignore[assignment]
+    roles = (CONDITIONS[wanted.conditions[0]].source, *(role for role in ROLES if role in wanted.also_on))
     for series, role in enumerate(roles):
         is_wide = wanted.sees == PICTURE and role != "axial_t2"
         scanned = (_wide if is_wide else _each)(study, role, sites, rng)

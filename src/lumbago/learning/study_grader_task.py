@@ -104,10 +104,10 @@ class StudyGraderTask(GraderTask):
         numbers = rng.choice(len(self.groups), self.experiment.batch, p=self.chances)
         seeds = rng.integers(2**63, size=self.experiment.batch)
         chosen = range(self.experiment.batch) if share is None else share
-        drawn = [self._shaken(self.groups[numbers[place]], np.random.default_rng(seeds[place])) for place in chosen]
+        drawn = [self._shown(self.groups[numbers[place]], np.random.default_rng(seeds[place])) for place in chosen]
         return _stacked(drawn)
 
-    def _shaken(self, group: StudyGroup, rng: Generator) -> tuple[Channels, np.ndarray]:
+    def _shown(self, group: StudyGroup, rng: Generator) -> tuple[Channels, np.ndarray]:
         first = next(iter(group.spots.values()))
         shake = draw_shake(rng, self.experiment, float(first.volume.spacing_mm[0]))
         kept = _kept(group.spots, rng)
@@ -123,7 +123,9 @@ class StudyGraderTask(GraderTask):
         scanner = replace(study.scanner, noise_seed=int(rng.integers(2**31)))
         if self.recipe.sees == PICTURE:
             return replace(study, scanner=scanner)
-        down, along, turn = _OWN * rng.normal(0, 1, 3) * ([self.experiment.shift_mm] * 2 + [self.experiment.turn_degrees])
+        down, along, turn = (
+            _OWN * rng.normal(0, 1, 3) * ([self.experiment.shift_mm] * 2 + [self.experiment.turn_degrees])
+        )
         shift = (study.shift_mm[0] + float(down), study.shift_mm[1] + float(along))
         return replace(study, shift_mm=shift, turn_degrees=study.turn_degrees + float(turn), scanner=scanner)
 

@@ -166,10 +166,11 @@ class SpineTransformer(_TransformerGrader):
         others = ((flat.sum(3, keepdim=True) - flat) / max(count - 1, 1)).permute(0, 3, 1, 2)
         own = torch.eye(places, dtype=torch.bool, device=flat.device).repeat_interleave(pooled.shape[1] // places, 1)
         left_out = torch.where(own[None, :, None, :, None], others[:, None], pooled[:, None, None])
-        without = self.answer(left_out.flatten(0, 2)).unflatten(1, (places, -1))
-        without = without.unflatten(0, (-1, places, count)).diagonal(dim1=1, dim2=3)
-        maps = logits.unflatten(1, (places, -1)).permute(0, 2, 1)[:, None] - without
-        return logits, maps.permute(0, 3, 2, 1).flatten(1, 2).unflatten(2, tuple(cells.shape[3:]))
+        without = self.answer(left_out.flatten(0, 2)).reshape(-1, places, count, places, logits.shape[1] // places)
+        falls = logits.reshape(-1, places, 1, logits.shape[1] // places) - without.diagonal(dim1=1, dim2=3).movedim(
+            3, 1
+        )
+        return logits, falls.transpose(2, 3).reshape(-1, logits.shape[1], *cells.shape[3:])
 
     def _places(self) -> Float[Tensor, "tokens width"]:
         """Embedding of each token: its level's, its series' and its slice's."""

@@ -25,7 +25,9 @@ class StudyGraderForExport(nn.Module):
     def forward(self, patches: Patches) -> tuple[Tensor, ...]:
         """Logits of each condition in order, then the maps."""
         pairs = [one.logits_and_maps(patches) for one in self.graders]
-        places = (-1, sum(self.heads.values()))
-        logits = torch.stack([logits for logits, _ in pairs]).mean(0).unflatten(1, places)
-        maps = torch.stack([maps for _, maps in pairs]).mean(0).unflatten(1, places)
+        logits = torch.stack([logits for logits, _ in pairs]).mean(0)
+        maps = torch.stack([maps for _, maps in pairs]).mean(0)
+        of_place = sum(self.heads.values())
+        places = logits.shape[1] // of_place
+        logits, maps = logits.reshape(-1, places, of_place), maps.reshape(-1, places, of_place, *maps.shape[2:])
         return (*torch.split(logits, list(self.heads.values()), dim=2), maps)
