@@ -6,7 +6,7 @@ zeros in channels and parts of which nothing is there. Training comes through he
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -33,6 +33,7 @@ _PER_CELL: Final = 4
 """Pixels of a shown place to a cell of its heat map."""
 
 
+@runtime_checkable
 class Seen(Protocol):
     """What is needed to crop a patch: a volume, a frame in it, how bright things are there, and how far its
     millimetres are believed (`PlacedPatch.scale`)."""
