@@ -154,11 +154,11 @@ def test_from_training_to_equal_answers(samples: list[GradedPatch], experiment: 
 
 @pytest.fixture(scope="module")
 def foramina() -> list[GradedPatch]:
-    return phantom_studies(replace(FORAMEN, phantoms=1, phantom_seed=77))
+    return phantom_studies(replace(FORAMEN, phantoms=1, phantom_seed=78))
 
 
 def test_phantoms_have_all_their_places_with_their_own_grades(foramina: list[GradedPatch]) -> None:
-    truth = true_grades(sample_spine(77), FORAMEN.conditions)
+    truth = true_grades(sample_spine(78), FORAMEN.conditions)
     assert {(patch.level, patch.side) for patch in foramina} == {(level, side) for level in LEVELS for side in SIDES}
     assert all(dict(patch.grades) == truth[patch.level, patch.side] for patch in foramina)
     for left, right in zip(foramina[::2], foramina[1::2], strict=True):
@@ -204,8 +204,8 @@ def test_phantoms_are_seen_on_both_series(sees: str) -> None:
 
 
 REFUSED = {
-    "a network that sees places one by one": ({"network": "lite0"}, "'lite0' and sees a places; expected one of spine-"),
-    "another network on pictures": ({"sees": "picture"}, "'spine-transformer' and sees a picture; expected one of resnet"),
+    "a network that sees places one by one": ({"network": "lite0"}, "'lite0' and sees a places; expected one of spi"),
+    "another network on pictures": ({"sees": "picture"}, "'spine-transformer' and sees a picture; expected one of res"),
     "votes": ({"votes": 3}, "has 3 votes; expected one vote"),
     "mixing": ({"cutmix": 0.5}, "patches that are mixed"),
     "bytes": ({"views": "byte"}, "the views byte"),
