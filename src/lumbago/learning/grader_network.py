@@ -21,11 +21,14 @@ SVM: Final = "svm"
 LITE0: Final = "lite0"
 CLASSICAL: Final = "classical"
 
+FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL}
+"""Networks that are fitted at once, not trained, and the views that each is given."""
+
 GRADERS: Final[Mapping[str, Architecture]] = {row.name: row for row in ARCHITECTURES.values() if row.kind == "grader"}
-"""Networks that grade, by name. Beside them `SVM` can be named, which is fitted, not built."""
+"""Networks that grade, by name. Beside them those of `FITTED` can be named."""
 
 SEEING: Final[Mapping[str, tuple[str, ...]]] = {
-    PLACE: (*(row.name for row in GRADERS.values() if row.slices is None), SVM),
+    PLACE: (*(row.name for row in GRADERS.values() if row.slices is None), *FITTED),
     PLACES: ("spine-transformer",),
     PICTURE: ("resnet50",),
 }
