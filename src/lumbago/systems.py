@@ -148,12 +148,14 @@ SYSTEMS: Final[dict[str, System]] = {
             "the canal, on sagittal T2 alone. Grades have no heat map",
         ),
         System(
-            "resnet50", "ResNet50 on patches",
+            "resnet50", "ResNet50 on a picture of the study",
             "a multi-label ResNet50 over 224 x 224 pictures of a study", "nothing: it is given places",
             _RSNA, _ALL_SERIES, _with_graders("resnet50"),
-            differs="it grades patches of one place; the form for a whole study, 75 values in groups of three instead "
-            f"of the paper's single softmax over 15, is not wired yet. {_BORROWED.capitalize()}. No ImageNet start: no "
-            "weights under a free licence are at hand",
+            differs="a softmax for each condition, level and side (75 values for the paper's conditions) instead of a "
+            "single one over 15 outputs. One network for each kind of place: discs on the middle sagittal T2 slice, "
+            "canals on T2 and T1, foramina on the T1 slices of either side, recesses side by side; channels without a "
+            f"series are zeros. {_BORROWED.capitalize()}: they choose the slices and centre the picture. No ImageNet "
+            "start: no weights under a free licence are at hand",
         ),
         System(
             "svm", "Support vector machine on classical features of patches",
@@ -173,10 +175,12 @@ SYSTEMS: Final[dict[str, System]] = {
             "others of 3, where the paper has 9",
         ),
         System(
-            "cnn-transformer", "EfficientNet-Lite0 with a transformer over slices", "a review of the field",
-            "nothing: it is given places", (*_RSNA, *_SPIDER), _ALL_SERIES, _with_graders("cnn-transformer"),
-            differs="the transformer looks across the slices of one place; the one across levels and series is not "
-            f"wired yet. {_BORROWED.capitalize()}",
+            "cnn-transformer", "EfficientNet-Lite0 with a transformer over levels, series and slices",
+            "a review of the field", "nothing: it is given places", (*_RSNA, *_SPIDER), _ALL_SERIES,
+            _with_graders("spine-transformer"),
+            differs="the review names no one system: the network is our choice. One for each kind of place: canals on "
+            "T2 and T1, all others on one series, as that is what their labels are of. "
+            f"{_BORROWED.capitalize()}",
         ),
     )
 }  # fmt: skip

@@ -94,7 +94,9 @@ def test_a_row_grades_what_its_paper_does_and_says_where_it_differs(system: Syst
 
 REFUSED = {
     "an unknown network": ({"network": "alexnet"}, r"the network 'alexnet'; expected one of lite0, deepscorenet"),
-    "a network over a whole study": ({"network": "spine-transformer"}, "'spine-transformer'; expected one of lite0"),
+    "a network over a whole study": (
+        {"network": "spine-transformer"}, "'spine-transformer' and sees a place; expected one of lite0"
+    ),
     "a patch that cannot be halved": (
         {"network": "vgg19", "patch": (32, 48)}, "1 slices of 32 x 48 pixels; expected .* sides that divide by 32"
     ),

@@ -22,10 +22,13 @@ from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places
 from lumbago.learning.score_studies import predict_studies
+from lumbago.learning.study_grader_task import group_studies
 from lumbago.learning.study_samples import StudySampler, locate_labelled, study_samples
 from lumbago.pipeline.analyze_study import Models
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch
+from lumbago.pipeline.grade_study import also_placed
 from lumbago.pipeline.place_patches import ANCHORS
+from lumbago.pipeline.study_input import sites_of, study_input
 from rsna_folder import change_table, strip_headers, write_rsna_folder
 
 CANAL = Experiment(
@@ -82,6 +85,7 @@ def test_training_crops_what_an_analysis_crops(
     recipe = PatchRecipe(experiment.anchor, *experiment.patch, experiment.pixel_mm, experiment.slices)
     assert len(found) == len(placed) == (5 if experiment is CANAL else 10)
     for sample, patch in zip(found, placed, strict=True):
+        assert (sample.level, sample.side, sample.series) == (patch.level, patch.side, 0)
         assert np.array_equal(
             crop_patch(sample.volume, sample.frame, recipe), crop_patch(patch.volume, patch.frame, recipe)
         )
@@ -95,6 +99,24 @@ def test_training_crops_what_an_analysis_crops(
             name: ("normal_mild", "moderate", "severe").index(str(study.grade(name, patch.level, patch.side)))
             for name in experiment.conditions
         }
+
+
+@pytest.mark.parametrize("sees", ["places", "picture"])
+def test_training_sees_a_whole_study_as_an_analysis_does(
+    written: Path, locator: Model, decoder: Decoder, sees: str
+) -> None:
+    """On both series of a study, cut out for training or whole."""
+    size = {"patch": (32, 48)} if sees == "places" else {"patch": (224, 224), "pixel_mm": 1.0}
+    wanted = replace(CANAL, slices=1, sees=sees, also_on=("sagittal_t1",), **size)  # type: ignore[arg-type]
+    study = first(written)
+    (group,) = group_studies(sampler(wanted, locator, decoder)(study))
+    spine = locate_labelled(study, locator, decoder)
+    series = (ANCHORS[wanted.anchor](spine), *also_placed(wanted.recipe, spine))
+    spots = {(patch.level, patch.side, number): patch for number, row in enumerate(series) for patch in row}
+    assert set(group.spots) == set(spots) and len(spots) == 10
+    places = sites_of(wanted.conditions)
+    trained, analyzed = (study_input(seen, places, wanted.recipe) for seen in (group.spots, spots))
+    np.testing.assert_allclose(trained, analyzed, atol=0.05 if sees == "picture" else 1e-6)
 
 
 def test_the_same_study_gives_the_same_places(written: Path, locator: Model, decoder: Decoder) -> None:

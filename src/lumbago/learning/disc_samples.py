@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.levels import bottom_count
+from lumbago.anatomy.levels import Side, bottom_count
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
@@ -45,7 +45,10 @@ class StoredVolume:
 
 @dataclass(frozen=True, eq=False)
 class GradedPatch:
-    """One place to grade: where it is, and the grades that are known there, as indices into their scales."""
+    """One place to grade: where it is, and the grades that are known there, as indices into their scales.
+
+    `series` is the number of what it is seen on, among the series that a grader of a whole study looks at.
+    """
 
     source: str
     patient: str
@@ -56,6 +59,8 @@ class GradedPatch:
     reference: SignalReference | None
     grades: Mapping[str, int]
     scale: float = 1.0
+    side: Side | None = None
+    series: int = 0
 
     @property
     def volume(self) -> Volume:
@@ -66,7 +71,7 @@ class GradedPatch:
         """All but the grey values, and these."""
         volume, frame = self.volume, self.frame
         facts = {
-            "place": [self.source, self.patient, self.name, self.level],
+            "place": [self.source, self.patient, self.name, self.level, self.side, self.series],
             "affine": volume.affine.tolist(),
             "slice": frame.slice_index,
             "frame": [vector.tolist() for vector in (frame.center_lps_mm, frame.along, frame.down)],
@@ -79,7 +84,7 @@ class GradedPatch:
     @classmethod
     def of_parts(cls, facts: Facts, arrays: Mapping[str, StoredArray]) -> "GradedPatch":
         """The patch whose `parts` these are; its grey values stay where they lie."""
-        source, patient, name, level = facts["place"]
+        source, patient, name, level, side, series = facts["place"]
         center, along, down = (np.array(vector) for vector in facts["frame"])
         return cls(
             source,
@@ -91,6 +96,8 @@ class GradedPatch:
             None if facts["reference"] is None else SignalReference(**facts["reference"]),
             facts["grades"],
             facts["scale"],
+            side,
+            series,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
-from lumbago.pipeline.crop_patches import VIEWS, PatchRecipe
+from lumbago.pipeline.crop_patches import PLACE, SEES, VIEWS, PatchRecipe
 
 _COARSEST: Final = 16
 """Stride of a grader's coarsest features."""
@@ -33,6 +33,7 @@ class Experiment:
         network: what a grader or a locator is, a row of `grader_network.GRADERS` or of `locator_network.LOCATORS`.
         anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
             columns).
+        sees, also_on: what it has before it at once, see `PatchRecipe`: `places` or `picture` make a sample a study.
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
         shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.
         slice_shift_mm: spread of the error of the middle slice; 0 for none.
@@ -77,6 +78,8 @@ class Experiment:
     slices: int = 1
     votes: int = 1
     views: str = "three"
+    sees: str = PLACE
+    also_on: tuple[str, ...] = ()
     shift_mm: float = 1.5
     turn_degrees: float = 4.0
     shift_freedom: float = 0.0
@@ -121,7 +124,9 @@ class Experiment:
     @property
     def recipe(self) -> PatchRecipe:
         """What a grader's patch is."""
-        return PatchRecipe(self.anchor, *self.patch, self.pixel_mm, self.slices, self.votes, self.views)
+        return PatchRecipe(
+            self.anchor, *self.patch, self.pixel_mm, self.slices, self.votes, self.views, self.sees, self.also_on
+        )
 
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
@@ -184,6 +189,8 @@ def _check_choice(experiment: Experiment) -> None:
         )
     if experiment.views not in VIEWS:
         raise SettingsRefused(f"{experiment.name} has the views {experiment.views!r}", f"one of {', '.join(VIEWS)}")
+    if experiment.sees not in SEES:
+        raise SettingsRefused(f"{experiment.name} is to see a {experiment.sees!r}", f"one of {', '.join(SEES)}")
     if not -1 <= experiment.fold < experiment.folds:
         raise SettingsRefused(
             f"{experiment.name} is to leave out fold {experiment.fold} of {experiment.folds}",

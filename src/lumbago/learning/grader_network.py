@@ -5,12 +5,17 @@ from typing import Any, Final
 
 from torch import nn
 
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.networks.architectures import ARCHITECTURES, Architecture
+from lumbago.networks.cnn_transformer import SpineTransformer
 from lumbago.networks.efficientnet_lite import has_imagenet, load_imagenet
 from lumbago.networks.grader import Grader, GraderForExport
 from lumbago.networks.patch_grader import STAGES, USUAL, PatchGrader, PatchGraderForExport
+from lumbago.networks.resnet50 import study_heads
+from lumbago.pipeline.crop_patches import PICTURE, PLACE, PLACES
+from lumbago.pipeline.study_input import PICTURES, sites_of
 
 SVM: Final = "svm"
 LITE0: Final = "lite0"
@@ -19,10 +24,15 @@ CLASSICAL: Final = "classical"
 FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL}
 """Networks that are fitted at once, not trained, and the views that each is given."""
 
-GRADERS: Final[Mapping[str, Architecture]] = {
-    row.name: row for row in ARCHITECTURES.values() if row.kind == "grader" and row.slices is None
+GRADERS: Final[Mapping[str, Architecture]] = {row.name: row for row in ARCHITECTURES.values() if row.kind == "grader"}
+"""Networks that grade, by name. Beside them those of `FITTED` can be named."""
+
+SEEING: Final[Mapping[str, tuple[str, ...]]] = {
+    PLACE: (*(row.name for row in GRADERS.values() if row.slices is None), *FITTED),
+    PLACES: ("spine-transformer",),
+    PICTURE: ("resnet50",),
 }
-"""Networks that grade the patches of one place, by name. Beside them `SVM` can be named, which is fitted, not built."""
+"""The networks for each of `crop_patches.SEES`."""
 
 
 def check_network(experiment: Experiment) -> None:
@@ -31,11 +41,14 @@ def check_network(experiment: Experiment) -> None:
     Raises:
         SettingsRefused: a network, views, a patch or feature layers that do not go together.
     """
-    names = [*GRADERS, SVM]
+    names = SEEING[experiment.sees]
     if experiment.network not in names:
-        raise SettingsRefused(
-            f"{experiment.name} is of the network {experiment.network!r}", f"one of {', '.join(names)}"
-        )
+        what = f"{experiment.name} is of the network {experiment.network!r}"
+        if experiment.network in GRADERS:
+            what += f" and sees a {experiment.sees}"
+        raise SettingsRefused(what, f"one of {', '.join(names)}")
+    if experiment.sees != PLACE:
+        check_study(experiment)
     if (experiment.network == SVM) != (experiment.views == CLASSICAL):
         raise SettingsRefused(
             f"{experiment.name} gives the network {experiment.network} the views {experiment.views}",
@@ -73,6 +86,31 @@ def _check_layers(experiment: Experiment) -> None:
         )
 
 
+def check_study(experiment: Experiment) -> None:
+    """Refuses a grader of whole studies whose input cannot be made.
+
+    Raises:
+        SettingsRefused: votes, mixing, views, slices, conditions or series that it cannot have.
+    """
+    sides = {CONDITIONS[name].sided for name in experiment.conditions}
+    series = ("sagittal_t1",) if experiment.anchor in {"disc", "canal"} else ()
+    faults = {
+        f"{experiment.votes} votes": experiment.votes != 1,
+        "patches that are mixed": experiment.mixup + experiment.cutmix > 0,
+        f"the views {experiment.views}": experiment.views != "three",
+        "conditions with sides and without": len(sides) > 1,
+        f"places also on {', '.join(experiment.also_on)}": not set(experiment.also_on) <= set(series),
+        f"{experiment.slices} slices in one picture": experiment.sees == PICTURE and experiment.slices != 1,
+        f"no picture of the anchor {experiment.anchor}": experiment.sees == PICTURE
+        and experiment.anchor not in PICTURES,
+    }
+    for what in (what for what, is_there in faults.items() if is_there):
+        raise SettingsRefused(
+            f"{experiment.name} sees a whole study and has {what}", "one vote, three views, nothing mixed, conditions "
+            "of one kind of place; of discs and canals also_on sagittal_t1, and in a picture one slice",
+        )  # fmt: skip
+
+
 def starts_from_imagenet(experiment: Experiment) -> bool:
     """Whether its encoder starts from ImageNet: wished, of a kind that there are weights for, and those installed."""
     return experiment.pretrained and GRADERS[experiment.network].has_encoder and has_imagenet()
@@ -82,6 +120,11 @@ def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
     """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`."""
     if experiment.network == LITE0:
         network: nn.Module = PatchGrader(dict(heads), stages=experiment.feature_layers)
+    elif experiment.sees == PLACES:
+        places = tuple(" ".join(part for part in site if part) for site in sites_of(experiment.conditions))
+        network = SpineTransformer(heads, places, 1 + len(experiment.also_on), experiment.slices)
+    elif experiment.sees == PICTURE:
+        network = GRADERS[experiment.network].build(study_heads(experiment.conditions))
     else:
         network = GRADERS[experiment.network].build(heads)
     assert isinstance(network, Grader)

@@ -10,9 +10,11 @@ from lumbago.learning.disc_samples import GradedPatch, graded_patches
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import Tell, not_told, read_labels
 from lumbago.learning.phantom_patches import phantom_patches
+from lumbago.learning.phantom_studies import phantom_studies
 from lumbago.learning.places import Places, model_of
 from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.study_samples import study_samples
+from lumbago.pipeline.crop_patches import PLACE
 
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
@@ -45,9 +47,10 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
     )
     locators, how = model_of(places.locators, fold_of) if data.sources else None, places.preparing
     learned, validating = study_samples(data, places) if data.sources else ([], [])
+    of_phantoms = phantom_patches if data.sees == PLACE else phantom_studies
     return (
-        (*(graded_patches(locators, rows[False], how) if locators else ()), *learned, *phantom_patches(data, how)),
-        (*(graded_patches(locators, rows[True], how) if locators else ()), *validating, *phantom_patches(unseen, how)),
+        (*(graded_patches(locators, rows[False], how) if locators else ()), *learned, *of_phantoms(data, how)),
+        (*(graded_patches(locators, rows[True], how) if locators else ()), *validating, *of_phantoms(unseen, how)),
     )
 
 

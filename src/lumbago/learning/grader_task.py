@@ -26,7 +26,9 @@ from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.grader import Grader
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 
-_UNKNOWN = -1
+UNKNOWN = -1
+"""In place of a grade that is not known."""
+
 _AT_ONCE = 64
 
 
@@ -96,7 +98,7 @@ class GraderTask:
             outputs = torch.cat([outputs, outputs])
         losses = []
         for column, (name, logits) in enumerate(zip(self.heads, self._split(outputs), strict=True)):
-            known = grades[:, column] != _UNKNOWN
+            known = grades[:, column] != UNKNOWN
             if known.any():
                 truth = grades[known, column]
                 each = GRADE_LOSSES[self.experiment.loss](logits[known], truth, CONDITIONS[name].scale.ordinal)
@@ -129,12 +131,16 @@ class GraderTask:
     @torch.no_grad()
     def confusions(self, network: nn.Module) -> dict[str, Int64[np.ndarray, "grades grades"]]:
         """Counts on the unseen places by condition, truth down and prediction across."""
-        counts = {name: np.zeros((grades, grades), np.int64) for name, grades in self.heads.items()}
         device = next(network.parameters()).device
-        for patches, grades in self.validation():
-            parts = self._split(network(patches.to(device)).cpu())
+        return self.count([(network(patches.to(device)).cpu(), grades) for patches, grades in self.validation()])
+
+    def count(self, judged: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Int64[np.ndarray, "grades grades"]]:
+        """Counts of pairs of logits (places, all logits) and grades (places, conditions) by condition."""
+        counts = {name: np.zeros((grades, grades), np.int64) for name, grades in self.heads.items()}
+        for outputs, grades in judged:
+            parts = self._split(outputs)
             for column, (name, logits) in enumerate(zip(self.heads, parts, strict=True)):
-                known = (grades[:, column] != _UNKNOWN).numpy()
+                known = (grades[:, column] != UNKNOWN).numpy()
                 np.add.at(counts[name], (grades[known, column].numpy(), logits.argmax(1).numpy()[known]), 1)
         return {name: table for name, table in counts.items() if table.any()}
 
@@ -173,12 +179,12 @@ def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray,
 
 def grade_table(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> Int64[np.ndarray, "samples conditions"]:
     """Grades as indices, -1 where unknown."""
-    return np.array([[sample.grades.get(name, _UNKNOWN) for name in conditions] for sample in samples], np.int64)
+    return np.array([[sample.grades.get(name, UNKNOWN) for name in conditions] for sample in samples], np.int64)
 
 
 def _chances(samples: Sequence[GradedPatch], condition: str) -> np.ndarray:
     """Rare grades and small sources come up more often: by the inverse root of how often they occur."""
-    kinds = [(sample.source, sample.grades.get(condition, _UNKNOWN)) for sample in samples]
+    kinds = [(sample.source, sample.grades.get(condition, UNKNOWN)) for sample in samples]
     count = Counter(kinds)
     weights = np.array([count[kind] ** -0.5 for kind in kinds])
     return np.asarray(weights / weights.sum())

@@ -33,7 +33,6 @@ Vector = Float64[np.ndarray, "3"]
 Grades = dict[tuple[str, Side | None], dict[str, int]]
 """By (level, side) and condition: index into the condition's scale."""
 
-_FIELD_MM: Final = 72.0
 _LEAST_PIXELS: Final = 30
 _KEPT_NORMALS: Final = 0.35
 """Most sites are normal; leaving some out weighs the others two to four times as much, as the RSNA 2024 metric does."""
@@ -42,10 +41,12 @@ _KEPT_NORMALS: Final = 0.35
 @dataclass(frozen=True, slots=True)
 class PatchScan:
     """How closely phantoms are scanned around a site: the finest pixel, and the sub-slices that a slice is averaged
-    over."""
+    over; how large a field, and how many slices."""
 
     finest_mm: float
     sub_slices: int
+    field_mm: float = 72.0
+    slices: int = 3
 
 
 FINE: Final = PatchScan(0.55, 3)
@@ -129,26 +130,36 @@ def _patch(
     study: PhantomStudy, scan: tuple[Role, PatchScan], site: Site, grades: Mapping[str, int], rng: Generator
 ) -> GradedPatch:
     role, how = scan
-    scanned = _scan_around(study, role, how, (site.point_lps_mm, rng))
+    return patch_on(study, role, site, (scan_around(study, role, how, (site.point_lps_mm, rng)), grades))
+
+
+def patch_on(
+    study: PhantomStudy, role: Role, site: Site, seen: tuple[Scanned, Mapping[str, int]], series: int = 0
+) -> GradedPatch:
+    """A site with its grades, on what was scanned of a series."""
+    scanned, grades = seen
     upright = canonical_axial if role == "axial_t2" else canonical_sagittal
     volume = upright(scanned.volume)
     index = int(np.clip(round(float(volume.to_ijk(site.point_lps_mm)[0])), 0, volume.array.shape[0] - 1))
     frame = PatchFrame(index, site.point_lps_mm, site.along, site.down)
     name = f"phantom:{study.spine.seed}"
-    return GradedPatch("phantoms", name, name, site.level, volume, frame, _REFERENCES[role](scanned), grades)
+    return GradedPatch(
+        "phantoms", name, name, site.level, volume, frame, _REFERENCES[role](scanned), grades,
+        side=site.side, series=series,
+    )  # fmt: skip
 
 
-def _scan_around(study: PhantomStudy, role: Role, how: PatchScan, where: tuple[Vector, Generator]) -> Scanned:
-    """Three slices of the series' own kind, on a small field of view about a point, the middle one passing near it."""
+def scan_around(study: PhantomStudy, role: Role, how: PatchScan, where: tuple[Vector, Generator]) -> Scanned:
+    """A few slices of the series' own kind, on a field of view about a point, the middle one passing near it."""
     point, rng = where
     scan = study.scans[role]
     group, _ = study.nearest_slice(role, (float(point[0]), float(point[1]), float(point[2])))
     planes = scan.groups[group]
     pixel_mm = max(scan.pixel_mm, how.finest_mm)
-    pixels = round(_FIELD_MM / pixel_mm / 2) * 2
-    shift = float(rng.uniform(-0.5, 0.5)) - 1.0
+    pixels = round(how.field_mm / pixel_mm / 2) * 2
+    shift = float(rng.uniform(-0.5, 0.5)) - (how.slices - 1) / 2
     center = point + shift * planes.spacing * np.array(planes.normal)
-    near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, 3, planes.spacing)
+    near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, how.slices, planes.spacing)
     disturbance = replace(scan.disturbance, sub_slices=min(scan.disturbance.sub_slices, how.sub_slices))
     small = replace(scan, rows=pixels, columns=pixels, pixel_mm=pixel_mm, groups=(near,), disturbance=disturbance)
     return scan_slices(study.spine, small, 0)

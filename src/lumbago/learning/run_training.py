@@ -27,9 +27,11 @@ from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
+from lumbago.learning.study_grader_task import StudyGraderTask
 from lumbago.learning.train import Course, Progress, Task, train
 from lumbago.learning.train_svm import svm_sentence, train_svm
 from lumbago.learning.write_card import Training, write_card
+from lumbago.pipeline.crop_patches import PLACE
 
 
 def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool, **changes: Any) -> Path:
@@ -171,7 +173,8 @@ def _locator_task(experiment: Experiment, places: Places) -> Task:
 def _grader_task(experiment: Experiment, places: Places) -> Task:
     if not experiment.conditions:
         raise SettingsRefused(f"{experiment.name} grades nothing", "one or more conditions")
-    return GraderTask(experiment, *grader_samples(data_of(experiment), places.sources))
+    task = GraderTask if experiment.sees == PLACE else StudyGraderTask
+    return task(experiment, *grader_samples(data_of(experiment), places.sources))
 
 
 TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {"locator": _locator_task, "grader": _grader_task}

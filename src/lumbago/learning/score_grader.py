@@ -41,7 +41,7 @@ def predict_picture(locator: Model, grader: Model, row: LabelledSlice) -> Iterat
     spine = LocatedSpine({"sagittal_t2": locate_discs(locator, picture_volume(row))}, {}, {})
     recipe = PatchRecipe.of(grader.card.inputs)
     patches = [patch for patch in ANCHORS[recipe.anchor](spine) if patch.disc.confidence > 0]
-    values = predict(grader, patches, [crop_votes(patch, recipe) for patch in patches]) if patches else None
+    values = predict(grader, patches, [crop_votes(patch, recipe.place) for patch in patches]) if patches else None
     number_of = {patch.level: number for number, patch in enumerate(patches)}
     for condition in grader.card.conditions:
         for level in LEVELS:

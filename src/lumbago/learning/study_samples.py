@@ -32,6 +32,7 @@ from lumbago.learning.sample_cache import Piece, Preparation, kept_samples
 from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe, crop_patch
 from lumbago.pipeline.grade_patches import why_abstain
+from lumbago.pipeline.grade_study import also_placed
 from lumbago.pipeline.judge_quality import doubt_of, require_lumbar
 from lumbago.pipeline.locate_discs import locate_discs
 from lumbago.pipeline.locate_study import locate_spine, locate_study
@@ -98,9 +99,11 @@ class StudySampler:
         """
         spine = locate_labelled(study, self.locators(study.patient), self.decoder)
         points = self._points(study)
+        series = (ANCHORS[self.experiment.anchor](spine), *also_placed(self.experiment.recipe, spine))
         return [
-            self._sample(study, patch, grades)
-            for patch in ANCHORS[self.experiment.anchor](spine)
+            replace(self._sample(study, patch, grades), series=number)
+            for number, patches in enumerate(series)
+            for patch in patches
             if (grades := known_grades(study, self.experiment.conditions, (patch.level, patch.side)))
             and self._is_there(patch, points, spine)
         ]
@@ -130,7 +133,7 @@ class StudySampler:
         return {site: point for site, point in placed.items() if point is not None}
 
     def _is_there(self, patch: PlacedPatch, points: dict[Site, Float64[np.ndarray, "3"]], spine: LocatedSpine) -> bool:
-        recipe = self.experiment.recipe
+        recipe = self.experiment.recipe.place
         picture = crop_patch(patch.volume, patch.frame, recipe.scaled(1 / patch.scale))
         reason = why_abstain(patch, picture, recipe) or _why_not(patch, points.get((patch.level, patch.side)), spine)
         if reason:
@@ -142,7 +145,7 @@ class StudySampler:
         made = is_made(patch.volume.headers[0].patient_id)
         return GradedPatch(
             MADE if made else study.source, study.patient, f"{study.source}:{study.name}", patch.level, volume, frame,
-            patch.reference, grades, patch.scale,
+            patch.reference, grades, patch.scale, patch.side,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lumbago.networks.efficientnet_lite import EfficientNetLite0
-from lumbago.networks.grader import Cells, Logits, Patches, Pooled, PooledGrader
+from lumbago.networks.grader import Cells, Logits, Maps, Patches, Pooled, PooledGrader
 from lumbago.networks.input_size import check_sides
 
 _STAGES, _STRIDE = 4, 16
@@ -130,12 +130,12 @@ class CnnTransformer(_TransformerGrader):
 class SpineTransformer(_TransformerGrader):
     """All discs of a study in, logits of every condition at every level out; `heads` are named `condition level`.
 
-    Its input holds levels x series x slices patches in that order; a patch of zeros only is a missing one. A map tells
-    what a cell means when it is left out of all patches at once.
+    Its input holds levels x series x slices patches in that order; a patch of zeros only is a missing one. The map of a
+    level's logit tells what a cell means when it is left out of the level's own patches.
 
     Args:
         heads: number of grades of each condition, the same at every level.
-        levels: names of the levels, from the head down.
+        levels: names of the levels, from the head down; or of levels and sides.
         series: number of series; slices: of each series at a level.
         dropout: share of what each block adds that is dropped in training.
     """
@@ -156,6 +156,21 @@ class SpineTransformer(_TransformerGrader):
         answered = self.mixer(self.questions + self.level_place, tokens, _is_missing(pooled))
         logits: Tensor = self.grade(answered)
         return logits.flatten(1)
+
+    def logits_and_maps(self, patches: Patches) -> tuple[Logits, Maps]:
+        """The logits, and how much each falls when a cell is left out of its own level's patches."""
+        cells = self.cells(patches)
+        pooled, logits = cells.mean((3, 4)), self.answer(cells.mean((3, 4)))
+        flat = cells.flatten(3)
+        count, places = flat.shape[3], self.layout[0]
+        others = ((flat.sum(3, keepdim=True) - flat) / max(count - 1, 1)).permute(0, 3, 1, 2)
+        own = torch.eye(places, dtype=torch.bool, device=flat.device).repeat_interleave(pooled.shape[1] // places, 1)
+        left_out = torch.where(own[None, :, None, :, None], others[:, None], pooled[:, None, None])
+        without = self.answer(left_out.flatten(0, 2)).reshape(-1, places, count, places, logits.shape[1] // places)
+        falls = logits.reshape(-1, places, 1, logits.shape[1] // places) - without.diagonal(dim1=1, dim2=3).movedim(
+            3, 1
+        )
+        return logits, falls.transpose(2, 3).reshape(-1, logits.shape[1], *cells.shape[3:])
 
     def _places(self) -> Float[Tensor, "tokens width"]:
         """Embedding of each token: its level's, its series' and its slice's."""

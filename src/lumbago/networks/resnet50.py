@@ -3,7 +3,7 @@
 It grades patches, or a whole study at 224 x 224 x 3 as the multi-label system does: five conditions (canal; foramen and
 recess of either side) at five levels. That document puts one softmax over its 15 outputs, which makes the five answers
 of a level share a probability of one, so that no two conditions can be severe at once. `study_heads` gives what is
-meant: 25 groups of three, each with its own softmax, 75 values a study.
+meant: a group for each condition, level and side, each with its own softmax; 25 groups of three, 75 values a study.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.levels import LEVELS
+from lumbago.anatomy.levels import LEVELS, SIDES
 from lumbago.networks.grader import Cells, LinearGrader, Patches
 from lumbago.networks.input_size import check_sides
 
@@ -23,13 +23,15 @@ STENOSES = ("spinal_canal_stenosis", "neural_foraminal_narrowing", "subarticular
 
 
 def study_heads(conditions: Sequence[str] = STENOSES) -> dict[str, int]:
-    """Heads of a network that sees a whole study: `condition level` or `condition level side` -> number of grades."""
+    """Heads of a network that sees a whole study, place by place: `condition level` or `condition level side` -> number
+    of grades."""
     rows = [CONDITIONS[name] for name in conditions]
     return {
         " ".join(part for part in (row.name, level, side) if part): len(row.scale.grades)
         for level in LEVELS
+        for side in (None, *SIDES)
         for row in rows
-        for side in row.sides
+        if side in row.sides
     }
 
 

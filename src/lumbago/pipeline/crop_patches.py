@@ -22,6 +22,16 @@ Vector = Float64[np.ndarray, "3"]
 Patch = Float32[np.ndarray, "slices rows columns"]
 Channels = Float32[np.ndarray, "slices 3 rows columns"]
 
+PLACE: Final = "place"
+PLACES: Final = "places"
+PICTURE: Final = "picture"
+SEES: Final = (PLACE, PLACES, PICTURE)
+"""What a grader has before it when it grades: one place; or all places of a study, each in its patch; or all of them
+in one picture."""
+
+_PICTURED: Final = (56, 80, 0.9)
+"""Rows, columns and millimetres of what is shown as a place that was graded in a picture of the study."""
+
 
 @dataclass(frozen=True, slots=True)
 class PatchRecipe:
@@ -33,6 +43,9 @@ class PatchRecipe:
         slices: neighbouring slices, an odd number; at the edge of a volume the last slice is repeated.
         votes: middle slices that are graded one by one and averaged, an odd number.
         views: what the grader is given of it, a row of `VIEWS`; cards that do not say mean the three views.
+        sees: of `SEES`, what the grader has before it at once, a place on cards that do not say. All places of a study
+            come as `study_input` has them; `rows`, `columns` and `pixel_mm` are of each patch, or of the one picture.
+        also_on: roles of the sagittal series on which a grader of a whole study sees the same places once more.
     """
 
     anchor: str
@@ -42,17 +55,30 @@ class PatchRecipe:
     slices: int
     votes: int = 1
     views: str = "three"
+    sees: str = PLACE
+    also_on: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "PatchRecipe":
         """The recipe on a card.
 
         Raises:
-            ModelRefused: views that this version does not know.
+            ModelRefused: views, or a way of seeing a study, that this version does not know.
         """
         if inputs.get("views", "three") not in VIEWS:
             raise ModelRefused(f"a model asks for the views {inputs['views']!r}", f"one of {', '.join(VIEWS)}")
-        return cls(**{name: inputs[name] for name in cls.__dataclass_fields__ if name in inputs})
+        if inputs.get("sees", PLACE) not in SEES:
+            raise ModelRefused(f"a model is to see a {inputs['sees']!r}", f"one of {', '.join(SEES)}")
+        told = {name: inputs[name] for name in cls.__dataclass_fields__ if name in inputs}
+        return cls(**{**told, "also_on": tuple(told.get("also_on", ()))})
+
+    @property
+    def place(self) -> "PatchRecipe":
+        """What lies about one place: the patch itself, or the piece of a picture of the study that is shown for it."""
+        if self.sees == PLACE:
+            return self
+        rows, columns, pixel_mm = _PICTURED if self.sees == PICTURE else (self.rows, self.columns, self.pixel_mm)
+        return replace(self, rows=rows, columns=columns, pixel_mm=pixel_mm, sees=PLACE, also_on=())
 
     def scaled(self, factor: float) -> "PatchRecipe":
         """The same pixels over a larger or smaller piece of the body."""

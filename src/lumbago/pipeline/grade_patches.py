@@ -11,8 +11,9 @@ from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
 from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
-from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.crop_patches import PLACE, PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.grade_boxes import grades_of_boxes
+from lumbago.pipeline.grade_study import also_placed, run_on_study
 from lumbago.pipeline.measure_spine import measure_disc
 from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
 
@@ -38,7 +39,7 @@ def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
     for model in models:
         patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
         if patches:
-            graded += _grade(model, patches)
+            graded += _grade(model, patches, also_placed(PatchRecipe.of(model.card.inputs), spine))
     return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
 
 
@@ -62,10 +63,10 @@ def _degeneration(pfirrmann: Graded) -> Graded | None:
     return Graded(derived, None)
 
 
-def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
-    recipe = PatchRecipe.of(model.card.inputs)
+def _grade(model: Model, patches: Sequence[PlacedPatch], beside: Sequence[Sequence[PlacedPatch]]) -> list[Graded]:
+    recipe = PatchRecipe.of(model.card.inputs).place
     votes = [crop_votes(patch, recipe) for patch in patches]
-    values = predict(model, patches, votes)
+    values = predict(model, patches, votes, beside)
     graded = []
     for number, patch in enumerate(patches):
         reason = why_abstain(patch, votes[number][recipe.votes // 2], recipe)
@@ -91,20 +92,33 @@ class Predictions:
         return self.maps[condition][number, likeliest] if condition in self.maps else None
 
 
-def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]) -> Predictions:
+def predict(
+    model: Model,
+    patches: Sequence[PlacedPatch],
+    votes: Sequence[Sequence[Patch]],
+    beside: Sequence[Sequence[PlacedPatch]] = (),
+) -> Predictions:
     """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature. A
+    grader that sees a whole study is given all patches at once, and those `beside` them on its other series. A
     detector's are those of its boxes on the slice of the patch's disc."""
     if "boxes" in model.card.outputs:
         return Predictions(grades_of_boxes(model, patches), {})
     recipe = PatchRecipe.of(model.card.inputs)
-    views = np.stack(
-        [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]
-    )
-    outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
+    outputs = _run_on_places(model, patches, votes) if recipe.sees == PLACE else run_on_study(model, patches, beside)
     names, sizes = list(model.card.outputs), [len(grades) for grades in model.card.outputs.values()]
     maps = np.split(outputs["maps"], np.cumsum(sizes)[:-1], axis=1) if "maps" in outputs else []
     probabilities = {name: _softmax(outputs[name] / model.card.calibration.get(name, 1.0)) for name in names}
     return Predictions(probabilities, dict(zip(names, maps, strict=bool(maps))))
+
+
+def _run_on_places(
+    model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]
+) -> dict[str, Float32[np.ndarray, "patches ..."]]:
+    recipe = PatchRecipe.of(model.card.inputs)
+    views = np.stack(
+        [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]
+    )
+    return {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
 
 
 def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:
