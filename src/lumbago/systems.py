@@ -136,6 +136,14 @@ SYSTEMS: Final[dict[str, System]] = {
             "others of 3, where the paper has 9",
         ),
         System(
+            "unet", "Tissues segmented, grades by rules on what is measured in them", "a review of the field",
+            "vertebrae, discs and canal, pixel by pixel", (*_RSNA, *_SPIDER), _ALL_SERIES, _with_graders("measured"),
+            differs="the review names no one system: measures and rules (thresholds on weighted sums of a few measures "
+            "each) are our choice. Tissues are drawn by our locator, which is a U-Net with EfficientNet-Lite0 for its "
+            "encoder, until the paper's own is trained as one. Foramina and recesses, which it does not draw, are "
+            "measured by how much is bright about their middle. Grades have no heat map",
+        ),
+        System(
             "cnn-transformer", "EfficientNet-Lite0 with a transformer over slices", "a review of the field",
             "nothing: it is given places", (*_RSNA, *_SPIDER), _ALL_SERIES, _with_graders("cnn-transformer"),
             differs="the transformer looks across the slices of one place; the one across levels and series is not "

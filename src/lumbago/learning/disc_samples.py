@@ -21,6 +21,7 @@ from lumbago.learning.sample_cache import ALONE, Facts, Piece, Preparation, kept
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 from lumbago.pipeline.measure_spine import SignalReference, signal_references
+from lumbago.pipeline.measured_features import Measures, measure_place
 from lumbago.pipeline.place_patches import disc_frame
 
 LEAST_DISCS: Final = 4
@@ -45,7 +46,8 @@ class StoredVolume:
 
 @dataclass(frozen=True, eq=False)
 class GradedPatch:
-    """One place to grade: where it is, and the grades that are known there, as indices into their scales."""
+    """One place to grade: where it is, the grades that are known there, as indices into their scales, and what was
+    measured of it (None for nothing)."""
 
     source: str
     patient: str
@@ -56,6 +58,7 @@ class GradedPatch:
     reference: SignalReference | None
     grades: Mapping[str, int]
     scale: float = 1.0
+    measures: Measures | None = None
 
     @property
     def volume(self) -> Volume:
@@ -73,6 +76,7 @@ class GradedPatch:
             "reference": None if self.reference is None else asdict(self.reference),
             "grades": dict(self.grades),
             "scale": self.scale,
+            "measures": None if self.measures is None else self.measures.tolist(),
         }
         return facts, {"volume": volume.array}
 
@@ -91,6 +95,7 @@ class GradedPatch:
             None if facts["reference"] is None else SignalReference(**facts["reference"]),
             facts["grades"],
             facts["scale"],
+            None if facts["measures"] is None else np.array(facts["measures"], np.float32),
         )
 
 
@@ -139,6 +144,7 @@ def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatc
                 references[disc.level],
                 grades,
                 location.scale,
+                measure_place(location, disc, references[disc.level]),
             )
 
 

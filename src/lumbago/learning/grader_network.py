@@ -11,15 +11,19 @@ from lumbago.networks.architectures import ARCHITECTURES, Architecture
 from lumbago.networks.efficientnet_lite import has_imagenet, load_imagenet
 from lumbago.networks.grader import Grader, GraderForExport
 from lumbago.networks.patch_grader import STAGES, USUAL, PatchGrader, PatchGraderForExport
+from lumbago.pipeline.crop_patches import MEASURED
 
 SVM: Final = "svm"
 LITE0: Final = "lite0"
+RULES: Final = "measured"
 CLASSICAL: Final = "classical"
+FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL, RULES: MEASURED}
+"""What is fitted instead of trained, and the views that it alone is given."""
 
 GRADERS: Final[Mapping[str, Architecture]] = {
     row.name: row for row in ARCHITECTURES.values() if row.kind == "grader" and row.slices is None
 }
-"""Networks that grade the patches of one place, by name. Beside them `SVM` can be named, which is fitted, not built."""
+"""Networks that grade the patches of one place, by name. Beside them those of `FITTED` can be named."""
 
 
 def check_network(experiment: Experiment) -> None:
@@ -28,17 +32,18 @@ def check_network(experiment: Experiment) -> None:
     Raises:
         SettingsRefused: a network, views, a patch or feature layers that do not go together.
     """
-    names = [*GRADERS, SVM]
+    names = [*GRADERS, *FITTED]
     if experiment.network not in names:
         raise SettingsRefused(
             f"{experiment.name} is of the network {experiment.network!r}", f"one of {', '.join(names)}"
         )
-    if (experiment.network == SVM) != (experiment.views == CLASSICAL):
+    wanted = FITTED.get(experiment.network)
+    if experiment.views != wanted and (wanted or experiment.views in FITTED.values()):
         raise SettingsRefused(
             f"{experiment.name} gives the network {experiment.network} the views {experiment.views}",
-            f"{CLASSICAL} for {SVM}, pictures for all others",
+            f"{', '.join(f'{views} for {name}' for name, views in FITTED.items())}, pictures for all others",
         )
-    if experiment.network != SVM:
+    if not wanted:
         _check_patch(experiment)
     if experiment.network == LITE0:
         _check_layers(experiment)

@@ -14,7 +14,7 @@ from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
-from lumbago.learning.grader_network import LITE0, SVM
+from lumbago.learning.grader_network import FITTED, LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
@@ -26,7 +26,7 @@ from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
 from lumbago.learning.train import Course, Progress, Task, train
-from lumbago.learning.train_svm import svm_sentence, train_svm
+from lumbago.learning.train_fit import fit_sentence, train_fit
 from lumbago.learning.write_card import Training, write_card
 
 
@@ -46,12 +46,12 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
 def train_model(experiment: Experiment, places: Places, progress: Progress, *, resume: bool) -> Path:
     """As `run_training`, from an experiment that was already read. Under torchrun the first process alone writes.
-    With `places.few_shot` only heads are fitted, and a support vector machine is fitted as a whole."""
+    With `places.few_shot` only heads are fitted, and a network of `FITTED` is fitted as a whole."""
     torch.set_num_threads(places.threads)
     if places.few_shot:
         return train_few_shot(experiment, places, resume=resume)
-    if experiment.network == SVM:
-        return train_svm(experiment, places, resume=resume)
+    if experiment.network in FITTED:
+        return train_fit(experiment, places, resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
@@ -145,8 +145,8 @@ def training_sentence(run: Path) -> str:
         raise UnreadableInput(f"no finished training in {run}", "training.json") from error
     if "few_shot" in told:
         return few_shot_sentence(told)
-    if SVM in told:
-        return svm_sentence(told)
+    if sentence := fit_sentence(told):
+        return sentence
     steps = ", ".join(map(str, told["steps_done"]))
     return f"{steps} steps in {told['seconds']:.0f} s, {told['waiting_share']:.1%} of it waiting for data"
 

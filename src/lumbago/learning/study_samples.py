@@ -142,7 +142,7 @@ class StudySampler:
         made = is_made(patch.volume.headers[0].patient_id)
         return GradedPatch(
             MADE if made else study.source, study.patient, f"{study.source}:{study.name}", patch.level, volume, frame,
-            patch.reference, grades, patch.scale,
+            patch.reference, grades, patch.scale, patch.measures,
         )  # fmt: skip
 
 

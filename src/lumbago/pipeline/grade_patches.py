@@ -93,14 +93,16 @@ class Predictions:
 def predict(model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]) -> Predictions:
     """Calibrated probabilities of every patch: logits averaged over its votes, divided by the card's temperature."""
     recipe = PatchRecipe.of(model.card.inputs)
-    views = np.stack(
-        [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]
-    )
+    views = np.stack([_views(patch, vote, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row])
     outputs = {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
     names, sizes = list(model.card.outputs), [len(grades) for grades in model.card.outputs.values()]
     maps = np.split(outputs["maps"], np.cumsum(sizes)[:-1], axis=1) if "maps" in outputs else []
     probabilities = {name: _softmax(outputs[name] / model.card.calibration.get(name, 1.0)) for name in names}
     return Predictions(probabilities, dict(zip(names, maps, strict=bool(maps))))
+
+
+def _views(patch: PlacedPatch, vote: Patch, recipe: PatchRecipe) -> Float32[np.ndarray, "..."]:
+    return patch_views(vote, patch.reference, recipe, patch.measures if recipe.is_measured else None)
 
 
 def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:
