@@ -52,7 +52,8 @@ def test_two_grades_are_a_logistic_regression(rules: OrdinalRules, places: tuple
     scaled = rules.scaled(torch.from_numpy(measures)).numpy()[:, used].astype(np.float64)
     asked = np.concatenate([scaled[known], np.zeros((2, len(used)))])
     model = LogisticRegression(C=1 / PENALTY, tol=1e-8, max_iter=1000)
-    model.fit(asked, [*grades[known, 1], 0, 1], [1.0] * int(known.sum()) + [0.5, 0.5])
+    rarer = np.bincount(grades[known, 1])[grades[known, 1]] ** -0.5
+    model.fit(asked, [*grades[known, 1], 0, 1], [*(rarer / rarer.mean()), 0.5, 0.5])
     found = rules.each(torch.from_numpy(measures))[1].exp().numpy()
     np.testing.assert_allclose(found, model.predict_proba(scaled), atol=1e-4)
 

@@ -1,7 +1,8 @@
 """Fitting rules on measurements (`networks.ordinal_rules`): which measures a condition looks at, and what they count.
 
-Maximum likelihood with a small penalty on the weights. A measure whose direction is known from what the condition means
-can only count that way, so that no rule says the opposite of its textbook: a lower disc is never less narrowed.
+Maximum likelihood with a small penalty on the weights; rare grades count more, by the root of how rare. A measure whose
+direction is known from what the condition means can only count that way, so that no rule says the opposite of its
+textbook: a lower disc is never less narrowed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,8 @@ PENALTY: Final = 1.0
 _DOUBT: Final = 0.5
 """Weight of a place of usual measures that is counted for each grade, so that one which nobody has shown keeps a
 chance."""
+_RARITY: Final = 0.5
+"""Places of a grade count by how often it occurs to the minus this power, as `grader_task` draws them."""
 _APART: Final = 0.01
 """Least distance of thresholds."""
 
@@ -122,7 +125,7 @@ def _fit_rule(
     count, used, known = len(scale.grades), list(looked_at), grades != -1
     places = torch.from_numpy(np.concatenate([scaled[known][:, used], np.zeros((count, len(used)))]))
     truth = torch.from_numpy(np.concatenate([grades[known], np.arange(count)]))
-    counts = torch.from_numpy(np.concatenate([np.ones(int(known.sum())), np.full(count, _DOUBT)]))
+    counts = torch.from_numpy(np.concatenate([_rarer(grades[known], count), np.full(count, _DOUBT)]))
     form = _Ordered if scale.ordinal else _Free
 
     def cost(numbers: Float64[np.ndarray, " numbers"]) -> tuple[float, Float64[np.ndarray, " numbers"]]:
@@ -139,6 +142,13 @@ def _fit_rule(
     whole = torch.zeros(scaled.shape[1], weights.shape[1])
     whole[used] = weights.float()
     return Rule(whole, thresholds.float(), scale.ordinal)
+
+
+def _rarer(grades: Int64[np.ndarray, " places"], count: int) -> Float64[np.ndarray, " places"]:
+    """What each place counts: those of rare grades more, by the inverse root of how often they occur; 1 on average."""
+    often = np.maximum(np.bincount(grades, minlength=count), 1)
+    weights = often[grades] ** -_RARITY
+    return np.asarray(weights / max(float(weights.mean()), 1e-12)) if len(grades) else weights
 
 
 class _Ordered:

@@ -168,7 +168,7 @@ def _widths(
 
 def _away(section: Section) -> Bool[np.ndarray, "rows columns"]:
     low, high = _AWAY_MM
-    return rows_between(section, -high, -low) | rows_between(section, low, high)
+    return np.asarray(rows_between(section, -high, -low) | rows_between(section, low, high))
 
 
 def _inside(image: Float32[np.ndarray, "rows columns"], mask: np.ndarray) -> Float32[np.ndarray, " pixels"]:
