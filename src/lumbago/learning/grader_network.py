@@ -7,6 +7,7 @@ from torch import nn
 
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.starts import load_start
 from lumbago.networks.architectures import ARCHITECTURES, Architecture
 from lumbago.networks.efficientnet_lite import has_imagenet, load_imagenet
 from lumbago.networks.grader import Grader, GraderForExport
@@ -77,11 +78,16 @@ def _check_layers(experiment: Experiment) -> None:
 
 def starts_from_imagenet(experiment: Experiment) -> bool:
     """Whether its encoder starts from ImageNet: wished, of a kind that there are weights for, and those installed."""
-    return experiment.pretrained and GRADERS[experiment.network].has_encoder and has_imagenet()
+    return experiment.pretrained and not experiment.start and GRADERS[experiment.network].has_encoder and has_imagenet()
 
 
 def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
-    """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`."""
+    """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`, or its features
+    from the experiment's start.
+
+    Raises:
+        ModelRefused, SettingsRefused: a start that is not there, or is of another network.
+    """
     if experiment.network == LITE0:
         network: nn.Module = PatchGrader(dict(heads), stages=experiment.feature_layers)
     else:
@@ -90,6 +96,7 @@ def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
     if starts_from_imagenet(experiment):
         assert isinstance(network.encoder, nn.Module)
         load_imagenet(network.encoder)
+    load_start(network, experiment)
     return network
 
 

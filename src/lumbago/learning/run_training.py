@@ -20,11 +20,13 @@ from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.places import Places
+from lumbago.learning.pretrain_task import PretrainTask
 from lumbago.learning.run_log import read_log
 from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
+from lumbago.learning.starts import check_start, start_of
 from lumbago.learning.train import Course, Progress, Task, train
 from lumbago.learning.train_fit import fit_sentence, train_fit
 from lumbago.learning.write_card import Training, write_card
@@ -54,8 +56,10 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
         return train_fit(experiment, places, resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
+        parts = list(memberships(experiment, places.data))
+        check_start(experiment, parts)
         if hardware.is_first:
-            write_memberships(places.run, list(memberships(experiment, places.data)))
+            write_memberships(places.run, parts)
         course = Course(hardware, places.workers, resume)
         states = [
             train(
@@ -122,8 +126,10 @@ def _finish(experiment: Experiment, task: Task, places: Places, made: tuple[list
         **({"validation_loss": [round(state.best_loss, 5) for state in states]} if experiment.validate_every else {}),
         **told,
     }
-    seen = {"patients": write_seen(places.run / "model", read_memberships(places.run))}
-    training = Training(experiment, places.command, seconds, task.sample_counts(), {**course, **seen})
+    start = start_of(experiment)
+    seen = {"patients": write_seen(places.run / "model", read_memberships(places.run), start)}
+    card = None if start is None else start.card
+    training = Training(experiment, places.command, seconds, task.sample_counts(), {**course, **seen}, card)
     write_card(places.run / "model", facts, training)
     (places.run / "training.json").write_text(json.dumps({"seconds": seconds, **course}, indent=1), encoding="utf8")
     for member, state in enumerate(states):
@@ -161,5 +167,9 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
     return GraderTask(experiment, *grader_samples(data_of(experiment), places.sources))
 
 
-TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {"locator": _locator_task, "grader": _grader_task}
+TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {
+    "locator": _locator_task,
+    "grader": _grader_task,
+    "pretrain": PretrainTask.read,
+}
 """What can be trained, by the kind of an experiment: how its task is made."""
