@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_up_patches import made_up_patches, made_up_volume
 
 from lumbago.errors import ModelRefused, SettingsRefused
 from lumbago.inference.weights import read_card
@@ -19,7 +20,6 @@ from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.starts import START_FILE, load_start
 from lumbago.networks.grader import Grader
 from made_up_labels import write_sudirman
-from made_up_patches import made_up_patches, made_up_volume
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 

@@ -54,12 +54,11 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
         return train_few_shot(experiment, places, resume=resume)
     if experiment.network in FITTED:
         return train_fit(experiment, places, resume=resume)
+    check_start(experiment, places.data)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
-        parts = list(memberships(experiment, places.data))
-        check_start(experiment, parts)
         if hardware.is_first:
-            write_memberships(places.run, parts)
+            write_memberships(places.run, list(memberships(experiment, places.data)))
         course = Course(hardware, places.workers, resume)
         states = [
             train(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lumbago.errors import ModelRefused, SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.seen_patients import Seen, seen_by
-from lumbago.learning.splits import HELD_OUT, Membership
+from lumbago.learning.splits import HELD_OUT, memberships
 from lumbago.networks.grader import PooledGrader
 
 START: Final = "start"
@@ -43,17 +43,18 @@ def start_of(experiment: Experiment) -> Seen | None:
     return seen
 
 
-def check_start(experiment: Experiment, rows: list[Membership]) -> Seen | None:
-    """`start_of`, refused when it has seen a patient that the experiment leaves out.
+def check_start(experiment: Experiment, data: Path) -> None:
+    """Refuses a start that has seen a patient whom the experiment leaves out.
 
     Raises:
         ModelRefused: it has, or is not there; SettingsRefused: it is of another network.
+        UnreadableInput: label tables under `data` are not there.
     """
     seen = start_of(experiment)
-    for row in rows if seen is not None else ():
-        if row.part == HELD_OUT and seen is not None:
-            seen.require_unseen(row.patient)
-    return seen
+    if seen is not None:
+        for row in memberships(experiment, data):
+            if row.part == HELD_OUT:
+                seen.require_unseen(row.patient)
 
 
 def load_start(network: nn.Module, experiment: Experiment) -> None:
