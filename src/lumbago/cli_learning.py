@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lumbago.errors import PartsMissing, UsageError
-from lumbago.options import How, Locators, Until, Where, grouped
+from lumbago.options import Given, How, Locators, Until, Where, grouped
 from lumbago.settings import Settings
 from lumbago.terminal import console
 
@@ -101,6 +101,36 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     scores = run_evaluation(experiment, places, runs, sources)
     for name, score in scores.items():
         print(f"{name:80} {score}")
+
+
+@learning_app.command()
+@grouped
+def compare(
+    given: Given,
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows of `lumbago systems list`; none for all.")] = None,
+) -> None:
+    """Train every system with the same budget on the same patients, score them, and write one table of all."""
+    _need_training()
+    from lumbago.learning.comparison_plan import Terms
+    from lumbago.learning.places import Places
+    from lumbago.learning.run_comparison import Comparison, run_comparison
+    from lumbago.learning.sample_cache import Preparation
+    from lumbago.systems import SYSTEMS, find_system
+
+    cache = Settings.read(cache=given.cache and str(given.cache)).cache_folder
+    command, terminal = _own_command(), console()
+    places = Places(given.data, given.out, threads=1, command=command, preparing=Preparation(cache))
+    terms = Terms(
+        tuple(part for part in given.labels.split(",") if part), given.folds, given.locator_minutes, given.minutes,
+        given.made, given.experiments, given.out,
+    )  # fmt: skip
+    chosen = tuple(find_system(name) for name in rows or SYSTEMS)
+
+    def tell(what: str, done: int, count: int) -> None:
+        terminal.print(f"{done} of {count}: {what}", markup=False)
+
+    wanted = Comparison(chosen, terms, places, given.phantoms, given.processes, command)
+    print(f"The results: {run_comparison(wanted, tell)}")
 
 
 def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:

@@ -56,6 +56,25 @@ class Until:
     deploy: Annotated[bool, typer.Option("--deploy", help="Approve: a Good model is deployed at once.")] = False
 
 
+@dataclass(frozen=True)
+class Given:
+    """What every row of a comparison is given."""
+
+    labels: Annotated[str, typer.Option(help="Label sources to learn from and score on, commas between.")]
+    data: Annotated[Path, typer.Option(help="Folder with the label sources.")]
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison; a second call goes on with it.")]
+    phantoms: Annotated[
+        Path | None, typer.Option(help="Folder of phantom studies to test on; none leaves their tables out.")
+    ] = None
+    minutes: Annotated[float, typer.Option(help="Minutes of one processor for each grader.", min=0.01)] = 2.0
+    locator_minutes: Annotated[float, typer.Option(help="Minutes of one processor for each locator.", min=0.01)] = 4.0
+    folds: Annotated[int, typer.Option(help="Number of folds by patient.", min=2)] = 5
+    made: Annotated[int, typer.Option(help="Phantoms to learn from.", min=1)] = 100
+    experiments: Annotated[Path, typer.Option(help="Folder of the experiments.")] = Path("experiments")
+    processes: Annotated[int, typer.Option(help="Models trained side by side, each on one processor.", min=1)] = 2
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps prepared samples, or LUMBAGO_CACHE.")] = None
+
+
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """The command with every dataclass among its parameters replaced by the fields of that dataclass."""
     groups: dict[str, Any] = {

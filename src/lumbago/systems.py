@@ -24,12 +24,14 @@ class Part:
         borrowed: it is the model of our own row, because the paper takes places as given, or finds them by a network
             that is not wired yet; `System.differs` says which.
         network: what it is made of, as an experiment names it and a card tells it; "" for any.
+        same_as: the part whose model does this too, of a network that finds and grades at once; "" for none.
     """
 
     name: str
     does: str
     borrowed: bool = False
     network: str = ""
+    same_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

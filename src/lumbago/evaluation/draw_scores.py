@@ -20,7 +20,7 @@ from lumbago.evaluation.figures_of_merit import Sample
 from lumbago.evaluation.group_wording import group_title
 
 _INK, _QUIET, _BLUE, _ORANGE = "#1F2933", "#7B8794", "#0072B2", "#D55E00"
-_STYLE: Final[Any] = {
+STYLE: Final[Any] = {
     "font.family": "DejaVu Sans", "font.size": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.edgecolor": _QUIET, "axes.labelcolor": _INK, "text.color": _INK,
     "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
@@ -34,7 +34,7 @@ _METADATA: Final = {"svg": {"Date": None}, "png": {"Software": None}}
 def draw_group(evaluation: Evaluation, place: Group, cases: Sequence[GradedCase]) -> Figure:
     """The picture of one group; there must be a case with an answer."""
     sample = Sample.of(cases)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         picture = Figure(figsize=(13.2, 3.7), layout="constrained")
         confusion, roc, reliability, levels = picture.subplots(1, 4, gridspec_kw={"width_ratios": [1.1, 1, 1, 1.15]})
         _draw_confusion(confusion, sample)
@@ -48,7 +48,7 @@ def draw_group(evaluation: Evaluation, place: Group, cases: Sequence[GradedCase]
 def picture_bytes(picture: Figure, kind: str) -> bytes:
     """The picture as a file of the kind `svg` or `png`; the same each time."""
     buffer = BytesIO()
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         picture.savefig(buffer, format=kind, dpi=160, metadata=_METADATA[kind])
     return buffer.getvalue()
 

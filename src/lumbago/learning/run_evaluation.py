@@ -87,12 +87,12 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
 
     both = model_of(places.locators, fold_of), unseen
     with open_decoder() as decoder:
-        cases, _ = _predict(_Scored(experiment.sources, places, is_left_out), both, decoder)
+        cases, _ = predict_sources(Scored(experiment.sources, places, is_left_out), both, decoder)
     return _in_split(cases, VALIDATION)
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
+class Scored:
     """What is scored: sources in the data folder, of the patients that are wanted."""
 
     sources: tuple[str, ...]
@@ -121,11 +121,13 @@ def _score_grader(
             return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
     split = "out of fold" if set(sources) & set(experiment.sources) else "external"
     with open_decoder() as decoder:
-        cases, picture_of = _predict(_Scored(sources, places), (locators, models), decoder)
+        cases, picture_of = predict_sources(Scored(sources, places), (locators, models), decoder)
         return _score_cases(_in_split(cases, split), places, picture_of)
 
 
-def _predict(scored: _Scored, models: tuple[ModelOf, ModelOf], decoder: Decoder) -> tuple[list[GradedCase], PictureOf]:
+def predict_sources(
+    scored: Scored, models: tuple[ModelOf, ModelOf], decoder: Decoder
+) -> tuple[list[GradedCase], PictureOf]:
     """What locators and graders say of labelled pictures and studies, and where to see it."""
     locators, graders = models
     rows = [row for row in graded_rows(scored.sources, scored.places) if scored.wants(row.patient)]

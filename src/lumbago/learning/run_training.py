@@ -83,10 +83,19 @@ def _prepared(experiment: Experiment, places: Places) -> tuple[Experiment, Task,
         choice = chosen_layers(experiment, places)
         facts = {"feature_choice": asdict(choice)}
         experiment = replace(experiment, feature_layers=choice.layers)
+    return experiment, open_task(experiment, places), facts
+
+
+def open_task(experiment: Experiment, places: Places) -> Task:
+    """What the experiment learns, with its samples.
+
+    Raises:
+        SettingsRefused: there are none.
+    """
     task = of_kind(TASKS, experiment)(experiment, places)
     if not task.sample_counts():
         raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
-    return experiment, task, facts
+    return task
 
 
 def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:

@@ -1,7 +1,10 @@
 """From a trained network to a model folder: ONNX file, golden pair, card."""
 
 import hashlib
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +35,11 @@ def export_onnx(
     """
     folder.mkdir(parents=True, exist_ok=True)
     axes = {axis: stride * torch.export.Dim(f"axis{axis}", min=1, max=4096) for axis, stride in strides.items()}
-    program = torch.onnx.export(
-        network.eval(), (example,), dynamo=True, dynamic_shapes=(axes,), external_data=False,
-        input_names=["input"], output_names=list(outputs), verbose=False,
-    )  # fmt: skip
+    with _in_silence():
+        program = torch.onnx.export(
+            network.eval(), (example,), dynamo=True, dynamic_shapes=(axes,), external_data=False,
+            input_names=["input"], output_names=list(outputs), verbose=False,
+        )  # fmt: skip
     assert program is not None
     path = folder / "model.onnx"
     program.save(str(path))
@@ -45,6 +49,20 @@ def export_onnx(
     weights = path.read_bytes()
     _compare(weights, golden)
     return hashlib.sha256(weights).hexdigest()
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """What the exporter says of torchvision, which is not needed, and of its own insides is nothing to a user."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def forget_origin(path: Path) -> None:

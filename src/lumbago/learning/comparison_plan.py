@@ -1,0 +1,158 @@
+"""What a comparison of systems consists of: every model that must be trained, of which row, on whom, where it lies.
+
+All rows get the same: the same patients in the same folds, and the same minutes of one processor for each model. Rows
+that are made of the same network share it. Nothing here runs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.errors import SettingsRefused
+from lumbago.learning.experiment import Experiment
+from lumbago.systems import OURS, Part, System
+
+LOCATING: Final = "spine-locator"
+DISCS: Final = "disc-grader"
+"""The parts that learn from patients; the others learn from phantoms alone."""
+
+ALL: Final = -1
+"""Fold of a model from which no patient is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every row is given.
+
+    Attributes:
+        sources: label sources whose grades are learned together and scored on the patients of the left-out fold.
+        folds: number of patient-wise folds.
+        locator_minutes, grader_minutes: of one processor, for each model.
+        phantoms: number of phantoms that a grader of stenoses learns from, and a locator beside patients.
+        experiments: folder of the experiments; out: of the comparison.
+    """
+
+    sources: tuple[str, ...]
+    folds: int
+    locator_minutes: float
+    grader_minutes: float
+    phantoms: int
+    experiments: Path
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A model to be trained.
+
+    Attributes:
+        name: of the kind of model, the same in all folds, whose training takes as many steps in each.
+        run: its folder; locators: folder of the models that place its patches, `{fold}` the patient's fold.
+        minutes: of one processor.
+    """
+
+    name: str
+    experiment: Experiment
+    run: Path
+    locators: str
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Where the models of a row lie, as patterns: `{fold}` stands for the patient's fold.
+
+    Attributes:
+        locator: run folders of its locator.
+        grader: of its grader of discs; "" when it has none.
+        alone: by source, the run of the grader that has learned from that source alone.
+        others: runs of the graders that learn from phantoms, by part.
+    """
+
+    locator: str
+    grader: str
+    alone: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+def runs_of(system: System, terms: Terms) -> Runs:
+    """Where a row's models lie."""
+    locator = str(terms.out / "locators" / _locator_name(system) / "{fold}")
+    graders = [part for part in system.parts[1:] if not part.same_as]
+    is_one_stage = any(part.same_as for part in system.parts)
+    place = terms.out / "graders" / system.name
+    has_discs = any(part.name == DISCS for part in graders)
+    return Runs(
+        locator,
+        locator if is_one_stage else str(place / DISCS / "{fold}") if has_discs else "",
+        {source: str(place / f"{DISCS}-{source}") for source in terms.sources} if has_discs else {},
+        {part.name: str(place / part.name) for part in graders if part.name != DISCS},
+    )
+
+
+def _locator_name(system: System) -> str:
+    """Rows with the same locator share one."""
+    part = system.parts[0]
+    return OURS if part.borrowed or system.name == OURS else part.network
+
+
+def plan(systems: Sequence[System], terms: Terms) -> tuple[list[Job], list[Job]]:
+    """The locators, and the graders that need them."""
+    locators = {job.run: job for system in systems for job in _locator_jobs(system, terms)}
+    return list(locators.values()), [job for system in systems for job in _grader_jobs(system, terms)]
+
+
+def _locator_jobs(system: System, terms: Terms) -> Iterator[Job]:
+    name, part = _locator_name(system), system.parts[0]
+    path = experiment_file(OURS if name == OURS else system.name, part, terms)
+    changes = {"phantoms": terms.phantoms, "folds": terms.folds, "split": ""}
+    for fold in range(terms.folds):
+        experiment = _read(path, fold=fold, **changes)
+        run = terms.out / "locators" / name / str(fold)
+        yield Job(f"{name} {LOCATING}", experiment, run, "", terms.locator_minutes)
+
+
+def _grader_jobs(system: System, terms: Terms) -> Iterator[Job]:
+    runs = runs_of(system, terms)
+    locators = f"{runs.locator}/model"
+    for part in system.parts[1:]:
+        if part.same_as:
+            continue
+        path, name = experiment_file(system.name, part, terms), f"{system.name} {part.name}"
+        if part.name == DISCS:
+            for fold in range(terms.folds):
+                experiment = _read(path, fold=fold, folds=terms.folds, sources=terms.sources)
+                run = Path(runs.grader.format(fold=fold))
+                yield Job(name, experiment, run, locators, terms.grader_minutes)
+            if len(terms.sources) > 1:
+                for source, run_of in runs.alone.items():
+                    experiment = _read(path, fold=ALL, folds=terms.folds, sources=(source,))
+                    yield Job(f"{name} {source}", experiment, Path(run_of), locators, terms.grader_minutes)
+        else:
+            experiment = _read(path, phantoms=terms.phantoms)
+            yield Job(name, experiment, Path(runs.others[part.name]), locators, terms.grader_minutes)
+
+
+def _read(path: Path, **changes: Any) -> Experiment:
+    """The experiment as every row is given it: one member, no search of its own."""
+    return Experiment.read(path, members=1, validate_every=0, patience=0, validation_fold=-1, **changes)
+
+
+def experiment_file(row: str, part: Part, terms: Terms) -> Path:
+    """Where the experiment of a row's part lies.
+
+    Raises:
+        SettingsRefused: it is not there.
+    """
+    folder = terms.experiments if row == OURS else terms.experiments / "systems" / row
+    path = folder / f"{part.name}.toml"
+    if not path.is_file():
+        raise SettingsRefused(f"no experiment {path}", "the folder of the experiments", "name it by --experiments")
+    return path
+
+
+def kinds_of(conditions: Sequence[str]) -> list[str]:
+    """Conditions in the order of every table."""
+    return [name for name in CONDITIONS if name in conditions]

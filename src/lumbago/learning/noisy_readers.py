@@ -1,0 +1,33 @@
+"""A second reader of phantoms: who misjudges sizes a little, so that scores of phantoms have a ceiling beside them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from lumbago.anatomy.levels import Side
+from lumbago.evaluation.cases import GradedCase
+from lumbago.phantom.measure_truth import measure_truth
+from lumbago.phantom.reader_noise import read_with_noise
+from lumbago.phantom.sample_spine import sample_spine
+
+Readings = dict[tuple[str, str, Side | None], str]
+
+
+def with_second_reader(cases: Iterable[GradedCase], folder: Path) -> list[GradedCase]:
+    """The cases with what `phantom.reader_noise` reads of the same phantoms, where it reads that condition.
+
+    Args:
+        folder: of the phantom studies, `<study>/spine.json`.
+    """
+
+    @cache
+    def readings(study: str) -> Readings:
+        told = json.loads((folder / study / "spine.json").read_text(encoding="utf8"))
+        spine = sample_spine(int(told["seed"]))
+        return read_with_noise(spine, measure_truth(spine))
+
+    return [
+        replace(case, second_reader=readings(case.study).get((case.condition, case.level, case.side))) for case in cases
+    ]

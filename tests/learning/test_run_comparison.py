@@ -1,0 +1,114 @@
+"""A comparison gives every row the same patients and the same time, and goes on where it was."""
+
+import json
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tomli_w
+from made_up_patches import made_up_patches
+
+from lumbago.errors import SettingsRefused
+from lumbago.evaluation.cases import GradedCase
+from lumbago.inference.weights import SHIPPED
+from lumbago.learning.comparison_plan import DISCS, Terms, plan, runs_of
+from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_task import GraderTask
+from lumbago.learning.noisy_readers import with_second_reader
+from lumbago.learning.pace import LEAST_STEPS, steps_for
+from lumbago.learning.places import Places
+from lumbago.learning.run_comparison import Comparison, run_comparison
+from lumbago.learning.sample_cache import Preparation
+from lumbago.phantom.write_study import write_studies
+from lumbago.systems import OURS, SYSTEMS
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+ROWS = tuple(SYSTEMS.values())
+
+
+def terms(out: Path, **changes: object) -> Terms:
+    return replace(Terms(("sudirman", "spider"), 5, 4.0, 2.0, 100, EXPERIMENTS, out), **changes)  # type: ignore[arg-type]
+
+
+def test_all_rows_get_the_same(tmp_path: Path) -> None:
+    locators, graders = plan(ROWS, terms(tmp_path))
+    assert {job.minutes for job in locators} == {4.0} and {job.minutes for job in graders} == {2.0}
+    discs = [job for job in graders if job.experiment.sources == ("sudirman", "spider")]
+    by_row = {name: [job for job in discs if job.name == f"{name} {DISCS}"] for name in SYSTEMS}
+    taught = {name: jobs for name, jobs in by_row.items() if jobs}
+    assert len(taught) > 5
+    for jobs in taught.values():
+        assert [job.experiment.fold for job in jobs] == list(range(5))
+        assert {(job.experiment.members, job.experiment.folds, job.experiment.split) for job in jobs} == {(1, 5, "")}
+        assert len({job.run for job in jobs}) == 5
+    assert {job.experiment.phantoms for job in graders if not job.experiment.sources} == {100}
+
+
+def test_rows_of_one_locator_share_it(tmp_path: Path) -> None:
+    assert runs_of(SYSTEMS["svm"], terms(tmp_path)).locator == runs_of(SYSTEMS[OURS], terms(tmp_path)).locator
+    locators, _ = plan(ROWS, terms(tmp_path))
+    assert len({job.run for job in locators}) == len(locators)
+
+
+def test_an_experiment_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=r"no experiment .*spine-locator.toml; expected the folder"):
+        plan(ROWS, terms(tmp_path, experiments=tmp_path))
+
+
+def test_time_becomes_steps_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Experiment("x", "grader", conditions=("pfirrmann",), patch=(32, 32), batch=4, pretrained=False)
+    rows = {"grader": lambda experiment, _: GraderTask(experiment, made_up_patches())}
+    monkeypatch.setattr("lumbago.learning.run_training.TASKS", rows)
+    places, kept = Places(tmp_path, tmp_path), tmp_path / "pace" / "x.json"
+    steps = steps_for(asked, places, 0.05, kept)
+    told = json.loads(kept.read_text())
+    assert steps >= LEAST_STEPS and told["steps"] == max(LEAST_STEPS, round(3 / told["seconds_per_step"]))
+    kept.write_text(json.dumps({"steps": 77}))
+    assert steps_for(asked, places, 0.05, kept) == 77
+
+
+def unseen_locator(out: Path, fold: int) -> None:
+    """The shipped locator as a run that has seen no one, so that the test need not train one."""
+    run = out / "locators" / OURS / str(fold)
+    shutil.copytree(SHIPPED / "spine-locator", run / "model")
+    path = run / "model" / "card.toml"
+    card = tomllib.loads(path.read_text(encoding="utf8"))
+    card["proof"] |= {"patients": 0, "steps_done": [1]}
+    path.write_text(tomli_w.dumps(card), encoding="utf8")
+    (run / "model" / "patients.txt").write_text("# nobody\n", encoding="utf8")
+    (run / "training.json").write_text("{}", encoding="utf8")
+
+
+@pytest.mark.slow
+def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
+    """On phantoms as a label source, and on others to test on; a second call makes nothing again."""
+    out = tmp_path / "out"
+    write_studies(tmp_path / "data" / "phantoms", 3, 31)
+    write_studies(tmp_path / "test", 1, 61)
+    for fold in range(2):
+        unseen_locator(out, fold)
+    wanted = Comparison(
+        (SYSTEMS[OURS], SYSTEMS["svm"]),
+        terms(out, sources=("phantoms",), folds=2, grader_minutes=0.01, phantoms=3),
+        Places(tmp_path / "data", out, threads=1, preparing=Preparation(tmp_path / "cache")),
+        tmp_path / "test", 2, "lumbago compare",
+    )  # fmt: skip
+    told: list[str] = []
+    page = run_comparison(wanted, lambda what, *_: told.append(what)).read_text(encoding="utf8")
+    assert "computer-made, not patients" in page and "`svm`" in page and "RSNA 2024 score" in page
+    assert f"{OURS} {DISCS}, run 0" in told and f"svm {DISCS}, run 1" in told
+    assert "What could not be filled" not in page
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")}
+    assert run_comparison(wanted, lambda *_: None).read_text(encoding="utf8") == page
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")} == made
+
+
+def test_a_reader_of_phantoms_misjudges_a_little(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "spine.json").write_text('{"seed": 61}', encoding="utf8")
+    case = GradedCase("phantoms", "one", "one", "spinal_canal_stenosis", "L4/L5", None, "moderate", None)
+    other = replace(case, condition="pfirrmann", truth="3")
+    read, unread = with_second_reader([case, other], tmp_path)
+    assert read.second_reader in {"normal_mild", "moderate", "severe"} and unread.second_reader is None
