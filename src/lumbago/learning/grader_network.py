@@ -19,10 +19,7 @@ LITE0: Final = "lite0"
 RULES: Final = "measured"
 CLASSICAL: Final = "classical"
 FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL, RULES: MEASURED}
-"""What is fitted instead of trained, and the views that it alone is given."""
-
-FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL}
-"""Networks that are fitted at once, not trained, and the views that each is given."""
+"""Networks that are fitted at once, not trained, and the views that each of them, alone, is given."""
 
 GRADERS: Final[Mapping[str, Architecture]] = {
     row.name: row for row in ARCHITECTURES.values() if row.kind == "grader" and row.slices is None
