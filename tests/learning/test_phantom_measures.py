@@ -33,7 +33,7 @@ def test_heights_are_those_that_were_drawn(discs: dict[str, GradedPatch]) -> Non
     found = {level: measured(patch) for level, patch in discs.items()}
     depths = {level: row["canal_mm"] / row["canal_to_body"] for level, row in found.items()}
     heights = np.array([found[level]["height_index"] * depths[level] for level in truth])
-    np.testing.assert_allclose(heights, list(truth.values()), atol=1.5)
+    np.testing.assert_allclose(heights, list(truth.values()), atol=0.8, rtol=0.1)  # wedges differ along their depth
     assert np.corrcoef(heights, list(truth.values()))[0, 1] > 0.97
 
 
