@@ -77,6 +77,9 @@ def _detector(network: str) -> Part:
     return Part("spine-locator", "finds boxes of discs, canal, foramina and recesses on single slices", network=network)
 
 
+_SEGMENTER: Final = Part("spine-locator", "draws tissues, and points to name them by, on single slices", network="unet")
+
+
 def _with_graders(network: str, locator: Part = _LOCATOR) -> tuple[Part, ...]:
     """A locator, ours or a detector, and a grader of the row's own network for each kind of place."""
     return (
@@ -173,6 +176,15 @@ SYSTEMS: Final[dict[str, System]] = {
             differs=f"{_BORROWED}, not from its vertebra detector. One network for each kind of place instead of "
             "eleven heads on one; heads follow the conditions here. Pictures of one slice are volumes of depth 1, "
             "others of 3, where the paper has 9",
+        ),
+        System(
+            "unet", "Tissues segmented by a U-Net, grades by rules on what is measured in them",
+            "a review of the field", "vertebrae, discs and canal, pixel by pixel", (*_RSNA, *_SPIDER), _ALL_SERIES,
+            _with_graders("measured", _SEGMENTER),
+            differs="the review names no one system: a U-Net of half width, measures and rules (thresholds on weighted "
+            "sums of a few measures each) are our choice. It also draws points of discs, foramina and recesses, so that "
+            "they can be named. Foramina and recesses, which it does not outline, are measured by how much is bright "
+            "about their middle. Grades have no heat map",
         ),
         System(
             "cnn-transformer", "EfficientNet-Lite0 with a transformer over levels, series and slices",

@@ -17,14 +17,15 @@ from lumbago.inference.deployed import add_model, models_of
 from lumbago.inference.weights import SHIPPED, load_model, read_card
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.few_shot import train_few_shot
-from lumbago.learning.grader_network import CLASSICAL, GRADERS, SVM, check_network, starts_from_imagenet
+from lumbago.learning.fit_rules import NAMES
+from lumbago.learning.grader_network import FITTED, GRADERS, check_network, starts_from_imagenet
 from lumbago.learning.grader_task import GraderTask, still_patch
 from lumbago.learning.locator_network import LOCATORS, check_locator
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import chosen_layers, run_training, training_sentence
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.train import Course, train
-from lumbago.learning.train_svm import fit_and_export
+from lumbago.learning.train_fit import fit_and_export
 from lumbago.networks.patch_grader import PatchGrader
 from lumbago.networks.spinenet import SpineNet
 from lumbago.phantom.write_study import write_studies
@@ -69,7 +70,7 @@ def test_every_part_has_its_experiment(system: System, part: Part) -> None:
     assert (experiment.name, experiment.kind, experiment.network) == (part.name, kind, part.network)
     assert (experiment.sources or experiment.phantoms) and experiment.fold == -1
     assert f"lumbago train experiments/systems/{system.name}/{path.name}" in path.read_text(encoding="utf8")
-    if experiment.network != SVM:
+    if experiment.network not in FITTED:
         networks = GRADERS if kind == "grader" else LOCATORS
         assert experiment.pretrained == networks[experiment.network].has_encoder, "asks for what there is"
 
@@ -102,6 +103,8 @@ REFUSED = {
     ),
     "two slices": ({"network": "spinenet", "slices": 2}, "spinenet 2 slices .*; expected an odd number of slices"),
     "pictures for machines": ({"network": "svm"}, "the network svm the views three; expected classical for svm"),
+    "pictures for rules": ({"network": "measured"}, "the network measured the views three; .*measured for measured"),
+    "features for rules": ({"network": "measured", "views": "classical"}, "the network measured the views classical"),
     "features for a network": ({"views": "classical"}, "the network lite0 the views classical"),
     "feature layers of another": (
         {"network": "resnet50", "feature_layers": ("stride_8",)}, "feature layers of resnet50; expected those of lite0"
@@ -118,7 +121,7 @@ def test_what_does_not_go_together_is_refused(case: str) -> None:
 
 
 def test_unknown_views_are_refused() -> None:
-    with pytest.raises(SettingsRefused, match="views 'colour'; expected one of three, byte, classical"):
+    with pytest.raises(SettingsRefused, match="views 'colour'; expected one of three, byte, classical, measured"):
         replace(SMALL, views="colour")
 
 
@@ -145,7 +148,7 @@ def test_the_default_is_ours() -> None:
     assert all(torch.equal(value, wanted[name]) for name, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("views", [name for name in VIEWS if name != CLASSICAL])
+@pytest.mark.parametrize("views", [name for name in VIEWS if name not in FITTED.values()])
 def test_a_batch_has_the_views_that_are_asked_for(views: str) -> None:
     task = GraderTask(replace(SMALL, views=views), made_up_patches())
     shaken, *_ = task.batch(np.random.default_rng(1))
@@ -185,11 +188,22 @@ def test_a_network_over_volumes_runs_through_the_loop(tmp_path: Path) -> None:
 def test_machines_are_exported_without_maps(tmp_path: Path) -> None:
     experiment, samples = replace(SMALL, network="svm", views="classical"), made_up_patches()
     machine, facts = fit_and_export(experiment, samples, tmp_path)
-    assert facts.network["name"] == "svm" and facts.network["vectors"] == len(machine.vectors)
+    assert facts.network["name"] == "svm" and facts.network["vectors"] == machine.size > 0
     with np.load(tmp_path / "golden.npz") as golden:
         assert set(golden.files) == {"input", "output_pfirrmann", "output_bulging"}
         wanted = still_patch(samples[0], experiment.recipe)
         np.testing.assert_array_equal(golden["input"][0], wanted)
+
+
+def test_rules_are_exported_without_maps(tmp_path: Path) -> None:
+    experiment, samples = replace(SMALL, network="measured", views="measured"), made_up_patches()
+    fitted, facts = fit_and_export(experiment, samples, tmp_path)
+    assert facts.network["name"] == "measured" and fitted.sized == "weights"
+    with np.load(tmp_path / "golden.npz") as golden, torch.no_grad():
+        assert golden["input"].shape == (2, len(NAMES)) and np.isnan(golden["input"]).any()
+        wanted = torch.cat(fitted.network(torch.from_numpy(golden["input"])), dim=1).numpy()
+        found = np.concatenate([golden["output_pfirrmann"], golden["output_bulging"]], axis=1)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_a_model_is_added_where_an_analysis_looks(tmp_path: Path) -> None:
@@ -249,5 +263,5 @@ def test_from_training_to_a_report(
     told = {(row["condition"], row["level"], row["side"]) for row in rows}
     assert {(name, level) for name in system.grades for level in LEVELS} <= {(name, level) for name, level, _ in told}
     assert all(abs(sum(row["probabilities"].values()) - 1) < 2e-3 for row in rows)
-    is_svm = {part.network for part in system.parts} >= {SVM}
-    assert not is_svm or not any(row["evidence"]["heat_map"] for row in rows)
+    is_fitted = any(part.network in FITTED for part in system.parts)
+    assert not is_fitted or not any(row["evidence"]["heat_map"] for row in rows)

@@ -21,6 +21,7 @@ from lumbago.learning.sample_cache import ALONE, Facts, Piece, Preparation, kept
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 from lumbago.pipeline.measure_spine import SignalReference, signal_references
+from lumbago.pipeline.measured_features import Measures, measure_place
 from lumbago.pipeline.place_patches import disc_frame
 
 LEAST_DISCS: Final = 4
@@ -47,7 +48,8 @@ class StoredVolume:
 class GradedPatch:
     """One place to grade: where it is, and the grades that are known there, as indices into their scales.
 
-    `series` is the number of what it is seen on, among the series that a grader of a whole study looks at.
+    `series` is the number of what it is seen on, among the series that a grader of a whole study looks at; `measures`
+    is what was measured of it, None for nothing.
     """
 
     source: str
@@ -61,6 +63,7 @@ class GradedPatch:
     scale: float = 1.0
     side: Side | None = None
     series: int = 0
+    measures: Measures | None = None
 
     @property
     def volume(self) -> Volume:
@@ -78,6 +81,7 @@ class GradedPatch:
             "reference": None if self.reference is None else asdict(self.reference),
             "grades": dict(self.grades),
             "scale": self.scale,
+            "measures": None if self.measures is None else self.measures.tolist(),
         }
         return facts, {"volume": volume.array}
 
@@ -98,6 +102,7 @@ class GradedPatch:
             facts["scale"],
             side,
             series,
+            None if facts["measures"] is None else np.array(facts["measures"], np.float32),
         )
 
 
@@ -146,6 +151,7 @@ def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatc
                 references[disc.level],
                 grades,
                 location.scale,
+                measures=measure_place(location, disc, references[disc.level]),
             )
 
 

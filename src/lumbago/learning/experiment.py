@@ -23,7 +23,7 @@ class Experiment:
 
     Attributes:
         name: name of the model that it makes.
-        kind: what is trained, a row of `run_training.TASKS` and of `run_evaluation.SCORERS`.
+        kind: what is trained, a row of `run_training.TASKS`; what is scored, one of `run_evaluation.SCORERS`.
         sources: label sources, folders under the data folder.
         phantoms: number of phantom studies that are mixed in; their seeds start at `phantom_seed`.
         phantom_share: share of a batch drawn from phantoms.
@@ -47,6 +47,8 @@ class Experiment:
         learning_rate: its highest value; it warms up, then falls as a cosine.
         weight_decay: of AdamW.
         pretrained: start the encoder from ImageNet.
+        start: run folder of features learned without labels (kind `pretrain`) that a grader starts from, `{fold}` in it
+            standing for the fold that is left out; "" for none.
         feature_layers: stages of `patch_grader.STAGES` that feed a grader's head; `auto` chooses by validation.
         loss: of a grader, a row of `losses.GRADE_LOSSES`.
         class_weights: weight of each grade in the loss, for scales of so many grades; empty weighs all the same.
@@ -95,6 +97,7 @@ class Experiment:
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     pretrained: bool = True
+    start: str = ""
     feature_layers: tuple[str, ...] = ("stride_8", "stride_16")
     loss: str = "softened"
     class_weights: tuple[float, ...] = ()

@@ -8,21 +8,22 @@ from torch import nn
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.starts import load_start
 from lumbago.networks.architectures import ARCHITECTURES, Architecture
 from lumbago.networks.cnn_transformer import SpineTransformer
 from lumbago.networks.efficientnet_lite import has_imagenet, load_imagenet
 from lumbago.networks.grader import Grader, GraderForExport
 from lumbago.networks.patch_grader import STAGES, USUAL, PatchGrader, PatchGraderForExport
 from lumbago.networks.resnet50 import study_heads
-from lumbago.pipeline.crop_patches import PICTURE, PLACE, PLACES
+from lumbago.pipeline.crop_patches import MEASURED, PICTURE, PLACE, PLACES
 from lumbago.pipeline.study_input import PICTURES, sites_of
 
 SVM: Final = "svm"
 LITE0: Final = "lite0"
+RULES: Final = "measured"
 CLASSICAL: Final = "classical"
-
-FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL}
-"""Networks that are fitted at once, not trained, and the views that each is given."""
+FITTED: Final[Mapping[str, str]] = {SVM: CLASSICAL, RULES: MEASURED}
+"""Networks that are fitted at once, not trained, and the views that each of them, alone, is given."""
 
 GRADERS: Final[Mapping[str, Architecture]] = {row.name: row for row in ARCHITECTURES.values() if row.kind == "grader"}
 """Networks that grade, by name. Beside them those of `FITTED` can be named."""
@@ -49,12 +50,13 @@ def check_network(experiment: Experiment) -> None:
         raise SettingsRefused(what, f"one of {', '.join(names)}")
     if experiment.sees != PLACE:
         check_study(experiment)
-    if (experiment.network == SVM) != (experiment.views == CLASSICAL):
+    wanted = FITTED.get(experiment.network)
+    if experiment.views != wanted and (wanted or experiment.views in FITTED.values()):
         raise SettingsRefused(
             f"{experiment.name} gives the network {experiment.network} the views {experiment.views}",
-            f"{CLASSICAL} for {SVM}, pictures for all others",
+            f"{', '.join(f'{views} for {name}' for name, views in FITTED.items())}, pictures for all others",
         )
-    if experiment.network != SVM:
+    if not wanted:
         _check_patch(experiment)
     if experiment.network == LITE0:
         _check_layers(experiment)
@@ -113,11 +115,16 @@ def check_study(experiment: Experiment) -> None:
 
 def starts_from_imagenet(experiment: Experiment) -> bool:
     """Whether its encoder starts from ImageNet: wished, of a kind that there are weights for, and those installed."""
-    return experiment.pretrained and GRADERS[experiment.network].has_encoder and has_imagenet()
+    return experiment.pretrained and not experiment.start and GRADERS[experiment.network].has_encoder and has_imagenet()
 
 
 def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
-    """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`."""
+    """The network with a head for each condition, its encoder from ImageNet if `starts_from_imagenet`, or its features
+    from the experiment's start.
+
+    Raises:
+        ModelRefused, SettingsRefused: a start that is not there, or is of another network.
+    """
     if experiment.network == LITE0:
         network: nn.Module = PatchGrader(dict(heads), stages=experiment.feature_layers)
     elif experiment.sees == PLACES:
@@ -131,6 +138,7 @@ def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
     if starts_from_imagenet(experiment):
         assert isinstance(network.encoder, nn.Module)
         load_imagenet(network.encoder)
+    load_start(network, experiment)
     return network
 
 

@@ -18,9 +18,9 @@ from lumbago.pipeline.crop_patches import PLACE
 
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
-    "name", "members", "steps", "batch", "learning_rate", "weight_decay", "pretrained", "feature_layers", "loss",
-    "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed", "shift_freedom",
-    "slice_shift_mm", "resolution", "mirror", "mixup", "cutmix", "mix_alpha", "network", "views",
+    "name", "members", "steps", "batch", "learning_rate", "weight_decay", "pretrained", "start", "feature_layers",
+    "loss", "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed",
+    "shift_freedom", "slice_shift_mm", "resolution", "mirror", "mixup", "cutmix", "mix_alpha", "network", "views",
 )  # fmt: skip
 
 

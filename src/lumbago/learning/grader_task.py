@@ -174,7 +174,7 @@ def _check(experiment: Experiment) -> None:
 def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray, "..."]:
     """Network input as an analysis makes it: nothing is shaken."""
     patch = crop_patch(sample.volume, sample.frame, recipe.scaled(1 / sample.scale))
-    return patch_views(patch, sample.reference, recipe)
+    return patch_views(patch, sample.reference, recipe, sample.measures)
 
 
 def grade_table(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> Int64[np.ndarray, "samples conditions"]:

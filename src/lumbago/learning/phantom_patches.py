@@ -6,13 +6,14 @@ from itertools import count
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy.random import Generator
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import Point
 from lumbago.anatomy.levels import LEVELS, SIDES, Side
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
+from lumbago.dicom.volume import Volume
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
@@ -24,10 +25,12 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import SliceGroup
 from lumbago.phantom.scan_spine import Scanned, scan_slices
 from lumbago.phantom.spine_spec import SpineSpec
-from lumbago.phantom.tissues import SAC, Tissue
+from lumbago.phantom.tissues import LABELS, SAC, Tissue, training_labels
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
+from lumbago.pipeline.measured_features import Measures, in_order, measure_section
 from lumbago.pipeline.place_patches import BEHIND_DISC_MM
+from lumbago.pipeline.tissue_section import SectionPlace, cut_section
 
 Vector = Float64[np.ndarray, "3"]
 Grades = dict[tuple[str, Side | None], dict[str, int]]
@@ -143,10 +146,40 @@ def patch_on(
     index = int(np.clip(round(float(volume.to_ijk(site.point_lps_mm)[0])), 0, volume.array.shape[0] - 1))
     frame = PatchFrame(index, site.point_lps_mm, site.along, site.down)
     name = f"phantom:{study.spine.seed}"
+    reference = _REFERENCES[role](scanned)
+    measures = _measured(scanned, study.landmarks.disc(site.level), reference) if role == "sagittal_t2" else None
     return GradedPatch(
-        "phantoms", name, name, site.level, volume, frame, _REFERENCES[role](scanned), grades,
-        side=site.side, series=series,
+        "phantoms", name, name, site.level, volume, frame, reference, grades,
+        side=site.side, series=series, measures=measures,
     )  # fmt: skip
+
+
+def _measured(scanned: Scanned, disc: DiscPlace, reference: SignalReference | None) -> Measures | None:
+    """What is measured of a disc where the truth stands in for the locator's maps; sizes that the small scan cuts off
+    are unknown."""
+    if reference is None:
+        return None
+    center, back, down = np.array(disc.center_lps_mm), np.array(disc.back), -np.array(disc.up)
+    index = int(np.clip(round(float(scanned.volume.to_ijk(center)[0])), 0, len(scanned.part) - 1))
+    classes = training_labels(scanned.part[index])
+    tissues = {name: _mask_volume(scanned.volume, index, np.isin(classes, of)) for name, of in _TISSUES.items()}
+    section = cut_section(scanned.volume, tissues, SectionPlace(index, center, back, down))
+    return in_order(measure_section(section, reference))
+
+
+def _mask_volume(volume: Volume, index: int, mask: Bool[np.ndarray, "rows columns"]) -> Volume:
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_lps_mm(np.array([index, 0.0, 0.0]))
+    return Volume(mask[None].astype(np.float32), affine, headers=())
+
+
+_BODIES: Final = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "other vertebra")
+_TISSUES: Final[Mapping[str, list[int]]] = {
+    "disc": [number for number, name in enumerate(LABELS) if "/" in name or name == "other disc"],
+    "body": [LABELS.index(name) for name in _BODIES],
+    "canal": [LABELS.index("canal")],
+}
+"""Classes of the phantom that the locator's maps show."""
 
 
 def scan_around(study: PhantomStudy, role: Role, how: PatchScan, where: tuple[Vector, Generator]) -> Scanned:

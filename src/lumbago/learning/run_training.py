@@ -15,21 +15,23 @@ from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.detector_task import DetectorTask
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
-from lumbago.learning.grader_network import LITE0, SVM
+from lumbago.learning.grader_network import FITTED, LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
 from lumbago.learning.locator_network import check_locator, is_detector
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.places import Places
+from lumbago.learning.pretrain_task import PretrainTask
 from lumbago.learning.run_log import read_log
 from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
 from lumbago.learning.study_grader_task import StudyGraderTask
+from lumbago.learning.starts import check_start, start_of
 from lumbago.learning.train import Course, Progress, Task, train
-from lumbago.learning.train_svm import svm_sentence, train_svm
+from lumbago.learning.train_fit import fit_sentence, train_fit
 from lumbago.learning.write_card import Training, write_card
 from lumbago.pipeline.crop_patches import PLACE
 
@@ -50,12 +52,13 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
 def train_model(experiment: Experiment, places: Places, progress: Progress, *, resume: bool) -> Path:
     """As `run_training`, from an experiment that was already read. Under torchrun the first process alone writes.
-    With `places.few_shot` only heads are fitted, and a support vector machine is fitted as a whole."""
+    With `places.few_shot` only heads are fitted, and a network of `FITTED` is fitted as a whole."""
     torch.set_num_threads(places.threads)
     if places.few_shot:
         return train_few_shot(experiment, places, resume=resume)
-    if experiment.network == SVM and experiment.kind == "grader":
-        return train_svm(experiment, places, resume=resume)
+    if experiment.network in FITTED and experiment.kind == "grader":
+        return train_fit(experiment, places, resume=resume)
+    check_start(experiment, places.data)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
@@ -135,8 +138,10 @@ def _finish(experiment: Experiment, task: Task, places: Places, made: tuple[list
         **({"validation_loss": [round(state.best_loss, 5) for state in states]} if experiment.validate_every else {}),
         **told,
     }
-    seen = {"patients": write_seen(places.run / "model", read_memberships(places.run))}
-    training = Training(experiment, places.command, seconds, task.sample_counts(), {**course, **seen})
+    start = start_of(experiment)
+    seen = {"patients": write_seen(places.run / "model", read_memberships(places.run), start)}
+    card = None if start is None else start.card
+    training = Training(experiment, places.command, seconds, task.sample_counts(), {**course, **seen}, card)
     write_card(places.run / "model", facts, training)
     (places.run / "training.json").write_text(json.dumps({"seconds": seconds, **course}, indent=1), encoding="utf8")
     for member, state in enumerate(states):
@@ -158,8 +163,8 @@ def training_sentence(run: Path) -> str:
         raise UnreadableInput(f"no finished training in {run}", "training.json") from error
     if "few_shot" in told:
         return few_shot_sentence(told)
-    if SVM in told:
-        return svm_sentence(told)
+    if sentence := fit_sentence(told):
+        return sentence
     steps = ", ".join(map(str, told["steps_done"]))
     return f"{steps} steps in {told['seconds']:.0f} s, {told['waiting_share']:.1%} of it waiting for data"
 
@@ -177,5 +182,9 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
     return task(experiment, *grader_samples(data_of(experiment), places.sources))
 
 
-TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {"locator": _locator_task, "grader": _grader_task}
+TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {
+    "locator": _locator_task,
+    "grader": _grader_task,
+    "pretrain": PretrainTask.read,
+}
 """What can be trained, by the kind of an experiment: how its task is made."""

@@ -145,7 +145,7 @@ class StudySampler:
         made = is_made(patch.volume.headers[0].patient_id)
         return GradedPatch(
             MADE if made else study.source, study.patient, f"{study.source}:{study.name}", patch.level, volume, frame,
-            patch.reference, grades, patch.scale, patch.side,
+            patch.reference, grades, patch.scale, patch.side, measures=patch.measures,
         )  # fmt: skip
 
 

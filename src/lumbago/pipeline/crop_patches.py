@@ -14,8 +14,10 @@ from lumbago.anatomy.findings import Point
 from lumbago.dicom.patient_geometry import sample_plane
 from lumbago.dicom.volume import Volume
 from lumbago.errors import ModelRefused
+from lumbago.pipeline.bright_areas import bright_areas
 from lumbago.pipeline.classical_features import classical_features
 from lumbago.pipeline.measure_spine import SignalReference
+from lumbago.pipeline.measured_features import UNKNOWN, Measures
 from lumbago.pipeline.normalise import Picture, local_contrast
 
 Vector = Float64[np.ndarray, "3"]
@@ -31,6 +33,8 @@ in one picture."""
 
 _PICTURED: Final = (56, 80, 0.9)
 """Rows, columns and millimetres of what is shown as a place that was graded in a picture of the study."""
+MEASURED: Final = "measured"
+"""The views of a grader that is given no pixels, but what was measured of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ class PatchRecipe:
         rows, columns, pixel_mm = _PICTURED if self.sees == PICTURE else (self.rows, self.columns, self.pixel_mm)
         return replace(self, rows=rows, columns=columns, pixel_mm=pixel_mm, sees=PLACE, also_on=())
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the grader is given what was measured of the place."""
+        return self.views == MEASURED
+
     def scaled(self, factor: float) -> "PatchRecipe":
         """The same pixels over a larger or smaller piece of the body."""
         return replace(self, pixel_mm=self.pixel_mm * factor)
@@ -128,14 +137,21 @@ def _plane(volume: Volume, index: int, frame: PatchFrame, recipe: PatchRecipe) -
 
 
 def patch_views(
-    patch: Float32[np.ndarray, "slices rows columns"], reference: SignalReference | None, recipe: PatchRecipe
+    patch: Float32[np.ndarray, "slices rows columns"],
+    reference: SignalReference | None,
+    recipe: PatchRecipe,
+    measures: Measures | None = None,
 ) -> Float32[np.ndarray, "..."]:
     """What a grader is given of a patch, by the recipe's row of `VIEWS`. Without a reference the patch's own 99th
     percentile and median stand in.
+
+    Args:
+        measures: of the place, where the recipe `is_measured`; they come first.
     """
     if reference is None:
         reference = SignalReference(max(float(np.percentile(patch, 99)), 1e-6), max(float(np.median(patch)), 1e-6))
-    return VIEWS[recipe.views](patch, reference, recipe.pixel_mm)
+    views = VIEWS[recipe.views](patch, reference, recipe.pixel_mm)
+    return np.concatenate([UNKNOWN if measures is None else measures, views]) if recipe.is_measured else views
 
 
 def three_views(patch: Patch, reference: SignalReference, pixel_mm: float) -> Channels:
@@ -160,9 +176,15 @@ def classical_views(patch: Patch, reference: SignalReference, pixel_mm: float) -
     return classical_features(three_views(patch, reference, pixel_mm))
 
 
+def area_views(patch: Patch, reference: SignalReference, pixel_mm: float) -> Float32[np.ndarray, " areas"]:
+    """The sizes of what is bright about the middle; `patch_views` puts what was measured of the place before them."""
+    return bright_areas(patch / np.float32(reference.bright), pixel_mm)
+
+
 VIEWS: Final[Mapping[str, Callable[[Patch, SignalReference, float], Float32[np.ndarray, "..."]]]] = {
     "three": three_views,
     "byte": byte_views,
     "classical": classical_views,
+    MEASURED: area_views,
 }
 """What a grader can be given of a patch, by the name that stands on its card."""

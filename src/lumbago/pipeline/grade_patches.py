@@ -115,10 +115,12 @@ def _run_on_places(
     model: Model, patches: Sequence[PlacedPatch], votes: Sequence[Sequence[Patch]]
 ) -> dict[str, Float32[np.ndarray, "patches ..."]]:
     recipe = PatchRecipe.of(model.card.inputs)
-    views = np.stack(
-        [patch_views(vote, patch.reference, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row]
-    )
+    views = np.stack([_views(patch, vote, recipe) for patch, row in zip(patches, votes, strict=True) for vote in row])
     return {name: _averaged(values, recipe.votes) for name, values in model.run(views).items()}
+
+
+def _views(patch: PlacedPatch, vote: Patch, recipe: PatchRecipe) -> Float32[np.ndarray, "..."]:
+    return patch_views(vote, patch.reference, recipe, patch.measures if recipe.is_measured else None)
 
 
 def crop_votes(patch: PlacedPatch, recipe: PatchRecipe) -> list[Patch]:

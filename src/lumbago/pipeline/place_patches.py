@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from lumbago.anatomy.conditions import Role
@@ -11,6 +12,7 @@ from lumbago.pipeline.crop_patches import PatchFrame, Vector
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
 from lumbago.pipeline.locate_points import LocatedPoint
 from lumbago.pipeline.measure_spine import SignalReference, fat_references, signal_references
+from lumbago.pipeline.measured_features import UNKNOWN, Measures, measure_place
 
 BEHIND_DISC_MM: Final = 5.0
 
@@ -47,7 +49,8 @@ class PlacedPatch:
 
     `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch; `scale` is that of the
     location: where the stated pixel size is not believed, a patch covers as much of the body all the same. `doubt` says
-    why nothing there may be graded, or is empty.
+    why nothing there may be graded, or is empty. `location` is the series whose tissues are measured there, None for
+    none.
     """
 
     level: str
@@ -59,6 +62,14 @@ class PlacedPatch:
     reference: SignalReference | None
     scale: float = 1.0
     doubt: str = ""
+    location: SpineLocation | None = None
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured of the place, when it is asked for."""
+        if self.location is None or self.reference is None:
+            return UNKNOWN
+        return measure_place(self.location, self.disc, self.reference)
 
 
 def disc_frame(disc: LocatedDisc, scale: float) -> PatchFrame:
@@ -114,6 +125,7 @@ def _along_the_middle(
             disc,
             references[disc.level],
             location.scale,
+            location=location,
         )
         for disc in discs
     ]
