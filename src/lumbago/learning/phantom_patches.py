@@ -27,7 +27,7 @@ from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import SAC, Tissue
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
-from lumbago.pipeline.place_patches import BEHIND_DISC_MM
+from lumbago.pipeline.place_patches import BEHIND_DISC_MM, SEEN_ON
 
 Vector = Float64[np.ndarray, "3"]
 Grades = dict[tuple[str, Side | None], dict[str, int]]
@@ -41,11 +41,12 @@ _KEPT_NORMALS: Final = 0.35
 
 @dataclass(frozen=True, slots=True)
 class PatchScan:
-    """How closely phantoms are scanned around a site: the finest pixel, and the sub-slices that a slice is averaged
-    over."""
+    """How closely phantoms are scanned around a site: the finest pixel, the sub-slices that a slice is averaged over,
+    and an odd number of slices."""
 
     finest_mm: float
     sub_slices: int
+    slices: int = 3
 
 
 FINE: Final = PatchScan(0.55, 3)
@@ -70,14 +71,19 @@ def phantom_patches(experiment: Experiment, how: Preparation = ALONE) -> list[Gr
 
     Contrast is physical for half of the phantoms and drawn freely for the others.
     """
-    wanted = (experiment.conditions, experiment.anchor, experiment.reader_noise)
+    wanted = (experiment.conditions, (experiment.anchor, experiment.slices), experiment.reader_noise)
     seeds = range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms)
     pieces = [Piece(_training_patches, (seed, *wanted), (seed, *wanted)) for seed in seeds]
     return kept_samples(pieces, GradedPatch.of_parts, how, "phantom patches")
 
 
-def _training_patches(seed: int, conditions: tuple[str, ...], anchor: str, reader_noise: bool) -> Iterator[GradedPatch]:
-    for site, patch in _patches_of(seed, (conditions, anchor), FINE, _KEPT_NORMALS):
+def _training_patches(
+    seed: int, conditions: tuple[str, ...], where: tuple[str, int], reader_noise: bool
+) -> Iterator[GradedPatch]:
+    """`where` is the anchor and how many slices a patch has."""
+    anchor, slices = where
+    how = replace(FINE, slices=max(FINE.slices, slices))
+    for site, patch in _patches_of(seed, (conditions, anchor), how, _KEPT_NORMALS):
         if reader_noise:
             yield replace(patch, grades=read_grades(sample_spine(seed), conditions)[site.level, site.side])
         else:
@@ -102,7 +108,7 @@ def _patches_of(
     for site in SITES[anchor](study):
         grades = truth[site.level, site.side]
         if any(grades.values()) or rng.random() < kept_normals:
-            yield site, _patch(study, (CONDITIONS[conditions[0]].source, how), site, grades, rng)
+            yield site, _patch(study, (SEEN_ON[anchor], how), site, grades, rng)
 
 
 def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> Grades:
@@ -139,16 +145,16 @@ def _patch(
 
 
 def _scan_around(study: PhantomStudy, role: Role, how: PatchScan, where: tuple[Vector, Generator]) -> Scanned:
-    """Three slices of the series' own kind, on a small field of view about a point, the middle one passing near it."""
+    """A few slices of the series' own kind, on a small field of view about a point, the middle one passing near it."""
     point, rng = where
     scan = study.scans[role]
     group, _ = study.nearest_slice(role, (float(point[0]), float(point[1]), float(point[2])))
     planes = scan.groups[group]
     pixel_mm = max(scan.pixel_mm, how.finest_mm)
     pixels = round(_FIELD_MM / pixel_mm / 2) * 2
-    shift = float(rng.uniform(-0.5, 0.5)) - 1.0
+    shift = float(rng.uniform(-0.5, 0.5)) - how.slices // 2
     center = point + shift * planes.spacing * np.array(planes.normal)
-    near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, 3, planes.spacing)
+    near = SliceGroup(_triple(center), planes.along, planes.down, planes.normal, how.slices, planes.spacing)
     disturbance = replace(scan.disturbance, sub_slices=min(scan.disturbance.sub_slices, how.sub_slices))
     small = replace(scan, rows=pixels, columns=pixels, pixel_mm=pixel_mm, groups=(near,), disturbance=disturbance)
     return scan_slices(study.spine, small, 0)
@@ -234,10 +240,23 @@ def _recess_sites(study: PhantomStudy) -> list[Site]:
     return sites
 
 
+def _axial_disc_sites(study: PhantomStudy) -> list[Site]:
+    """On the planes of the axial series, as they are displayed."""
+    sites = []
+    for disc in _graded_discs(study):
+        group, _ = study.nearest_slice("axial_t2", disc.center_lps_mm)
+        planes = study.scans["axial_t2"].groups[group]
+        sites.append(
+            Site(disc.level, None, np.array(disc.center_lps_mm), np.array(planes.along), np.array(planes.down))
+        )
+    return sites
+
+
 SITES: Final[Mapping[str, Callable[[PhantomStudy], list[Site]]]] = {
     "disc": _disc_sites,
     "canal": _canal_sites,
     "foramen": _foramen_sites,
     "recess": _recess_sites,
+    "axial_disc": _axial_disc_sites,
 }
 """The sites of each anchor of a grader's card."""
