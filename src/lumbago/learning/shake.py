@@ -93,7 +93,8 @@ MIRRORED: Final[Mapping[str, Callable[[Patch], Patch]]] = {
 }
 """The same place of a patient whose left and right are exchanged, by anchor: a left foramen becomes a right one, with
 the left one's grade. Sagittal slices come in the opposite order. A recess looks the same, because its frame runs
-outward on both sides: right ones are mirrored wherever patches are placed. A disc on axial slices is turned over in its picture."""
+outward on both sides: right ones are mirrored wherever patches are placed. A disc on axial slices is turned
+over in its picture."""
 
 
 def rescanned_views(patch: Patch, reference: SignalReference | None, spec: Scanner, recipe: PatchRecipe) -> Views:

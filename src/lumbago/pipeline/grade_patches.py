@@ -9,11 +9,13 @@ from jaxtyping import Float32
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
+from lumbago.anatomy.levels import Side
 from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.measure_spine import measure_disc
-from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, PlacedPatch
+from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
 
 Patch = Float32[np.ndarray, "slices rows columns"]
 
@@ -32,13 +34,28 @@ class Graded:
 
 
 def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
-    """Grades every condition of every model wherever its patches could be placed."""
+    """Grades every condition of every model wherever its patches could be placed, one finding for each place."""
     graded = []
     for model in models:
         patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
         if patches:
             graded += _grade(model, patches)
+    graded = _one_each(graded)
     return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
+
+
+def _one_each(graded: Sequence[Graded]) -> list[Graded]:
+    """One of each condition, level and side: where several models graded it, their answers joined, with the map of the
+    one whose evidence is kept."""
+    places: dict[tuple[str, str, Side | None], list[Graded]] = {}
+    for item in graded:
+        places.setdefault((item.finding.condition, item.finding.level, item.finding.side), []).append(item)
+    joined = []
+    for items in places.values():
+        finding = join_series([item.finding for item in items])
+        heat = next(item.heat for item in items if item.finding.evidence is finding.evidence)
+        joined.append(Graded(finding, heat))
+    return joined
 
 
 def _degeneration(pfirrmann: Graded) -> Graded | None:
@@ -164,8 +181,8 @@ def _finding(
         grade=max(probabilities, key=lambda grade: probabilities[grade]),
         probabilities=probabilities,
         expected_grade=None if expected is None else round(expected, 2),
-        evidence=_evidence(condition, patch, recipe),
-        measurements=_measurements(patch),
+        evidence=_evidence(patch, recipe),
+        measurements=_measurements(patch) if SEEN_ON[recipe.anchor] != "axial_t2" else {},
         model=model.card.name,
         trained_on=model.card.trained_on,
     )
@@ -181,18 +198,22 @@ def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
     return measure_disc(replace(patch.disc, canal_mm=None) if is_at_end else patch.disc)
 
 
-def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
+def _evidence(patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
+    """Where it was seen; the outline of the disc, if it lies on the same series."""
+    role = SEEN_ON[recipe.anchor]
     header = patch.volume.headers[min(max(patch.frame.slice_index, 0), len(patch.volume.headers) - 1)]
     return Evidence(
         series_instance_uid=header.series_instance_uid,
         sop_instance_uid=header.sop_instance_uid,
         frame=header.frame,
-        role=condition.source,
+        role=role,
         point_lps_mm=_rounded(patch.point_lps_mm),
         box_lps_mm=tuple(
             _rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe.scaled(1 / patch.scale))
         ),  # type: ignore[arg-type]
-        outline=tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm) if patch.side is None else (),
+        outline=()
+        if patch.side or role == "axial_t2"
+        else tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm),
     )
 
 
