@@ -270,6 +270,7 @@ def test_sagittal_and_axial_answers_become_one_finding(spine_found: LocatedSpine
     finding = findings_of(graded, ZONES[0])["L4/L5"]
     odds = np.sqrt(9 * 0.4 / 0.6)
     assert finding.probabilities["present"] == pytest.approx(odds / (1 + odds), abs=1e-3)
+    assert set(finding.details) == {"slices_counted", "on_two_consecutive_slices", "slices_looked_at", "part", "series"}
     assert finding.details["series"] == pytest.approx({"sagittal_t2": 0.4, "axial_t2": 0.9})
     assert finding.evidence is not None and finding.evidence.role == "axial_t2"
     assert finding.model == "axial_disc-rule" and finding.grade == "present"
@@ -281,6 +282,21 @@ def test_without_axial_slices_the_sagittal_answer_stands_alone(spine_found: Loca
     lone = replace(spine_found, recesses={})
     both, one = ([item.finding for item in grade_patches(row, lone)] for row in ([sagittal, axial], [sagittal]))
     assert both == one and len(one) == len(ZONES) * len(LEVELS)
+
+
+def test_of_a_spot_its_part_and_slices_are_said(spine_found: LocatedSpine) -> None:
+    """The rule says it is there on every slice; its map peaks in the upper left corner, in front of the disc."""
+    graded = grade_patches([grader(*ZONES, anchor="disc", slices=3, logits=LIKELY)], spine_found)
+    zone, hernia = (findings_of(graded, name)["L3/L4"] for name in ZONES)
+    assert zone.details == {
+        "slices_counted": 3, "on_two_consecutive_slices": True, "slices_looked_at": 3, "part": "anterior",
+    }  # fmt: skip
+    assert hernia.details == {}
+
+
+def test_of_a_spot_that_is_not_there_nothing_is_said(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader(*ZONES, anchor="disc", slices=3, logits=UNSURE)], spine_found)
+    assert {len(item.finding.details) for item in graded} == {0}
 
 
 # --- what is withheld ------------------------------------------------------------------------------------------------

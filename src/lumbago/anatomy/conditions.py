@@ -93,6 +93,7 @@ class Condition:
         scale: its grades.
         source: the role of the series that it is read from; also_from: other roles that can show it, each graded by a
             model of its own and joined (`pipeline.join_series`).
+        is_spot: small enough to lie on a few slices of a disc; how many, and where, is said of it.
         sided: graded for left and right apart.
         definition: what the grade means, with its source.
     """
@@ -105,6 +106,7 @@ class Condition:
     sided: bool
     definition: str
     also_from: tuple[Role, ...] = ()
+    is_spot: bool = False
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -137,7 +139,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
                   also_from=("axial_t2",)),
         Condition("high_intensity_zone", "high-intensity zone", "HIZ", PRESENCE, "sagittal_t2", False,
                   "bright spot in the dark annulus on T2, clear of the nucleus, Aprill and Bogduk 1992",
-                  also_from=("axial_t2",)),
+                  also_from=("axial_t2",), is_spot=True),
         Condition("narrowing", "disc narrowing", "narrowing", PRESENCE, "sagittal_t2", False,
                   "loss of disc height against the neighbours"),
         Condition("bulging", "disc bulging", "bulging", PRESENCE, "sagittal_t2", False,

@@ -16,6 +16,7 @@ from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.measure_spine import measure_disc
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
+from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, slice_details
 
 Patch = Float32[np.ndarray, "slices rows columns"]
 
@@ -89,8 +90,25 @@ def _grade(model: Model, patches: Sequence[PlacedPatch]) -> list[Graded]:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
             heat = None if reason else values.heat(name, number)
-            graded.append(Graded(_abstained(finding, reason) if reason else finding, heat))
+            item = Graded(_abstained(finding, reason) if reason else finding, heat)
+            graded.append(_with_spot(item, model, patch) if CONDITIONS[name].is_spot else item)
     return graded
+
+
+def _with_spot(item: Graded, model: Model, patch: PlacedPatch) -> Graded:
+    """Of an abnormal finding that is a spot: the part of the disc where its map is strongest, and the slices that show
+    it when the grader sees them one by one."""
+    finding, recipe = item.finding, PatchRecipe.of(model.card.inputs)
+    if not finding.is_abnormal:
+        return item
+    believed = recipe.scaled(1 / patch.scale)
+    alone = each_alone(patch.volume, patch.frame, believed)
+    seen = predict(model, [patch] * len(alone), [[one] * recipe.votes for one in alone])
+    details = slice_details(1 - seen.probabilities[finding.condition][:, 0])
+    if item.heat is not None:
+        peak = peak_lps_mm(item.heat, patch.frame, believed)
+        details["part"] = part_of_disc(peak, patch.disc.center_lps_mm, patch.disc.frame.back)
+    return replace(item, finding=replace(finding, details=details))
 
 
 @dataclass(frozen=True, eq=False)
