@@ -270,7 +270,7 @@ def test_sagittal_and_axial_answers_become_one_finding(spine_found: LocatedSpine
     finding = findings_of(graded, ZONES[0])["L4/L5"]
     odds = np.sqrt(9 * 0.4 / 0.6)
     assert finding.probabilities["present"] == pytest.approx(odds / (1 + odds), abs=1e-3)
-    assert set(finding.details) == {"slices_counted", "on_two_consecutive_slices", "slices_looked_at", "part", "series"}
+    assert set(finding.details) == {"slices_counted", "on_two_consecutive_slices", "slices_looked_at", "series"}
     assert finding.details["series"] == pytest.approx({"sagittal_t2": 0.4, "axial_t2": 0.9})
     assert finding.evidence is not None and finding.evidence.role == "axial_t2"
     assert finding.model == "axial_disc-rule" and finding.grade == "present"
@@ -292,6 +292,8 @@ def test_of_a_spot_its_part_and_slices_are_said(spine_found: LocatedSpine) -> No
         "slices_counted": 3, "on_two_consecutive_slices": True, "slices_looked_at": 3, "part": "anterior",
     }  # fmt: skip
     assert hernia.details == {}
+    axial = findings_of(grade_patches([grader(*ZONES, anchor="axial_disc", logits=LIKELY)], spine_found), ZONES[0])
+    assert "part" not in axial["L3/L4"].details
 
 
 def test_of_a_spot_that_is_not_there_nothing_is_said(spine_found: LocatedSpine) -> None:

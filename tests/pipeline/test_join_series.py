@@ -64,6 +64,13 @@ def test_sizes_and_training_data_of_both_are_kept() -> None:
     assert joined.trained_on == "real and phantoms"
 
 
+def test_details_are_those_of_the_surer_and_what_it_does_not_say() -> None:
+    sagittal = replace(answer("sagittal_t2", 0.4, 0.6), details={"part": "posterior", "slices_counted": 3})
+    axial = replace(answer("axial_t2", 0.1, 0.9), details={"slices_counted": 1})
+    joined = join_series([sagittal, axial])
+    assert {**joined.details, "series": {}} == {"part": "posterior", "slices_counted": 1, "series": {}}
+
+
 shares = st.floats(0.0, 1.0).map(lambda value: round(value, 4))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,9 +23,9 @@ def join_series(findings: Sequence[Finding]) -> Finding:
 
     Those that were withheld do not count beside one that was not; all withheld, the first stands. Of the others the
     probabilities are averaged as logarithms and made to sum to 1 again (the logarithmic opinion pool of Genest and
-    Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence,
-    model and details are those of the surest; among the details stands the probability of an abnormal grade on each
-    series.
+    Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence
+    and model are those of the surest, and so are the details, where it has them; among them stands the probability of
+    an abnormal grade on each series.
     """
     given = [finding for finding in findings if not finding.abstained]
     if len(given) < 2:
@@ -41,10 +41,15 @@ def join_series(findings: Sequence[Finding]) -> Finding:
         grade=max(values, key=lambda grade: values[grade]),
         probabilities=values,
         expected_grade=None if expected is None else round(expected, 2),
-        details={**surest.details, SERIES: answers},
+        details={**_details(given), **surest.details, SERIES: answers},
         measurements={name: size for row in given for name, size in row.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
+
+
+def _details(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Whatever any of them says, the first to say it being heard."""
+    return {name: value for row in reversed(findings) for name, value in row.details.items()}
 
 
 def _role(finding: Finding) -> Role | None:
