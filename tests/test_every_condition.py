@@ -57,8 +57,10 @@ def test_a_scale_says_everything_of_every_grade(condition: Condition) -> None:
 
 @every_condition
 def test_the_source_is_a_role(condition: Condition) -> None:
-    assert condition.source in ROLES
-    assert ROLE_TITLES[condition.source]
+    assert set(condition.roles) <= set(ROLES)
+    assert condition.roles[0] == condition.source
+    assert len(set(condition.roles)) == len(condition.roles)
+    assert all(ROLE_TITLES[role] for role in condition.roles)
 
 
 @every_condition
@@ -72,7 +74,7 @@ def test_sides(condition: Condition) -> None:
 @every_condition
 def test_the_reference_says_where_it_is_read_from(condition: Condition) -> None:
     (row,) = re.findall(rf"^\| `{condition.name}` \|(.*)\|$", PAGE, re.M)
-    assert row.split("|")[-1].strip() == ROLE_TITLES[condition.source]
+    assert row.split("|")[-1].strip() == " and ".join(ROLE_TITLES[role] for role in condition.roles)
 
 
 def shown(findings: StudyFindings) -> str:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import LumbagoError, SettingsRefused, UsageError
 from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import SCORERS, run_evaluation
 from lumbago.learning.run_training import TASKS, run_training
-from lumbago.pipeline.place_patches import ANCHORS
+from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 
@@ -24,6 +25,7 @@ def test_every_experiment_can_be_read(path: Path) -> None:
     assert set(experiment.sources) <= set(SOURCES)
     assert experiment.sources or experiment.phantoms
     assert bool(experiment.conditions) == (experiment.kind == "grader")
+    assert all(SEEN_ON[experiment.anchor] in CONDITIONS[name].roles for name in experiment.conditions)
     assert experiment.fold == -1, "the left-out fold is said on the command line"
 
 

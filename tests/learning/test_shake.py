@@ -16,6 +16,7 @@ from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.phantom_patches import phantom_patches
 from lumbago.learning.shake import MIRRORED, Shake, draw_shake, shaken_patch
 from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.place_patches import SEEN_ON
 
 USUAL = Experiment("x", "grader", conditions=("pfirrmann", "bulging"), patch=(32, 48), slices=3, batch=4)
 PLAIN = Scanner((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 1.0, (0.0,) * 4, 0.0, 0.0, 1, None)
@@ -79,20 +80,27 @@ def test_shares_are_kept() -> None:
 def mirrored_patient(sample: GradedPatch, anchor: str) -> GradedPatch:
     """The same place of the patient seen in a mirror: x, to his left, becomes x to his right."""
     mirror = np.diag([-1.0, 1.0, 1.0])
-    upright = canonical_axial if anchor == "recess" else canonical_sagittal
+    upright = canonical_axial if SEEN_ON[anchor] == "axial_t2" else canonical_sagittal
     volume = upright(replace(sample.volume, affine=np.diag([-1.0, 1.0, 1.0, 1.0]) @ sample.volume.affine))
     frame = sample.frame
     center = mirror @ frame.center_lps_mm
     index = round(float(volume.to_ijk(volume.to_lps_mm(volume.to_ijk(center)))[0]))
-    return replace(sample, held=volume, frame=PatchFrame(index, center, mirror @ frame.along, mirror @ frame.down))
+    along = mirror @ frame.along * (-1.0 if anchor == "axial_disc" else 1.0)
+    return replace(sample, held=volume, frame=PatchFrame(index, center, along, mirror @ frame.down))
 
 
 @pytest.mark.parametrize(
     "condition, anchor",
-    [("neural_foraminal_narrowing", "foramen"), ("subarticular_stenosis", "recess"), ("pfirrmann", "disc")],
+    [
+        ("neural_foraminal_narrowing", "foramen"),
+        ("subarticular_stenosis", "recess"),
+        ("pfirrmann", "disc"),
+        ("herniation", "axial_disc"),
+    ],
 )
 def test_a_mirrored_patch_is_that_of_the_mirrored_patient(condition: str, anchor: str) -> None:
-    """Of phantoms, by turning the world around instead of the patch. Columns at a recess still run outward."""
+    """Of phantoms, by turning the world around instead of the patch. Columns at a recess still run outward,
+    those of an axial disc to his left."""
     experiment = Experiment("x", "grader", conditions=(condition,), anchor=anchor, phantoms=1, phantom_seed=11)
     sample = phantom_patches(experiment)[0]
     sample = replace(sample, frame=replace(sample.frame, slice_index=1))

@@ -37,9 +37,10 @@ class RuleGrader(Model):
 def grader(
     *conditions: str, anchor: str, votes: int = 1, slices: int = 1, calibration: float = 1.0, **rule: Any
 ) -> RuleGrader:
-    """Grades the conditions on patches of 32 x 40 pixels of 0.6 mm."""
+    """Grades the conditions on patches of 32 x 40 pixels of 0.6 mm; of 1.5 mm where a disc fills so little."""
     outputs = {name: CONDITIONS[name].scale.grades for name in conditions}
-    inputs = {"anchor": anchor, "rows": 32, "columns": 40, "pixel_mm": 0.6, "slices": slices, "votes": votes}
+    pixel_mm = 1.5 if anchor == "axial_disc" else 0.6
+    inputs = {"anchor": anchor, "rows": 32, "columns": 40, "pixel_mm": pixel_mm, "slices": slices, "votes": votes}
     card = Card(
         f"{anchor}-rule", "1", "0" * 64, "grader", "phantoms", "", outputs, inputs,
         dict.fromkeys(conditions, calibration), {},

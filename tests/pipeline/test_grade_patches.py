@@ -10,17 +10,18 @@ from painted_spine import DISCS, PaintedLocator, axial_block
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Finding
-from lumbago.anatomy.levels import LEVELS
+from lumbago.anatomy.levels import LEVELS, SIDES
+from lumbago.dicom.patient_geometry import distance_to_slice_mm
 from lumbago.pipeline.classical_features import FEATURES
 from lumbago.pipeline.explain_grades import explain_grades
 from lumbago.pipeline.grade_patches import Graded, grade_patches
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
-from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine, disc_frame, recess_frame
+from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
 
 ANCHORED = {
     "disc": ("pfirrmann", "modic"), "canal": ("spinal_canal_stenosis",), "foramen": ("neural_foraminal_narrowing",),
-    "recess": ("subarticular_stenosis",),
+    "recess": ("subarticular_stenosis",), "axial_disc": ("herniation", "high_intensity_zone"),
 }  # fmt: skip
 FOUR = {"pfirrmann": tuple(np.log([0.02, 0.08, 0.2, 0.6, 0.1]))}
 
@@ -60,7 +61,7 @@ def rows_of(level: str) -> slice:
 
 
 def test_every_anchor_of_a_condition_is_tested_here() -> None:
-    assert set(ANCHORED) == set(ANCHORS)
+    assert set(ANCHORED) == set(ANCHORS) == set(SEEN_ON)
 
 
 @pytest.mark.parametrize("anchor", ANCHORS)
@@ -82,11 +83,11 @@ def test_evidence_names_the_slice_that_was_graded(spine_found: LocatedSpine, anc
         assert evidence is not None
         header = patch.volume.headers[patch.frame.slice_index]
         assert evidence.sop_instance_uid == header.sop_instance_uid
-        assert evidence.role == CONDITIONS[finding.condition].source
+        assert evidence.role == SEEN_ON[anchor] and evidence.role in CONDITIONS[finding.condition].roles
         np.testing.assert_allclose(evidence.point_lps_mm, patch.point_lps_mm, atol=0.006)
         assert evidence.box_lps_mm is not None
         np.testing.assert_allclose(np.mean(evidence.box_lps_mm, axis=0), patch.frame.center_lps_mm, atol=0.01)
-        assert bool(evidence.outline) == (finding.side is None)
+        assert bool(evidence.outline) == (finding.side is None and evidence.role != "axial_t2")
 
 
 def test_a_disc_patch_looks_a_little_behind_the_disc(location: SpineLocation) -> None:
@@ -115,7 +116,35 @@ def test_recess_frames_point_outward(spine_found: LocatedSpine) -> None:
         assert frame.down[1] > 0.9
 
 
-@pytest.mark.parametrize(("role", "kept"), [("sagittal_t1", {"foramen", "recess"}), ("sagittal_t2", {"disc", "canal"})])
+def test_a_disc_on_axial_slices_lies_in_the_middle_of_its_patch(spine_found: LocatedSpine) -> None:
+    """The painted discs lie 3 mm to the patient's left; sagittal slices, 4 mm apart, pass beside their middle."""
+    for disc, patch in zip(DISCS, ANCHORS["axial_disc"](spine_found), strict=True):
+        assert patch.level == disc.level
+        off = patch.frame.center_lps_mm - np.array(disc.center)
+        assert abs(off @ patch.frame.along) < 0.6
+        assert abs(off @ patch.frame.down) < 1.5
+        assert distance_to_slice_mm(patch.volume, patch.frame.slice_index, patch.frame.center_lps_mm) < 2.1
+
+
+def test_a_disc_on_axial_slices_is_not_folded(spine_found: LocatedSpine) -> None:
+    """Columns run to the patient's left, rows to the back, as the picture is displayed."""
+    for patch in ANCHORS["axial_disc"](spine_found):
+        assert patch.side is None
+        assert patch.frame.along[0] > 0.9 and patch.frame.down[1] > 0.9
+
+
+def test_an_unseen_sagittal_error_sideways_is_put_right(spine_found: LocatedSpine) -> None:
+    """The recesses on the axial series say where its middle is."""
+    disc = spine_found.reference.discs[0]
+    recesses = [spine_found.recesses[disc.level, side] for side in SIDES]
+    beside = replace(disc, center_lps_mm=disc.center_lps_mm + np.array([4.0, 0.0, 0.0]))
+    centers = [axial_disc_frame(one, recesses).center_lps_mm for one in (disc, beside)]
+    np.testing.assert_allclose(centers[0], centers[1], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("role", "kept"), [("sagittal_t1", {"foramen", "recess", "axial_disc"}), ("sagittal_t2", {"disc", "canal"})]
+)
 def test_a_missing_series_leaves_its_own_anchors_empty(
     spine_found: LocatedSpine, location: SpineLocation, role: str, kept: set[str]
 ) -> None:
@@ -225,6 +254,51 @@ def test_no_canal_depth_on_the_last_slice(spine_found: LocatedSpine, location: S
     found = findings_of(grade_patches([grader("pfirrmann", anchor="disc")], spine), "pfirrmann")
     assert set(found["L2/L3"].measurements) == {"disc_height_mm", "disc_depth_mm"}
     assert "canal_depth_mm" in found["L3/L4"].measurements
+
+
+# --- several series ---------------------------------------------------------------------------------------------------
+
+ZONES = ("high_intensity_zone", "herniation")
+LIKELY, UNSURE = ({name: tuple(np.log([1 - p, p])) for name in ZONES} for p in (0.9, 0.4))
+
+
+def test_sagittal_and_axial_answers_become_one_finding(spine_found: LocatedSpine) -> None:
+    sagittal, axial = grader(*ZONES, anchor="disc", logits=UNSURE), grader(*ZONES, anchor="axial_disc", logits=LIKELY)
+    graded = grade_patches([sagittal, axial], spine_found)
+    places = [(item.finding.condition, item.finding.level, item.finding.side) for item in graded]
+    assert len(places) == len(set(places)) == len(ZONES) * len(LEVELS)
+    finding = findings_of(graded, ZONES[0])["L4/L5"]
+    odds = np.sqrt(9 * 0.4 / 0.6)
+    assert finding.probabilities["present"] == pytest.approx(odds / (1 + odds), abs=1e-3)
+    assert set(finding.details) == {"slices_counted", "on_two_consecutive_slices", "slices_looked_at", "series"}
+    assert finding.details["series"] == pytest.approx({"sagittal_t2": 0.4, "axial_t2": 0.9})
+    assert finding.evidence is not None and finding.evidence.role == "axial_t2"
+    assert finding.model == "axial_disc-rule" and finding.grade == "present"
+    assert finding.measurements
+
+
+def test_without_axial_slices_the_sagittal_answer_stands_alone(spine_found: LocatedSpine) -> None:
+    sagittal, axial = grader(*ZONES, anchor="disc", logits=UNSURE), grader(*ZONES, anchor="axial_disc", logits=LIKELY)
+    lone = replace(spine_found, recesses={})
+    both, one = ([item.finding for item in grade_patches(row, lone)] for row in ([sagittal, axial], [sagittal]))
+    assert both == one and len(one) == len(ZONES) * len(LEVELS)
+
+
+def test_of_a_spot_its_part_and_slices_are_said(spine_found: LocatedSpine) -> None:
+    """The rule says it is there on every slice; its map peaks in the upper left corner, in front of the disc."""
+    graded = grade_patches([grader(*ZONES, anchor="disc", slices=3, logits=LIKELY)], spine_found)
+    zone, hernia = (findings_of(graded, name)["L3/L4"] for name in ZONES)
+    assert zone.details == {
+        "slices_counted": 3, "on_two_consecutive_slices": True, "slices_looked_at": 3, "part": "anterior",
+    }  # fmt: skip
+    assert hernia.details == {}
+    axial = findings_of(grade_patches([grader(*ZONES, anchor="axial_disc", logits=LIKELY)], spine_found), ZONES[0])
+    assert "part" not in axial["L3/L4"].details
+
+
+def test_of_a_spot_that_is_not_there_nothing_is_said(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader(*ZONES, anchor="disc", slices=3, logits=UNSURE)], spine_found)
+    assert {len(item.finding.details) for item in graded} == {0}
 
 
 # --- what is withheld ------------------------------------------------------------------------------------------------

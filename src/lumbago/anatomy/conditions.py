@@ -91,7 +91,9 @@ class Condition:
         title: as a reader sees it.
         short: column head of a table.
         scale: its grades.
-        source: the role of the series that it is read from.
+        source: the role of the series that it is read from; also_from: other roles that can show it, each graded by a
+            model of its own and joined (`pipeline.join_series`).
+        is_spot: small enough to lie on a few slices of a disc; how many, and where, is said of it.
         sided: graded for left and right apart.
         definition: what the grade means, with its source.
     """
@@ -103,6 +105,13 @@ class Condition:
     source: Role
     sided: bool
     definition: str
+    also_from: tuple[Role, ...] = ()
+    is_spot: bool = False
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Every role that it can be read from, the main one first."""
+        return (self.source, *self.also_from)
 
     @property
     def sides(self) -> tuple[Side | None, ...]:
@@ -126,9 +135,11 @@ CONDITIONS: Final[dict[str, Condition]] = {
         Condition("disc_degeneration", "disc degeneration", "disc", DEGENERATION, "sagittal_t2", False,
                   "from Pfirrmann: 1-2 normal, 3-4 mild to moderate, 5 severe"),
         Condition("herniation", "disc herniation", "herniation", PRESENCE, "sagittal_t2", False,
-                  "protrusion or extrusion beyond the interspace; a bulge is not one (lumbar disc nomenclature 2.0)"),
+                  "protrusion or extrusion beyond the interspace; a bulge is not one (lumbar disc nomenclature 2.0)",
+                  also_from=("axial_t2",)),
         Condition("high_intensity_zone", "high-intensity zone", "HIZ", PRESENCE, "sagittal_t2", False,
-                  "bright spot in the dark annulus on T2, clear of the nucleus, Aprill and Bogduk 1992"),
+                  "bright spot in the dark annulus on T2, clear of the nucleus, Aprill and Bogduk 1992",
+                  also_from=("axial_t2",), is_spot=True),
         Condition("narrowing", "disc narrowing", "narrowing", PRESENCE, "sagittal_t2", False,
                   "loss of disc height against the neighbours"),
         Condition("bulging", "disc bulging", "bulging", PRESENCE, "sagittal_t2", False,

@@ -29,7 +29,7 @@ from lumbago.phantom.tissues import LABELS, SAC, Tissue, training_labels
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
 from lumbago.pipeline.measured_features import Measures, in_order, measure_section
-from lumbago.pipeline.place_patches import BEHIND_DISC_MM
+from lumbago.pipeline.place_patches import BEHIND_DISC_MM, SEEN_ON
 from lumbago.pipeline.tissue_section import SectionPlace, cut_section
 
 Vector = Float64[np.ndarray, "3"]
@@ -74,14 +74,20 @@ def phantom_patches(experiment: Experiment, how: Preparation = ALONE) -> list[Gr
 
     Contrast is physical for half of the phantoms and drawn freely for the others.
     """
-    wanted = (experiment.conditions, experiment.anchor, experiment.reader_noise)
+    slices = max(FINE.slices, experiment.slices)
+    wanted = (experiment.conditions, (experiment.anchor, slices), experiment.reader_noise)
     seeds = range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms)
     pieces = [Piece(_training_patches, (seed, *wanted), (seed, *wanted)) for seed in seeds]
     return kept_samples(pieces, GradedPatch.of_parts, how, "phantom patches")
 
 
-def _training_patches(seed: int, conditions: tuple[str, ...], anchor: str, reader_noise: bool) -> Iterator[GradedPatch]:
-    for site, patch in _patches_of(seed, (conditions, anchor), FINE, _KEPT_NORMALS):
+def _training_patches(
+    seed: int, conditions: tuple[str, ...], where: tuple[str, int], reader_noise: bool
+) -> Iterator[GradedPatch]:
+    """`where` is the anchor and how many slices a patch has."""
+    anchor, slices = where
+    how = replace(FINE, slices=slices)
+    for site, patch in _patches_of(seed, (conditions, anchor), how, _KEPT_NORMALS):
         if reader_noise:
             yield replace(patch, grades=read_grades(sample_spine(seed), conditions)[site.level, site.side])
         else:
@@ -106,7 +112,7 @@ def _patches_of(
     for site in SITES[anchor](study):
         grades = truth[site.level, site.side]
         if any(grades.values()) or rng.random() < kept_normals:
-            yield site, _patch(study, (CONDITIONS[conditions[0]].source, how), site, grades, rng)
+            yield site, _patch(study, (SEEN_ON[anchor], how), site, grades, rng)
 
 
 def true_grades(spine: SpineSpec, conditions: Sequence[str]) -> Grades:
@@ -278,10 +284,23 @@ def _recess_sites(study: PhantomStudy) -> list[Site]:
     return sites
 
 
+def _axial_disc_sites(study: PhantomStudy) -> list[Site]:
+    """On the planes of the axial series, as they are displayed."""
+    sites = []
+    for disc in _graded_discs(study):
+        group, _ = study.nearest_slice("axial_t2", disc.center_lps_mm)
+        planes = study.scans["axial_t2"].groups[group]
+        sites.append(
+            Site(disc.level, None, np.array(disc.center_lps_mm), np.array(planes.along), np.array(planes.down))
+        )
+    return sites
+
+
 SITES: Final[Mapping[str, Callable[[PhantomStudy], list[Site]]]] = {
     "disc": _disc_sites,
     "canal": _canal_sites,
     "foramen": _foramen_sites,
     "recess": _recess_sites,
+    "axial_disc": _axial_disc_sites,
 }
 """The sites of each anchor of a grader's card."""

@@ -76,6 +76,10 @@ def _slices_reversed(patch: Patch) -> Patch:
     return patch[::-1]
 
 
+def _columns_reversed(patch: Patch) -> Patch:
+    return patch[..., ::-1]
+
+
 def _unchanged(patch: Patch) -> Patch:
     return patch
 
@@ -85,10 +89,12 @@ MIRRORED: Final[Mapping[str, Callable[[Patch], Patch]]] = {
     "canal": _slices_reversed,
     "foramen": _slices_reversed,
     "recess": _unchanged,
+    "axial_disc": _columns_reversed,
 }
 """The same place of a patient whose left and right are exchanged, by anchor: a left foramen becomes a right one, with
 the left one's grade. Sagittal slices come in the opposite order. A recess looks the same, because its frame runs
-outward on both sides: right ones are mirrored wherever patches are placed."""
+outward on both sides: right ones are mirrored wherever patches are placed. A disc on axial slices is turned
+over in its picture."""
 
 
 def rescanned_views(patch: Patch, reference: SignalReference | None, spec: Scanner, recipe: PatchRecipe) -> Views:

@@ -42,7 +42,7 @@ class PatchRecipe:
     """What a grader's card says of its input.
 
     Attributes:
-        anchor: what lies in the middle: `disc`, `canal`, `foramen` or `recess`.
+        anchor: what lies in the middle: a row of `place_patches.ANCHORS`.
         rows, columns: size in pixels; pixel_mm: their size.
         slices: neighbouring slices, an odd number; at the edge of a volume the last slice is repeated.
         votes: middle slices that are graded one by one and averaged, an odd number.

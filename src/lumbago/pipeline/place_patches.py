@@ -1,12 +1,15 @@
 """Where each grader looks: the frames of its patches at every level and side."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+
 from lumbago.anatomy.conditions import Role
-from lumbago.anatomy.levels import LEVELS, Side
+from lumbago.anatomy.levels import LEVELS, SIDES, Side
+from lumbago.dicom.patient_geometry import nearest_slice
 from lumbago.dicom.volume import Volume
 from lumbago.pipeline.crop_patches import PatchFrame, Vector
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
@@ -96,6 +99,20 @@ def recess_frame(side: Side, point: LocatedPoint) -> PatchFrame:
     return PatchFrame(point.slice_index, point.point_lps_mm, along, volume.affine[:3, 1] / volume.spacing_mm[1])
 
 
+def axial_disc_frame(disc: LocatedDisc, recesses: Sequence[LocatedPoint]) -> PatchFrame:
+    """About the disc's middle on the axial slice through it, as it is displayed: rows run back, columns to the
+    patient's left on both sides.
+
+    Sideways the middle lies between the recesses that were seen on the axial series: a sagittal slice is millimetres
+    thick, and patients move between series.
+    """
+    volume = recesses[0].volume
+    along, down = (volume.affine[:3, axis] / volume.spacing_mm[axis] for axis in (2, 1))
+    middle = np.mean([point.point_lps_mm for point in recesses], axis=0)
+    center = disc.center_lps_mm + float((middle - disc.center_lps_mm) @ along) * along
+    return PatchFrame(nearest_slice(volume, center), center, along, down)
+
+
 def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
     return _along_the_middle(spine, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm))
 
@@ -161,10 +178,32 @@ def _at_recesses(spine: LocatedSpine) -> list[PlacedPatch]:
     ]
 
 
+def _at_axial_discs(spine: LocatedSpine) -> list[PlacedPatch]:
+    """At every level whose recesses were found: on the same axial volume, on the slice nearest the disc's middle."""
+    placed = []
+    for level in LEVELS:
+        recesses = [spine.recesses[level, side] for side in SIDES if (level, side) in spine.recesses]
+        disc = spine.reference.disc(level)
+        if len(recesses) == len(SIDES) and disc is not None:
+            frame = axial_disc_frame(disc, recesses)
+            placed.append(PlacedPatch(level, None, recesses[0].volume, frame, frame.center_lps_mm, disc, None))
+    return placed
+
+
 ANCHORS: Final[Mapping[str, Callable[[LocatedSpine], list[PlacedPatch]]]] = {
     "disc": _at_discs,
     "canal": _at_canals,
     "foramen": _at_foramina,
     "recess": _at_recesses,
+    "axial_disc": _at_axial_discs,
 }
 """How the patches of a grader are placed, by the anchor on its card."""
+
+SEEN_ON: Final[Mapping[str, Role]] = {
+    "disc": "sagittal_t2",
+    "canal": "sagittal_t2",
+    "foramen": "sagittal_t1",
+    "recess": "axial_t2",
+    "axial_disc": "axial_t2",
+}
+"""The role of the series that an anchor's patches are cut from."""

@@ -1,0 +1,85 @@
+"""Several answers on one place: one finding, that says what each series said."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumbago.anatomy.conditions import CONDITIONS, Role
+from lumbago.anatomy.findings import Evidence, Finding, Measurement
+from lumbago.pipeline.join_series import join_series
+
+SLICE = {"sagittal_t2": "1.2", "axial_t2": "1.3"}
+
+
+def answer(role: Role, *values: float, condition: str = "herniation", trained_on: str = "phantoms") -> Finding:
+    grades = CONDITIONS[condition].scale.grades
+    probabilities = dict(zip(grades, values, strict=True))
+    evidence = Evidence("1", SLICE[role], None, role, (0.0, 0.0, 0.0))
+    return Finding(
+        condition, "L4/L5", None, max(probabilities, key=lambda grade: probabilities[grade]), probabilities,
+        evidence=evidence, model=f"{role} model", trained_on=trained_on,
+    )  # fmt: skip
+
+
+def withheld(finding: Finding) -> Finding:
+    return replace(finding, grade=None, abstained=True, reason="no signal there")
+
+
+def test_one_answer_stays_as_it_is() -> None:
+    lone = answer("sagittal_t2", 0.3, 0.7)
+    assert join_series([lone]) is lone
+
+
+def test_the_surer_series_gives_the_evidence() -> None:
+    joined = join_series([answer("sagittal_t2", 0.6, 0.4), answer("axial_t2", 0.1, 0.9)])
+    assert joined.evidence == answer("axial_t2", 0.1, 0.9).evidence
+    assert joined.model == "axial_t2 model"
+    assert joined.grade == "present"
+    assert joined.details["series"] == {"sagittal_t2": 0.4, "axial_t2": 0.9}
+
+
+def test_a_withheld_answer_does_not_count() -> None:
+    sure = answer("axial_t2", 0.2, 0.8)
+    assert join_series([withheld(answer("sagittal_t2", 0.9, 0.1)), sure]) is sure
+
+
+def test_all_withheld_is_withheld() -> None:
+    both = [withheld(answer("sagittal_t2", 0.9, 0.1)), withheld(answer("axial_t2", 0.2, 0.8))]
+    assert join_series(both) is both[0]
+
+
+def test_two_models_on_one_series_weigh_as_one() -> None:
+    sagittal, axial = answer("sagittal_t2", 0.9, 0.1), answer("axial_t2", 0.2, 0.8)
+    once, twice = join_series([sagittal, axial]), join_series([sagittal, sagittal, axial])
+    assert once.probabilities == pytest.approx(twice.probabilities, abs=2e-4)
+    assert once.details == twice.details
+
+
+def test_sizes_and_training_data_of_both_are_kept() -> None:
+    sized = replace(answer("sagittal_t2", 0.6, 0.4), measurements={"disc_height_mm": Measurement(8.0, 0.5)})
+    joined = join_series([sized, answer("axial_t2", 0.1, 0.9, trained_on="real")])
+    assert joined.measurements == sized.measurements
+    assert joined.trained_on == "real and phantoms"
+
+
+def test_details_are_those_of_the_surer_and_what_it_does_not_say() -> None:
+    sagittal = replace(answer("sagittal_t2", 0.4, 0.6), details={"part": "posterior", "slices_counted": 3})
+    axial = replace(answer("axial_t2", 0.1, 0.9), details={"slices_counted": 1})
+    joined = join_series([sagittal, axial])
+    assert {**joined.details, "series": {}} == {"part": "posterior", "slices_counted": 1, "series": {}}
+
+
+shares = st.floats(0.0, 1.0).map(lambda value: round(value, 4))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shares, shares)
+def test_the_joined_probability_lies_between(sagittal: float, axial: float) -> None:
+    rows = [answer("sagittal_t2", 1 - sagittal, sagittal), answer("axial_t2", 1 - axial, axial)]
+    joined = join_series(rows)
+    assert sum(joined.probabilities.values()) == pytest.approx(1.0, abs=3e-4)
+    assert min(sagittal, axial) - 2e-4 <= joined.probabilities["present"] <= max(sagittal, axial) + 2e-4
+    assert joined.expected_grade == pytest.approx(joined.probabilities["present"], abs=0.006)
+    assert join_series(rows[::-1]).probabilities == joined.probabilities
