@@ -5,7 +5,7 @@ that are made of the same network share it. Nothing here runs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,10 @@ from lumbago.systems import OURS, Part, System
 LOCATING: Final = "spine-locator"
 DISCS: Final = "disc-grader"
 """The parts that learn from patients; the others learn from phantoms alone."""
+
+ZONES: Final = ("zone-grader", "axial-disc-grader")
+"""What every row with a grader of discs learns beside its own parts, as ours does: herniations and high-intensity zones
+on sagittal and on axial slices of phantoms."""
 
 ALL: Final = -1
 """Fold of a model from which no patient is left out."""
@@ -88,8 +92,14 @@ def runs_of(system: System, terms: Terms) -> Runs:
         locator,
         locator if is_one_stage else str(place / DISCS / "{fold}") if has_discs else "",
         {source: str(place / f"{DISCS}-{source}") for source in terms.sources} if has_discs else {},
-        {part.name: str(place / part.name) for part in graders if part.name != DISCS},
+        {name: str(place / name) for name in (*(part.name for part in graders if part.name != DISCS), *_zones(system))},
     )
+
+
+def _zones(system: System) -> tuple[str, ...]:
+    """The parts of `ZONES` that the row has none of, and learns for the comparison."""
+    names = {part.name for part in system.parts if not part.same_as}
+    return tuple(name for name in ZONES if name not in names and DISCS in names)
 
 
 def _locator_name(system: System) -> str:
@@ -133,6 +143,19 @@ def _grader_jobs(system: System, terms: Terms) -> Iterator[Job]:
         else:
             experiment = _read(path, phantoms=terms.phantoms)
             yield Job(name, experiment, Path(runs.others[part.name]), locators, terms.grader_minutes)
+    for zone in _zones(system):
+        experiment = _by_own_network(system, zone, terms)
+        yield Job(f"{system.name} {zone}", experiment, Path(runs.others[zone]), locators, terms.grader_minutes)
+
+
+def _by_own_network(system: System, zone: str, terms: Terms) -> Experiment:
+    """Our experiment of a part, with the network and the patch of the row's grader of discs."""
+    ours = _read(terms.experiments / f"{zone}.toml", phantoms=terms.phantoms)
+    own = _read(experiment_file(system.name, Part(DISCS, ""), terms))
+    kept = {
+        name: getattr(own, name) for name in ("network", "views", "sees", "pretrained", "patch", "pixel_mm", "start")
+    }
+    return replace(ours, **kept)
 
 
 def _read(path: Path, **changes: Any) -> Experiment:

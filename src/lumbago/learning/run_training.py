@@ -28,8 +28,8 @@ from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
-from lumbago.learning.study_grader_task import StudyGraderTask
 from lumbago.learning.starts import check_start, start_of
+from lumbago.learning.study_grader_task import StudyGraderTask
 from lumbago.learning.train import Course, Progress, Task, train
 from lumbago.learning.train_fit import fit_sentence, train_fit
 from lumbago.learning.write_card import Training, write_card
