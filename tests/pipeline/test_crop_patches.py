@@ -11,6 +11,7 @@ from lumbago.errors import ModelRefused
 from lumbago.pipeline.classical_features import classical_features
 from lumbago.pipeline.crop_patches import VIEWS, PatchFrame, PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import SignalReference
+from lumbago.pipeline.measured_features import MEASURES
 
 RECIPE = PatchRecipe("disc", rows=20, columns=30, pixel_mm=0.6, slices=1)
 GRADIENT = np.array([3.0, 5.0, -2.0])
@@ -180,4 +181,5 @@ def test_classical_views_are_the_features_of_the_three() -> None:
 @pytest.mark.parametrize("views", VIEWS)
 def test_a_black_patch_gives_numbers(views: str) -> None:
     recipe = replace(RECIPE, views=views)
-    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, recipe)).all()
+    measures = np.zeros(len(MEASURES), np.float32)
+    assert np.isfinite(patch_views(np.zeros((1, 20, 20), np.float32), None, recipe, measures)).all()

@@ -81,7 +81,7 @@ class GradedPatch:
             "reference": None if self.reference is None else asdict(self.reference),
             "grades": dict(self.grades),
             "scale": self.scale,
-            "measures": None if self.measures is None else self.measures.tolist(),
+            "measures": None if self.measures is None else _known(self.measures),
         }
         return facts, {"volume": volume.array}
 
@@ -104,6 +104,11 @@ class GradedPatch:
             series,
             None if facts["measures"] is None else np.array(facts["measures"], np.float32),
         )
+
+
+def _known(measures: Measures) -> list[float | None]:
+    """What is unknown is nothing: JSON has no NaN."""
+    return [None if np.isnan(value) else value for value in measures.tolist()]
 
 
 def graded_patches(
