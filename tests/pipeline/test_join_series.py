@@ -59,9 +59,17 @@ def test_two_models_on_one_series_weigh_as_one() -> None:
 
 def test_sizes_and_training_data_of_both_are_kept() -> None:
     sized = replace(answer("sagittal_t2", 0.6, 0.4), measurements={"disc_height_mm": Measurement(8.0, 0.5)})
-    joined = join_series([sized, answer("axial_t2", 0.1, 0.9, trained_on="real")])
+    learned = replace(sized, trained_on="real and phantoms")
+    joined = join_series([learned, answer("axial_t2", 0.1, 0.9, trained_on="real")])
     assert joined.measurements == sized.measurements
     assert joined.trained_on == "real and phantoms"
+
+
+def test_what_was_learned_from_patients_stands_beside_what_was_not() -> None:
+    real = answer("sagittal_t2", 0.7, 0.3, trained_on="real")
+    joined = join_series([answer("sagittal_t2", 0.1, 0.9), real, answer("axial_t2", 0.2, 0.8)])
+    assert (joined.probabilities, joined.grade, joined.trained_on) == (real.probabilities, "absent", "real")
+    assert joined.details["series"] == {"sagittal_t2": 0.3, "axial_t2": 0.8}
 
 
 def test_details_are_those_of_the_surer_and_what_it_does_not_say() -> None:

@@ -14,6 +14,9 @@ Probabilities = Mapping[str, float]
 SERIES: Final = "series"
 """Key of `Finding.details` under which the answers of the series stand that were joined."""
 
+_PATIENTS: Final = "real"
+"""What the card of a model that has learned from patients says, with phantoms or without."""
+
 _LEAST: Final = 1e-4
 """What a rounded probability of 0 counts as."""
 
@@ -21,21 +24,23 @@ _LEAST: Final = 1e-4
 def join_series(findings: Sequence[Finding]) -> Finding:
     """The findings of one condition, level and side as one.
 
-    Those that were withheld do not count beside one that was not; all withheld, the first stands. Of the others the
+    Those that were withheld do not count beside one that was not; all withheld, the first stands. Nor do those of
+    models that have learned from phantoms alone count beside one that has learned from patients. Of the others the
     probabilities are averaged as logarithms and made to sum to 1 again (the logarithmic opinion pool of Genest and
     Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence
     and model are those of the surest, and so are the details, where it has them; among them stands the probability of
-    an abnormal grade on each series.
+    an abnormal grade on each series, of those that do not count too.
     """
     given = [finding for finding in findings if not finding.abstained]
     if len(given) < 2:
         return (given or list(findings))[0]
-    series = {role: _pooled(row.probabilities for row in given if _role(row) == role) for role in map(_role, given)}
-    surest = max(given, key=lambda finding: finding.confidence or 0.0)
-    scale, values = surest.scale, _pooled(series.values())
+    counting = [finding for finding in given if _PATIENTS in finding.trained_on] or given
+    surest = max(counting, key=lambda finding: finding.confidence or 0.0)
+    scale, values = surest.scale, _pooled(_by_series(counting).values())
     expected = scale.expected_grade(dict(values))
+    series = _by_series(given) | _by_series(counting)
     answers = {role: _abnormal(scale, answer) for role, answer in series.items() if role is not None}
-    sources = {finding.trained_on for finding in given}
+    sources = {finding.trained_on for finding in counting}
     return replace(
         surest,
         grade=max(values, key=lambda grade: values[grade]),
@@ -45,6 +50,10 @@ def join_series(findings: Sequence[Finding]) -> Finding:
         measurements={name: size for row in given for name, size in row.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
+
+
+def _by_series(findings: Sequence[Finding]) -> dict[Role | None, Probabilities]:
+    return {role: _pooled(row.probabilities for row in findings if _role(row) == role) for role in map(_role, findings)}
 
 
 def _details(findings: Sequence[Finding]) -> dict[str, Any]:
