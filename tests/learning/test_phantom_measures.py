@@ -34,7 +34,7 @@ def test_heights_are_those_that_were_drawn(discs: dict[str, GradedPatch]) -> Non
     depths = {level: row["canal_mm"] / row["canal_to_body"] for level, row in found.items()}
     heights = np.array([found[level]["height_index"] * depths[level] for level in truth])
     np.testing.assert_allclose(heights, list(truth.values()), atol=0.8, rtol=0.1)  # wedges differ along their depth
-    assert np.corrcoef(heights, list(truth.values()))[0, 1] > 0.97
+    assert np.corrcoef(heights, list(truth.values()))[0, 1] > 0.95
 
 
 def test_a_slip_and_a_narrow_canal_stand_out(discs: dict[str, GradedPatch]) -> None:
