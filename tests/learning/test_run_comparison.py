@@ -33,9 +33,10 @@ def terms(out: Path, **changes: object) -> Terms:
 
 
 def test_all_rows_get_the_same(tmp_path: Path) -> None:
-    locators, graders = plan(ROWS, terms(tmp_path))
+    locators, discs, alone, made = plan(ROWS, terms(tmp_path), on_phantoms=True)
+    graders = [*discs, *alone, *made]
     assert {job.minutes for job in locators} == {4.0} and {job.minutes for job in graders} == {2.0}
-    discs = [job for job in graders if job.experiment.sources == ("sudirman", "spider")]
+    assert {job.experiment.sources for job in alone} == {("sudirman",), ("spider",)}
     by_row = {name: [job for job in discs if job.name == f"{name} {DISCS}"] for name in SYSTEMS}
     taught = {name: jobs for name, jobs in by_row.items() if jobs}
     assert len(taught) > 5
@@ -48,13 +49,14 @@ def test_all_rows_get_the_same(tmp_path: Path) -> None:
 
 def test_rows_of_one_locator_share_it(tmp_path: Path) -> None:
     assert runs_of(SYSTEMS["svm"], terms(tmp_path)).locator == runs_of(SYSTEMS[OURS], terms(tmp_path)).locator
-    locators, _ = plan(ROWS, terms(tmp_path))
+    locators, *_, made = plan(ROWS, terms(tmp_path), on_phantoms=False)
+    assert not made
     assert len({job.run for job in locators}) == len(locators)
 
 
 def test_an_experiment_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match=r"no experiment .*spine-locator.toml; expected the folder"):
-        plan(ROWS, terms(tmp_path, experiments=tmp_path))
+        plan(ROWS, terms(tmp_path, experiments=tmp_path), on_phantoms=True)
 
 
 def test_time_becomes_steps_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.systems import OURS, Part, System
@@ -108,10 +107,14 @@ def _locator_name(system: System) -> str:
     return OURS if part.borrowed or system.name == OURS else part.network
 
 
-def plan(systems: Sequence[System], terms: Terms) -> tuple[list[Job], list[Job]]:
-    """The locators, and the graders that need them."""
+def plan(systems: Sequence[System], terms: Terms, *, on_phantoms: bool) -> list[list[Job]]:
+    """What is to be trained, in stages: locators; graders of the folds; those of one source alone; and, if wished,
+    those that learn from phantoms."""
     locators = {job.run: job for system in systems for job in _locator_jobs(system, terms)}
-    return list(locators.values()), [job for system in systems for job in _grader_jobs(system, terms)]
+    folds = [job for system in systems for job in _fold_jobs(system, terms)]
+    alone = [job for system in systems for job in _alone_jobs(system, terms)]
+    made = [job for system in systems for job in _phantom_jobs(system, terms)] if on_phantoms else []
+    return [list(locators.values()), folds, alone, made]
 
 
 def _locator_jobs(system: System, terms: Terms) -> Iterator[Job]:
@@ -124,28 +127,44 @@ def _locator_jobs(system: System, terms: Terms) -> Iterator[Job]:
         yield Job(f"{name} {LOCATING}", experiment, run, "", terms.locator_minutes)
 
 
-def _grader_jobs(system: System, terms: Terms) -> Iterator[Job]:
+def _fold_jobs(system: System, terms: Terms) -> Iterator[Job]:
+    runs, path = runs_of(system, terms), _disc_experiment(system, terms)
+    for fold in range(terms.folds):
+        if path is None:
+            return
+        experiment = _read(path, fold=fold, folds=terms.folds, sources=terms.sources)
+        yield _grader_job(f"{system.name} {DISCS}", experiment, runs.grader.format(fold=fold), (runs, terms))
+
+
+def _alone_jobs(system: System, terms: Terms) -> Iterator[Job]:
+    runs, path = runs_of(system, terms), _disc_experiment(system, terms)
+    for source, run in runs.alone.items():
+        if path is None or len(terms.sources) == 1:
+            return
+        experiment = _read(path, fold=ALL, folds=terms.folds, sources=(source,))
+        yield _grader_job(f"{system.name} {DISCS} {source}", experiment, run, (runs, terms))
+
+
+def _phantom_jobs(system: System, terms: Terms) -> Iterator[Job]:
     runs = runs_of(system, terms)
-    locators = f"{runs.locator}/model"
     for part in system.parts[1:]:
-        if part.same_as:
-            continue
-        path, name = experiment_file(system.name, part, terms), f"{system.name} {part.name}"
-        if part.name == DISCS:
-            for fold in range(terms.folds):
-                experiment = _read(path, fold=fold, folds=terms.folds, sources=terms.sources)
-                run = Path(runs.grader.format(fold=fold))
-                yield Job(name, experiment, run, locators, terms.grader_minutes)
-            if len(terms.sources) > 1:
-                for source, run_of in runs.alone.items():
-                    experiment = _read(path, fold=ALL, folds=terms.folds, sources=(source,))
-                    yield Job(f"{name} {source}", experiment, Path(run_of), locators, terms.grader_minutes)
-        else:
-            experiment = _read(path, phantoms=terms.phantoms)
-            yield Job(name, experiment, Path(runs.others[part.name]), locators, terms.grader_minutes)
+        if part.name in runs.others and part.name not in _zones(system):
+            experiment = _read(experiment_file(system.name, part, terms), phantoms=terms.phantoms)
+            yield _grader_job(f"{system.name} {part.name}", experiment, runs.others[part.name], (runs, terms))
     for zone in _zones(system):
         experiment = _by_own_network(system, zone, terms)
-        yield Job(f"{system.name} {zone}", experiment, Path(runs.others[zone]), locators, terms.grader_minutes)
+        yield _grader_job(f"{system.name} {zone}", experiment, runs.others[zone], (runs, terms))
+
+
+def _grader_job(name: str, experiment: Experiment, run: str, of: tuple[Runs, Terms]) -> Job:
+    runs, terms = of
+    return Job(name, experiment, Path(run), f"{runs.locator}/model", terms.grader_minutes)
+
+
+def _disc_experiment(system: System, terms: Terms) -> Path | None:
+    """Of its grader of discs; None of a row without one, or whose locator grades."""
+    part = next((part for part in system.parts if part.name == DISCS and not part.same_as), None)
+    return experiment_file(system.name, part, terms) if part else None
 
 
 def _by_own_network(system: System, zone: str, terms: Terms) -> Experiment:
@@ -174,8 +193,3 @@ def experiment_file(row: str, part: Part, terms: Terms) -> Path:
     if not path.is_file():
         raise SettingsRefused(f"no experiment {path}", "the folder of the experiments", "name it by --experiments")
     return path
-
-
-def kinds_of(conditions: Sequence[str]) -> list[str]:
-    """Conditions in the order of every table."""
-    return [name for name in CONDITIONS if name in conditions]

@@ -39,6 +39,11 @@ def score_grades(cases: list[GradedCase], folder: Path) -> dict[str, Score]:
 def predict_picture(locator: Model, grader: Model, row: LabelledSlice) -> Iterator[GradedCase]:
     """What the grader says of every graded lumbar level of a picture."""
     spine = LocatedSpine({"sagittal_t2": locate_discs(locator, picture_volume(row))}, {}, {})
+    yield from picture_cases(spine, grader, row)
+
+
+def picture_cases(spine: LocatedSpine, grader: Model, row: LabelledSlice) -> Iterator[GradedCase]:
+    """As `predict_picture`, of a picture whose spine is located."""
     recipe = PatchRecipe.of(grader.card.inputs)
     patches = [patch for patch in ANCHORS[recipe.anchor](spine) if patch.disc.confidence > 0]
     values = predict(grader, patches, [crop_votes(patch, recipe.place) for patch in patches]) if patches else None

@@ -62,11 +62,17 @@ def locate_pictures(model_of: Callable[[str], Model], rows: Iterable[LabelledSli
     """Runs the locator (of the fold that has not seen the patient) on every picture with labelled discs."""
     located = []
     for row in rows:
-        by_count = true_discs(row)
-        truth = {level: by_count[bottom_count(level)] for level in LEVELS if bottom_count(level) in by_count}
-        if by_count:
-            located.append(LocatedPicture(row, locate_discs(model_of(row.patient), picture_volume(row)), truth))
+        if true_discs(row):
+            located.append(
+                LocatedPicture(row, locate_discs(model_of(row.patient), picture_volume(row)), true_levels(row))
+            )
     return located
+
+
+def true_levels(row: LabelledSlice) -> dict[str, TrueDisc]:
+    """Labelled lumbar discs of a slice by level."""
+    by_count = true_discs(row)
+    return {level: by_count[bottom_count(level)] for level in LEVELS if bottom_count(level) in by_count}
 
 
 def places_of(pictures: Sequence[LocatedPicture]) -> list[PlaceTable]:

@@ -34,7 +34,7 @@ def join_series(findings: Sequence[Finding]) -> Finding:
     given = [finding for finding in findings if not finding.abstained]
     if len(given) < 2:
         return (given or list(findings))[0]
-    counting = [finding for finding in given if _PATIENTS in finding.trained_on] or given
+    counting = [finding for finding in given if _PATIENTS in (finding.trained_on or "")] or given
     surest = max(counting, key=lambda finding: finding.confidence or 0.0)
     scale, values = surest.scale, _pooled(_by_series(counting).values())
     expected = scale.expected_grade(dict(values))
