@@ -24,8 +24,6 @@ from lumbago.networks.spine_locator import SpineLocator
 from lumbago.pipeline.locate_discs import CHANNELS, read_slice
 from lumbago.pipeline.read_boxes import PLACES, classes_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 GRADED = ("pfirrmann", "herniation")
 SMALL = Experiment("spine-locator", "locator", phantoms=1, steps=2, batch=2, pretrained=False, network="yolov8")
 

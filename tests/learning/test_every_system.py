@@ -34,8 +34,6 @@ from lumbago.settings import Settings
 from lumbago.systems import OURS, SYSTEMS, Part, System
 from tiny_model import NAME, write_model
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 FOLDER = Path(__file__).parents[2] / "experiments" / "systems"
 OTHERS = [system for system in SYSTEMS.values() if system.name != OURS]
 PARTS = [

@@ -21,8 +21,6 @@ from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import TRAIN, Membership
 from lumbago.networks.read_onnx import read_graders
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 EXPERIMENT = Experiment("mine", "grader", conditions=("bulging", "modic"), patch=(32, 48), sources=("own",))
 
 

@@ -15,8 +15,6 @@ from lumbago.learning.fit_rules import NAMES, PENALTY, RULES, fit_rules
 from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.ordinal_rules import OrdinalRules, OrdinalRulesForExport
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 CONDITIONS_HERE = ("pfirrmann", "spondylolisthesis", "modic")
 PLACES = 300
 

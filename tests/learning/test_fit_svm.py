@@ -75,7 +75,6 @@ def test_no_sample_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 def test_onnx_runtime_repeats_it(
     machine: RbfSvm, samples: tuple[np.ndarray, np.ndarray, list[str]], tmp_path: Path
 ) -> None:

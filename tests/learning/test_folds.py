@@ -21,7 +21,6 @@ from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 FOLDS = 4
 SOURCES = ("sudirman", "spider", "spider_space")
-exports = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 
 
 @pytest.fixture(scope="module")
@@ -86,21 +85,18 @@ def by_key(patient: str) -> int:
 PATIENTS = ["sudirman:1", "sudirman:3", "sudirman:9", "sudirman:10", "spider:7"]
 
 
-@exports
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_each_patient_gets_the_model_that_has_not_seen_him(trained: Path, patient: str) -> None:
     model = model_of(f"{trained}/run-{{fold}}/model", by_key)(patient)
     assert model.card.name == f"fold-{fold_of(patient, FOLDS)}"
 
 
-@exports
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_a_model_that_has_seen_everyone_is_refused(trained: Path, patient: str) -> None:
     with pytest.raises(ModelRefused, match=rf"fold-all was trained on {patient}; .*\{{fold\}}"):
         model_of(f"{trained}/run-all/model", by_key)(patient)
 
 
-@exports
 def test_a_model_of_another_fold_is_refused(trained: Path) -> None:
     for patient in PATIENTS:
         fold = fold_of(patient, FOLDS)
@@ -109,7 +105,6 @@ def test_a_model_of_another_fold_is_refused(trained: Path) -> None:
             model_of(f"{trained}/run-{(fold + 1) % FOLDS}/model", by_key)(patient)
 
 
-@exports
 def test_another_count_of_folds_is_no_way_around(trained: Path) -> None:
     """Fold 1 of 2 is not fold 1 of 4: models of four folds have seen most patients of either half."""
     refused = 0
@@ -124,7 +119,6 @@ def test_another_count_of_folds_is_no_way_around(trained: Path) -> None:
     assert refused > 10
 
 
-@exports
 def test_patients_of_another_source_are_new_to_it(trained: Path) -> None:
     assert model_of(f"{trained}/run-all/model", by_key)("phantom:3").card.name == "fold-all"
     assert model_of(f"{trained}/run-all/model", by_key)("hospital:1").card.name == "fold-all"
@@ -136,7 +130,6 @@ EXPERIMENTS = {
 }
 
 
-@exports
 @pytest.mark.parametrize("kind", EXPERIMENTS)
 def test_scores_on_seen_patients_are_refused(trained: Path, data: Path, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "mine.toml"
@@ -147,7 +140,6 @@ def test_scores_on_seen_patients_are_refused(trained: Path, data: Path, tmp_path
     assert not (tmp_path / "scores").exists()
 
 
-@exports
 def test_a_locator_may_not_place_the_patients_it_has_seen(trained: Path, data: Path, tmp_path: Path) -> None:
     """Its frames would be better in training than they ever are in use."""
     path = tmp_path / "mine.toml"

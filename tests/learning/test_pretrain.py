@@ -21,8 +21,6 @@ from lumbago.learning.starts import START_FILE, load_start
 from lumbago.networks.grader import Grader
 from made_up_labels import write_sudirman
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 PRETRAIN = """kind = "pretrain"
 network = "deepscorenet"
 sources = ["sudirman"]

@@ -130,7 +130,6 @@ def test_priors_are_weighted_shares(data: Path) -> None:
     assert all(values == pytest.approx((1 / 3, 1 / 3, 1 / 3)) for values in training_priors([]).values())
 
 
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 def test_folds_are_averaged(data: Path, tmp_path: Path) -> None:
     """Two runs of the same grader give what one gives; `{fold}` finds both and no run of another name."""
     for name in ("canal-0", "canal-1"):

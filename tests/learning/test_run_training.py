@@ -22,8 +22,6 @@ from lumbago.learning.splits import read_memberships
 from lumbago.networks.patch_grader import PatchGrader
 from made_up_labels import write_sudirman
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 CANAL = """kind = "grader"
 phantoms = 1
 phantom_seed = 11

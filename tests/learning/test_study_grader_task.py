@@ -22,8 +22,6 @@ from lumbago.learning.train import Course, train
 from lumbago.networks.grader import Cells, LinearGrader, Patches
 from lumbago.phantom.sample_spine import sample_spine
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
 PLACES = Experiment(
     "x", "grader", conditions=("pfirrmann", "bulging"), network="spine-transformer", sees="places", patch=(32, 32),
     steps=2, batch=3, pretrained=False,

@@ -115,7 +115,6 @@ def exported(network: nn.Module) -> tuple[nn.Module, list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 @every_row
 def test_onnx_runtime_repeats_it(row: Architecture, tmp_path: Path) -> None:
     torch.manual_seed(1)

@@ -16,7 +16,6 @@ from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.patch_grader import PatchGrader, PatchGraderForExport
 from lumbago.networks.spine_locator import SpineLocator
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 """PyTorch's exporter calls what PyTorch itself has declared old."""
 
 
