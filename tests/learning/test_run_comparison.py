@@ -21,6 +21,7 @@ from lumbago.learning.pace import LEAST_STEPS, steps_for
 from lumbago.learning.places import Places
 from lumbago.learning.run_comparison import Comparison, run_comparison
 from lumbago.learning.sample_cache import Preparation
+from lumbago.learning.why_not import WHY, or_why_not, reasons
 from lumbago.phantom.write_study import write_studies
 from lumbago.systems import OURS, SYSTEMS
 
@@ -105,6 +106,16 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
     made = {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")}
     assert run_comparison(wanted, lambda *_: None).read_text(encoding="utf8") == page
     assert {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")} == made
+
+
+def test_what_goes_wrong_costs_its_cell_and_says_why(tmp_path: Path) -> None:
+    for name, error in (("ours", SettingsRefused("no", "yes")), ("fault", ZeroDivisionError("by zero\nand more"))):
+        with or_why_not(tmp_path / name / WHY, name):
+            raise error
+    assert reasons(tmp_path) == ["fault: our own fault: ZeroDivisionError: by zero", "ours: no; expected yes."]
+    with or_why_not(tmp_path / "ours" / WHY, "ours"):
+        pass
+    assert len(reasons(tmp_path)) == 1
 
 
 def test_a_reader_of_phantoms_misjudges_a_little(tmp_path: Path) -> None:

@@ -85,8 +85,9 @@ def fresh_locator(experiment: Experiment) -> nn.Module:
 
 
 def example_picture(stride: int) -> torch.Tensor:
-    """Noise about as large as a small slice, the golden input."""
-    rows, columns = (max(round(side / stride), 1) * stride for side in (96, 128))
+    """Noise about as large as a small slice, the golden input; of two cells at least of the coarsest features, since
+    what is exported with one cell holds for one cell alone."""
+    rows, columns = (max(round(side / stride), 2) * stride for side in (96, 128))
     return torch.randn(1, 3, rows, columns, generator=torch.Generator().manual_seed(1))
 
 

@@ -1,5 +1,6 @@
 """Why a cell of a comparison could not be filled: a sentence in a file beside what is not there."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,13 @@ from lumbago.errors import LumbagoError
 
 WHY: Final = "why-not.txt"
 
+log: Final = logging.getLogger(__name__)
+
 
 @contextmanager
 def or_why_not(path: Path, what: str) -> Iterator[None]:
-    """Runs the body; an error of ours becomes a sentence in the file, and a success takes an old one away.
+    """Runs the body; an error becomes a sentence in the file, and a success takes an old one away. A fault of our own
+    costs its cell too, not the hours of the others: it is logged with where it happened.
 
     Args:
         what: could not be done.
@@ -21,8 +25,15 @@ def or_why_not(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except LumbagoError as error:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{what}: {error}", encoding="utf8")
+        _keep(path, f"{what}: {error}")
+    except Exception as error:
+        log.exception("%s", what)
+        _keep(path, f"{what}: our own fault: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+
+
+def _keep(path: Path, sentence: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(sentence, encoding="utf8")
 
 
 def reasons(folder: Path) -> list[str]:
