@@ -80,7 +80,8 @@ def submit(
     priors: Mapping[tuple[str, str], Probabilities],
     told: tuple[Decoder, Callable[[str], None]],
 ) -> Submission:
-    """The rows of every study; graders of one condition, as of several folds, are averaged.
+    """The rows of every study; of graders of one condition, as of several folds, the logarithms are
+    averaged (`pipeline.join_series`).
 
     A row whose place could not be graded holds the prior of its condition and level, and is counted.
 
@@ -113,19 +114,17 @@ def _answers(
     findings = [item.finding for item in grade_patches(graders, spine)]
     tell(f"Study {study.name} is graded.")
     reasons: dict[Site | None, str] = {(row.condition, row.level, row.side): row.reason or "" for row in findings}
-    return mean_answers(findings), reasons
+    return answers_of(findings), reasons
 
 
-def mean_answers(findings: Iterable[Finding]) -> dict[Site, Probabilities]:
-    """Probabilities by place, averaged over the findings there, adding up to 1; places that were withheld are not
-    there."""
-    votes: dict[Site, list[list[float]]] = defaultdict(list)
-    for row in findings:
-        if not row.abstained:
-            values = [max(row.probabilities[grade], _LEAST) for grade in row.scale.grades]
-            votes[row.condition, row.level, row.side].append(values)
-    means = {site: np.mean(rows, axis=0) for site, rows in votes.items()}
-    return {site: tuple(float(value) for value in mean / mean.sum()) for site, mean in means.items()}
+def answers_of(findings: Iterable[Finding]) -> dict[Site, Probabilities]:
+    """Probabilities by place, none of them 0, adding up to 1; places that were withheld are not there."""
+    return {(row.condition, row.level, row.side): _whole(row) for row in findings if not row.abstained}
+
+
+def _whole(row: Finding) -> Probabilities:
+    values = [max(row.probabilities[grade], _LEAST) for grade in row.scale.grades]
+    return tuple(value / sum(values) for value in values)
 
 
 def write_submission(path: Path, submission: Submission) -> None:

@@ -86,7 +86,7 @@ def _training_patches(
 ) -> Iterator[GradedPatch]:
     """`where` is the anchor and how many slices a patch has."""
     anchor, slices = where
-    how = replace(FINE, slices=slices)
+    how = replace(FINE, slices=max(FINE.slices, slices))
     for site, patch in _patches_of(seed, (conditions, anchor), how, _KEPT_NORMALS):
         if reader_noise:
             yield replace(patch, grades=read_grades(sample_spine(seed), conditions)[site.level, site.side])
