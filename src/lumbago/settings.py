@@ -35,6 +35,10 @@ class Settings:
     idle_minutes: int = _setting(15, "minutes without a request after which a person is signed out, 1 to 1440")
     session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
 
+    workers: int = _setting(1, "processes that analyze beside `lumbago serve`, 0 to 64")
+    job_seconds: int = _setting(1800, "seconds after which an analysis is ended, 10 to 86400")
+    upload_gb: int = _setting(4, "gigabytes that one upload may have, 1 to 64")
+
     def __post_init__(self) -> None:
         """Refuses what makes no sense.
 

@@ -9,7 +9,7 @@ from lumbago.batch.run_child import run_child
 from lumbago.batch.workshop import Workshop
 from lumbago.records.blobs import file_chunks
 from lumbago.records.files import add_file, files_of_study
-from lumbago.records.jobs import Job, add_job, finish_job
+from lumbago.records.jobs import Job, add_job
 from lumbago.records.patients import PatientFacts
 from lumbago.records.studies import SeriesFacts, Study, StudyFacts, add_study, put_series, set_state
 from lumbago.report.visible_text import iso_date
@@ -18,8 +18,8 @@ RECEIVED: Final = "received"
 TRUTH: Final = "truth"
 
 
-def receive_upload_job(job: Job, shop: Workshop) -> None:
-    """Reads an upload, keeps its studies, queues their analyses, and lets the upload go.
+def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
+    """Reads an upload, keeps its studies, queues their analyses, lets the upload go; gives the studies' ids.
 
     Raises:
         ChildFailed: the reading crashed; LumbagoError: nothing in the upload can be used.
@@ -28,9 +28,8 @@ def receive_upload_job(job: Job, shop: Workshop) -> None:
     request = {"upload": str(upload), "out": str(shop.folder)}
     found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
     kept = [_keep(row, job, shop) for row in found]
-    with shop.store.write() as records:
-        finish_job(records, job, {"studies": [study.id for study in kept], "skipped": _skipped(found)})
     shutil.rmtree(upload, ignore_errors=True)
+    return {"studies": [study.id for study in kept], "skipped": _skipped(found)}
 
 
 def _skipped(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

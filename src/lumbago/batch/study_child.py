@@ -1,4 +1,4 @@
-"""One study's heavy work, in a process that may die: `python -m lumbago.batch.study_child receive|join|analyze REQUEST`.
+"""One study's heavy work, in a process that may die: `python -m lumbago.batch.study_child receive|join|analyze|report REQUEST`.
 
 REQUEST is JSON. Every step is one line of JSON on stdout: `{"progress": 0.4, "message": "..."}`, at last
 `{"result": {...}}`, or `{"error": "one sentence", "code": 3}` for what the input is to blame for.
@@ -14,14 +14,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from lumbago.anatomy.findings import StudyFindings
 from lumbago.batch.pack_study import describe, pack_study
 from lumbago.batch.split_upload import split_upload
+from lumbago.batch.used_volumes import used_volumes
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.read_study import read_studies
 from lumbago.dicom.study import Study
 from lumbago.errors import LumbagoError, UnreadableInput
 from lumbago.inference.deployed import models_of
 from lumbago.pipeline.analyze_study import Models
+from lumbago.report.annotate_slices import write_pictures
+from lumbago.report.pdf import write_pdf
 from lumbago.settings import Settings
 from lumbago.systems import OURS, find_system
 from lumbago.write_results import analyze_into
@@ -32,7 +36,7 @@ _READ_SHARE: Final = 0.3
 
 def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
-    task, request = {"receive": receive, "join": join, "analyze": analyze}[sys.argv[1]], json.loads(sys.argv[2])
+    task, request = {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]], json.loads(sys.argv[2])
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:
@@ -96,6 +100,22 @@ def analyze(request: Request) -> Mapping[str, Any]:
     if result.error is not None:
         raise result.error
     return {"folder": str(result.folder), "code": result.exit_code}
+
+
+def report(request: Request) -> Mapping[str, Any]:
+    """Draws the pictures and the PDF of findings that a reader signed.
+
+    Args:
+        request: `source`, the zip; `study_instance_uid`; `out`, where `findings.json` and heat maps lie already.
+    """
+    out = Path(request["out"])
+    findings = StudyFindings.from_json((out / "findings.json").read_text(encoding="utf8"))
+    with open_decoder() as decoder:
+        study = _chosen(read_studies(Path(request["source"]), _counting("reading images", 0.5), decoder), request)
+        with _step(0.5, "drawing the report"):
+            write_pictures(findings, used_volumes(study, findings, decoder), out)
+            write_pdf(findings, out)
+    return {"folder": str(out)}
 
 
 def _chosen(studies: tuple[Study, ...], request: Request) -> Study:

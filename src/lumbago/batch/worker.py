@@ -12,11 +12,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from lumbago.batch.analyze_job import analyze_study_job, note_failure
 from lumbago.batch.receive_job import receive_upload_job
+from lumbago.batch.report_job import report_study_job
 from lumbago.batch.run_child import ChildFailed
 from lumbago.batch.workshop import Workshop
 from lumbago.errors import LumbagoError, NotInRecords
@@ -31,8 +32,11 @@ _TRIES: Final = 2
 _LOG: Final = logging.getLogger(__name__)
 
 
-Doing = Callable[[Job, Workshop], None]
-DOERS: Final[Mapping[str, Doing]] = {"receive": receive_upload_job, "analyze": analyze_study_job}
+Doing = Callable[[Job, Workshop], Mapping[str, Any]]
+"""Does a job; gives what came of it."""
+DOERS: Final[Mapping[str, Doing]] = {
+    "receive": receive_upload_job, "analyze": analyze_study_job, "report": report_study_job,
+}  # fmt: skip
 
 
 def worker_name() -> str:
@@ -57,9 +61,9 @@ def do_job(store: Store, settings: Settings, job: Job) -> None:
     folder = Path(tempfile.mkdtemp(prefix="lumbago-job-"))
     try:
         with _Lease(store, job) as lease:
-            DOERS[job.kind](job, Workshop(store, settings, folder, lease.tell))
+            result = DOERS[job.kind](job, Workshop(store, settings, folder, lease.tell))
         with store.write() as records:
-            finish_job(records, job)
+            finish_job(records, job, result)
     except NotInRecords as error:
         _LOG.warning("job %s: %s", job.id, error)
     except LumbagoError as error:

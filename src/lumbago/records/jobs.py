@@ -75,13 +75,14 @@ def renew_job(db: Connection, job: Job, seconds: float, progress: float, message
     _held(db, job, values)
 
 
-def finish_job(db: Connection, job: Job) -> None:
-    """Marks a job as done.
+def finish_job(db: Connection, job: Job, result: Mapping[str, Any] | None = None) -> None:
+    """Marks a job as done; what came of it joins its payload.
 
     Raises:
         NotInRecords: another worker has it by now, or it is deleted: forget what was made.
     """
-    _held(db, job, {"state": "done", "progress": 1.0, "finished_at": now(), "lease_until": None})
+    _held(db, job, {"state": "done", "progress": 1.0, "finished_at": now(), "lease_until": None,
+                    "payload": {**job.payload, **(result or {})}})  # fmt: skip
 
 
 def fail_job(db: Connection, job: Job, error: str, *, retry: bool) -> None:
