@@ -121,3 +121,10 @@ def open_jobs(db: Connection) -> Sequence[Job]:
     """What waits or runs, in the order of the queue."""
     query = select(JOBS).where(_C.state.in_(("waiting", "running")))
     return [built(Job, row) for row in db.execute(query.order_by(_C.priority.desc(), _C.created_at, _C.id))]
+
+
+def recent_jobs(db: Connection, seconds: float) -> Sequence[Job]:
+    """What waits or runs, and what ended less than so many seconds ago."""
+    lately = _C.finished_at > now() - timedelta(seconds=seconds)
+    query = select(JOBS).where(_C.state.in_(("waiting", "running")) | lately)
+    return [built(Job, row) for row in db.execute(query.order_by(_C.created_at, _C.id))]
