@@ -36,7 +36,7 @@ def run_child(task: str, request: Mapping[str, Any], seconds: float, progress: P
     overdue = threading.Event()
     timer = threading.Timer(seconds, lambda: (overdue.set(), _end(process)))
     words: list[str] = []
-    listener = threading.Thread(target=lambda: words.append((process.stderr.read() if process.stderr else "")))
+    listener = threading.Thread(target=lambda: words.append(process.stderr.read() if process.stderr else ""))
     timer.start()
     listener.start()
     try:

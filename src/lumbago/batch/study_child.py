@@ -1,4 +1,6 @@
-"""One study's heavy work, in a process that may die: `python -m lumbago.batch.study_child receive|join|analyze|report REQUEST`.
+"""One study's heavy work, in a process that may die: `python -m lumbago.batch.study_child TASK REQUEST`.
+
+TASK is receive, join, analyze or report.
 
 REQUEST is JSON. Every step is one line of JSON on stdout: `{"progress": 0.4, "message": "..."}`, at last
 `{"result": {...}}`, or `{"error": "one sentence", "code": 3}` for what the input is to blame for.
@@ -36,7 +38,10 @@ _READ_SHARE: Final = 0.3
 
 def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
-    task, request = {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]], json.loads(sys.argv[2])
+    task, request = (
+        {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]],
+        json.loads(sys.argv[2]),
+    )
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:

@@ -55,7 +55,7 @@ def _finding(site: Site, opinion: Opinion) -> Finding:
 
 def _evidence(seen: Evidence | None, opinion: Opinion) -> Evidence | None:
     """Where the machine saw it, or where a reader put it; a place without slice is none."""
-    if seen is None or opinion.point_lps_mm is None and opinion.box_lps_mm is None:
+    if seen is None or (opinion.point_lps_mm is None and opinion.box_lps_mm is None):
         return seen
     return replace(
         seen,
