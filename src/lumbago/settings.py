@@ -33,6 +33,7 @@ class Settings:
     database: str = _setting("", "records: sqlite:///FILE or postgresql://HOST/NAME; by default records.db in the home")
     quota_gb: int = _setting(200, "gigabytes that kept files may take, at least 1")
     idle_minutes: int = _setting(15, "minutes without a request after which a person is signed out, 1 to 1440")
+    requests_per_minute: int = _setting(3000, "requests that one user may make in a minute, 60 to 100000")
     session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
 
     def __post_init__(self) -> None:

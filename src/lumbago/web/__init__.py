@@ -1,0 +1,1 @@
+"""The dashboard: pages and API over the records, behind access control. No PyTorch."""
