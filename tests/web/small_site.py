@@ -116,7 +116,7 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/upload", _answer(require("reader", "upload")), methods=["POST"])
     opened = audited("viewer", Event.INSTANCES_ACCESSED, "open study")
     app.add_api_route("/studies/{study_id}", _answer(opened))
-    sliced = audited("viewer", Event.INSTANCES_ACCESSED, "read slices", every_seconds=900)
+    sliced = audited("viewer", Event.INSTANCES_ACCESSED, "read slices", every_seconds=900.0)
     app.add_api_route("/studies/{study_id}/slices", _answer(sliced))
 
 
