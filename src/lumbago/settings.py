@@ -36,6 +36,10 @@ class Settings:
     requests_per_minute: int = _setting(3000, "requests that one user may make in a minute, 60 to 100000")
     session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
 
+    workers: int = _setting(1, "processes that analyze beside `lumbago serve`, 0 to 64")
+    job_seconds: int = _setting(1800, "seconds after which an analysis is ended, 10 to 86400")
+    upload_gb: int = _setting(4, "gigabytes that one upload may have, 1 to 64")
+
     def __post_init__(self) -> None:
         """Refuses what makes no sense.
 

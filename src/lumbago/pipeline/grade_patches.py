@@ -193,6 +193,7 @@ def _evidence(condition: Condition, patch: PlacedPatch, recipe: PatchRecipe) -> 
             _rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe.scaled(1 / patch.scale))
         ),  # type: ignore[arg-type]
         outline=tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm) if patch.side is None else (),
+        box_down_lps=tuple(round(float(part), 5) for part in patch.frame.down),  # type: ignore[arg-type]
     )
 
 

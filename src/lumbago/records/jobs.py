@@ -75,13 +75,14 @@ def renew_job(db: Connection, job: Job, seconds: float, progress: float, message
     _held(db, job, values)
 
 
-def finish_job(db: Connection, job: Job) -> None:
-    """Marks a job as done.
+def finish_job(db: Connection, job: Job, result: Mapping[str, Any] | None = None) -> None:
+    """Marks a job as done; what came of it joins its payload.
 
     Raises:
         NotInRecords: another worker has it by now, or it is deleted: forget what was made.
     """
-    _held(db, job, {"state": "done", "progress": 1.0, "finished_at": now(), "lease_until": None})
+    _held(db, job, {"state": "done", "progress": 1.0, "finished_at": now(), "lease_until": None,
+                    "payload": {**job.payload, **(result or {})}})  # fmt: skip
 
 
 def fail_job(db: Connection, job: Job, error: str, *, retry: bool) -> None:
@@ -120,3 +121,10 @@ def open_jobs(db: Connection) -> Sequence[Job]:
     """What waits or runs, in the order of the queue."""
     query = select(JOBS).where(_C.state.in_(("waiting", "running")))
     return [built(Job, row) for row in db.execute(query.order_by(_C.priority.desc(), _C.created_at, _C.id))]
+
+
+def recent_jobs(db: Connection, seconds: float) -> Sequence[Job]:
+    """What waits or runs, and what ended less than so many seconds ago."""
+    lately = _C.finished_at > now() - timedelta(seconds=seconds)
+    query = select(JOBS).where(_C.state.in_(("waiting", "running")) | lately)
+    return [built(Job, row) for row in db.execute(query.order_by(_C.created_at, _C.id))]

@@ -12,7 +12,7 @@ from lumbago.errors import UsageError
 from lumbago.records.rows import built, checksum
 from lumbago.records.tables import REVIEWS, new_id, now
 
-Kind = Literal["accept", "grade", "move", "add", "numbering", "comment", "sign", "adjudicate"]
+Kind = Literal["accept", "grade", "move", "add", "numbering", "comment", "sign", "adjudicate", "teaching"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 

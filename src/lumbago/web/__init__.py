@@ -1,1 +1,1 @@
-"""The dashboard: pages and API over the records, behind access control. No PyTorch."""
+"""The dashboard: pages, API, and who may see them."""
