@@ -36,8 +36,8 @@ class RateLimit:
             return 0.0
 
     def _level(self, key: str, moment: float) -> float:
-        level, then = self._levels.get(key, (self.count, moment))
-        return min(self.count, level + (moment - then) * self.count / self.seconds)
+        level, then = self._levels.get(key, (float(self.count), moment))
+        return min(float(self.count), level + (moment - then) * self.count / self.seconds)
 
     def _forget(self, moment: float) -> None:
         for key in [key for key in self._levels if self._level(key, moment) >= self.count]:
