@@ -34,7 +34,7 @@ def run_child(task: str, request: Mapping[str, Any], seconds: float, progress: P
         errors="replace", start_new_session=True,
     )  # fmt: skip
     overdue = threading.Event()
-    timer = threading.Timer(seconds, lambda: (overdue.set(), _end(process)))
+    timer = threading.Timer(seconds, _end_late, (process, overdue))
     words: list[str] = []
     listener = threading.Thread(target=lambda: words.append(process.stderr.read() if process.stderr else ""))
     timer.start()
@@ -79,6 +79,11 @@ class _Told(LumbagoError):
     def __init__(self, sentence: str, kind: type[LumbagoError]) -> None:
         super().__init__(sentence)
         self.exit_code = kind.exit_code
+
+
+def _end_late(process: subprocess.Popen[str], overdue: threading.Event) -> None:
+    overdue.set()
+    _end(process)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

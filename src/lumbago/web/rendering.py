@@ -63,7 +63,9 @@ _PAGES.globals |= {
 _PAGES.filters |= {"person": person_name, "visible": visible}
 
 
-def page(request: Request, name: str, visitor: Visitor | None = None, status: int = 200, **context: Any) -> Response:
+def page(
+    request: Request, template: str, visitor: Visitor | None = None, /, status: int = 200, **context: Any
+) -> Response:
     """A page by the name of its template."""
     theme = request.cookies.get("theme", "")
     frame = {
@@ -72,7 +74,7 @@ def page(request: Request, name: str, visitor: Visitor | None = None, status: in
         "navigation": [link for link in _LINKS if visitor is not None and visitor.may(link.scope)],
         "may_read": visitor is not None and visitor.may("review"),
     }  # fmt: skip
-    return HTMLResponse(_PAGES.get_template(name).render(frame | context), status)
+    return HTMLResponse(_PAGES.get_template(template).render(frame | context), status)
 
 
 def _shown_user(visitor: Visitor | None) -> Mapping[str, str] | None:
