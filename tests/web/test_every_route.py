@@ -10,6 +10,8 @@ from dashboard import FIRST, Dashboard
 from fastapi.routing import APIRoute
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.web.app import API, OPEN, PAGES
+from lumbago.web.viewer_access import router_of
 
 NEEDS: Final[dict[str, str]] = {
     "GET /sign-in": "", "POST /sign-in": "", "GET /first-start": "", "POST /first-start": "", "GET /static/grades.css": "",
@@ -43,7 +45,8 @@ CLOSED: Final = [operation for operation, role in NEEDS.items() if role]
 
 
 def routes(dashboard: Dashboard) -> set[str]:
-    found = [route for route in dashboard.app.routes if isinstance(route, APIRoute)]
+    routers = (*OPEN, *PAGES, *API, router_of(dashboard.site))
+    found = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return {f"{method} {route.path}" for route in found for method in route.methods}
 
 

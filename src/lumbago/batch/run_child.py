@@ -21,7 +21,7 @@ class ChildFailed(LumbagoError):
     """The process died or took too long: our fault, or the machine's; worth another try."""
 
 
-def run_child(task: str, request: Mapping[str, Any], seconds: float, progress: Progress) -> dict[str, Any]:
+def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Progress) -> dict[str, Any]:
     """The result of a task of `study_child`.
 
     Raises:
@@ -60,9 +60,9 @@ def _listen(process: subprocess.Popen[str], progress: Progress) -> dict[str, Any
     return last
 
 
-def _outcome(last: dict[str, Any], code: int, overdue: float | None, words: str) -> dict[str, Any]:
+def _outcome(last: dict[str, Any], code: int, overdue: int | None, words: str) -> dict[str, Any]:
     if overdue is not None:
-        raise ChildFailed(f"the analysis took longer than {overdue:g} s and was ended")
+        raise ChildFailed(f"the analysis took longer than {overdue} s and was ended")
     if "error" in last:
         raise _Told(last["error"], _ERRORS.get(code, LumbagoError))
     if code or "result" not in last:
