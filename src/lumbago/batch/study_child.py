@@ -36,7 +36,10 @@ _READ_SHARE: Final = 0.3
 
 def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
-    task, request = {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]], json.loads(sys.argv[2])
+    task, request = (
+        {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]],
+        json.loads(sys.argv[2]),
+    )
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:

@@ -36,7 +36,9 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
         if record.machine is None or record.whole is None:
             raise UsageError("this study has no findings yet", "an analyzed study")
         if findings_id != record.machine.id:
-            raise UsageError("this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page")
+            raise UsageError(
+                "this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page"
+            )
         checked = _checked(remark, record.whole)
         _refuse_rights(checked, record.whole, user)
         review = add_review(records, (study_id, record.machine.id), user.id, checked)
@@ -130,5 +132,3 @@ def write_labels(site: Site, study_id: str) -> None:
 def levels_from_the_top() -> list[str]:
     """Names that a lesion may have, from L1/L2 down, then those above."""
     return sorted(_LEVELS[:7], key=bottom_count, reverse=True)
-
-

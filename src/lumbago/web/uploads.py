@@ -82,7 +82,9 @@ def _refuse_size(files: Sequence[UploadedFile], size: int, limit: int) -> None:
     if len(files) > MAX_FILES:
         raise UsageError(f"the upload has {len(files)} files", f"{MAX_FILES} at most", "send it in parts, or as a zip")
     if size > limit or any(file.bytes < 0 for file in files):
-        raise UsageError(f"the upload has {size} bytes", f"{limit} at most", "send parts of it, or raise LUMBAGO_UPLOAD_GB")
+        raise UsageError(
+            f"the upload has {size} bytes", f"{limit} at most", "send parts of it, or raise LUMBAGO_UPLOAD_GB"
+        )
 
 
 def _all(folder: Path) -> list[tuple[Path, dict[str, str]]]:

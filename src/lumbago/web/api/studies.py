@@ -24,9 +24,7 @@ from lumbago.web.study_records import study_record
 from lumbago.web.visitors import Here, Reader, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["studies"])
-Opening = Annotated[
-    Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "read findings", every_seconds=60))
-]
+Opening = Annotated[Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "read findings", every_seconds=60))]
 Exporting = Annotated[Visitor, Depends(audited("viewer", Event.EXPORT, "download"))]
 Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60))]
 
@@ -146,5 +144,3 @@ def analyze(study_id: str, visitor: Reader, site: Here) -> dict[str, Any]:
         deed = Deed(Event.PROCEDURE_RECORD, "analyze", "success", study_id, record.study.patient.id)
         append_line(records, visitor.actor, deed)
     return job_view(job)
-
-

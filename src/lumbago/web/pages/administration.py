@@ -47,9 +47,7 @@ def _chain(records: Connection) -> tuple[bool, str]:
 
 
 @router.get("/audit")
-def audit_page(
-    request: Request, visitor: Auditing, site: Here, wanted: Annotated[WantedLines, Query()]
-) -> Response:
+def audit_page(request: Request, visitor: Auditing, site: Here, wanted: Annotated[WantedLines, Query()]) -> Response:
     """Who did what, newest first, and whether the chain holds."""
     query = AuditQuery(study_id=wanted.study_id, user_id=wanted.user_id, before=wanted.before, limit=_LINES)
     with site.store.read() as records:

@@ -32,7 +32,9 @@ def teaching_page(request: Request, visitor: Viewer, site: Here) -> Response:
 
 
 @router.get("/teaching/{study_id}")
-def teaching_study_page(request: Request, study_id: str, visitor: Viewer, site: Here, compare: bool = False) -> Response:
+def teaching_study_page(
+    request: Request, study_id: str, visitor: Viewer, site: Here, compare: bool = False
+) -> Response:
     """A study without its findings; after an answer, beside what it is compared with."""
     with site.store.read() as records:
         record = study_record(records, study_id)
