@@ -24,11 +24,21 @@ class Settings:
 
     threads: int = _setting(2, "processor threads for the networks, 1 to 64")
     models: str = _setting("", "folder with models to use instead of the shipped ones")
-    home: str = _setting("", "folder of deployed models; by default in the user's data folder")
+    home: str = _setting("", "folder of deployed models, records and files; by default in the user's data folder")
     cache: str = _setting("", "folder of what training prepared; by default in the user's cache folder")
     formats: tuple[str, ...] = _setting(
         FORMATS, f"what is written, some of {', '.join(FORMATS)}; findings.json always is"
     )
+
+    database: str = _setting("", "records: sqlite:///FILE or postgresql://HOST/NAME; by default records.db in the home")
+    quota_gb: int = _setting(200, "gigabytes that kept files may take, at least 1")
+    idle_minutes: int = _setting(15, "minutes without a request after which a person is signed out, 1 to 1440")
+    requests_per_minute: int = _setting(3000, "requests that one user may make in a minute, 60 to 100000")
+    session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
+
+    workers: int = _setting(1, "processes that analyze beside `lumbago serve`, 0 to 64")
+    job_seconds: int = _setting(1800, "seconds after which an analysis is ended, 10 to 86400")
+    upload_gb: int = _setting(4, "gigabytes that one upload may have, 1 to 64")
 
     def __post_init__(self) -> None:
         """Refuses what makes no sense.
