@@ -26,7 +26,7 @@ from lumbago.records.audit import Actor, Deed, Event, append_line, verify_audit
 from lumbago.records.blobs import CHUNK, Blobs
 from lumbago.records.database import open_engine, reading
 from lumbago.records.store import Store
-from lumbago.records.tables import FILES, METADATA, PATIENTS, SESSIONS, USERS, now
+from lumbago.records.tables import FILES, METADATA, PATIENTS, SESSIONS, USERS, Utc, now
 
 SCHEMA: Final = "lumbago/backup/1"
 _ROWS_AT_ONCE: Final = 500
@@ -193,7 +193,7 @@ def _insert(db: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
 
 
 def _batches(archive: zipfile.ZipFile, table: Table) -> Iterator[list[dict[str, Any]]]:
-    times = {column.name for column in table.c if column.type.python_type is datetime}
+    times = {column.name for column in table.c if isinstance(column.type, Utc)}
     batch: list[dict[str, Any]] = []
     with archive.open(f"tables/{table.name}.jsonl") as file:
         for line in file:
