@@ -36,6 +36,10 @@ class Settings:
     requests_per_minute: int = _setting(3000, "requests that one user may make in a minute, 60 to 100000")
     session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
 
+    oidc_issuer: str = _setting("", "OpenID Connect: address of the provider; people sign in there, too")
+    oidc_client: str = _setting("lumbago", "OpenID Connect: the client's name there")
+    oidc_secret_file: str = _setting("", "OpenID Connect: file with the client's secret")
+    oidc_role: str = _setting("", "OpenID Connect: role of a newcomer; when empty, an admin lets each one in")
     workers: int = _setting(1, "processes that analyze beside `lumbago serve`, 0 to 64")
     job_seconds: int = _setting(1800, "seconds after which an analysis is ended, 10 to 86400")
     upload_gb: int = _setting(4, "gigabytes that one upload may have, 1 to 64")
