@@ -25,7 +25,14 @@ MODULES = {
 }
 DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
-EXTRAS = {"networks": "train", "learning": "train", "evaluation": "evaluate", "records": "serve", "web": "serve"}
+EXTRAS = {
+    "networks": "train",
+    "learning": "train",
+    "evaluation": "evaluate",
+    "records": "serve",
+    "batch": "serve",
+    "web": "serve",
+}
 """Part of the package -> what it needs besides what analyzing needs."""
 TRAINING_ONLY = {
     "torch",

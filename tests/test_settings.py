@@ -25,6 +25,8 @@ def test_the_environment_sets(tmp_path: Path) -> None:
 
 def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
     values = {"threads": "3", "models": str(tmp_path), "home": str(tmp_path), "cache": "kept", "formats": "json"}
+    values |= {"database": "postgresql://here/lumbago", "quota_gb": "7", "idle_minutes": "8", "session_hours": "9"}
+    values |= {"requests_per_minute": "600", "workers": "0", "job_seconds": "60", "upload_gb": "2"}
     assert set(values) == {item.name for item in fields(Settings)}
     for name, value in values.items():
         changed = Settings.read({ENVIRONMENT_PREFIX + name.upper(): value})
@@ -52,6 +54,8 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "nothing": ({"LUMBAGO_THREADS": ""}, {}, "LUMBAGO_THREADS is ''"),
     "unknown formats": ({}, {"formats": ("json", "docx", "bmp")}, "unknown format bmp, docx; expected some of json"),
     "unknown formats by environment": ({"LUMBAGO_FORMATS": "docx"}, {}, "unknown format docx"),
+    "too many workers": ({"LUMBAGO_WORKERS": "99"}, {}, "workers is 99; expected 0 to 64"),
+    "no time to work": ({"LUMBAGO_JOB_SECONDS": "1"}, {}, "job_seconds is 1; expected 10 to 86400"),
     "no such folder": ({"LUMBAGO_MODELS": "/nowhere/at/all"}, {}, "no folder /nowhere/at/all"),
 }
 

@@ -27,7 +27,7 @@ def serve(
 
 @serve_app.command()
 def worker() -> None:
-    """Analyze what waits in the records of LUMBAGO_DATABASE and LUMBAGO_HOME, until stopped. Needs the extra `serve`."""
+    """Analyze what waits in the records of this LUMBAGO_DATABASE and LUMBAGO_HOME. Needs the extra `serve`."""
     import logging
     import signal
     import threading

@@ -14,6 +14,9 @@ FORMATS = ("json", "png", "pdf")
 ENVIRONMENT_PREFIX = "LUMBAGO_"
 
 
+_RANGES = {"workers": (0, 64), "job_seconds": (10, 86_400), "upload_gb": (1, 64)}
+
+
 def _setting(default: Any, explanation: str) -> Any:
     return field(default=default, metadata={"help": explanation})
 
@@ -52,6 +55,7 @@ class Settings:
         """
         if not 1 <= self.threads <= 64:
             raise SettingsRefused(f"threads is {self.threads}", "1 to 64", "change --threads or LUMBAGO_THREADS")
+        self._refuse_outside()
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
             raise SettingsRefused(
@@ -59,6 +63,14 @@ class Settings:
             )
         if self.models and not Path(self.models).is_dir():
             raise SettingsRefused(f"no folder {self.models}", "a folder with models", "change LUMBAGO_MODELS")
+
+    def _refuse_outside(self) -> None:
+        """Refuses numbers out of their ranges."""
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                variable = ENVIRONMENT_PREFIX + name.upper()
+                raise SettingsRefused(f"{name} is {value}", f"{least} to {most}", f"change {variable}")
 
     @property
     def home_folder(self) -> Path:

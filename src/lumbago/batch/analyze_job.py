@@ -18,6 +18,7 @@ from lumbago.records.findings import add_findings
 from lumbago.records.jobs import Job
 from lumbago.records.store import Store
 from lumbago.records.studies import SeriesFacts, Study, find_study, put_series, series_of, set_state
+from lumbago.report.pdf import REPORT_NAME
 
 REPORT: Final = "report"
 

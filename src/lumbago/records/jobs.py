@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from lumbago.errors import NotInRecords
 from lumbago.records.rows import built, row_of
-from lumbago.records.tables import JOBS, new_id, now
+from lumbago.records.tables import JOBS, STUDIES, new_id, now
 
 ATTEMPTS: Final = 3
 _C: Final = JOBS.c
@@ -53,8 +53,7 @@ def take_job(db: Connection, worker: str, seconds: float) -> Job | None:
     or parked after ATTEMPTS."""
     moment = now()
     expired = (_C.state == "running") & (_C.lease_until < moment)
-    parked = {"state": "failed", "error": f"given up after {ATTEMPTS} attempts", "finished_at": moment}
-    db.execute(JOBS.update().where(expired & (_C.attempts >= ATTEMPTS)).values(**parked))
+    _park(db, expired & (_C.attempts >= ATTEMPTS))
     free = (_C.state == "waiting") | (expired & (_C.attempts < ATTEMPTS))
     row = db.execute(select(JOBS).where(free).order_by(_C.priority.desc(), _C.created_at, _C.id).limit(1)).first()
     if row is None:
@@ -63,6 +62,14 @@ def take_job(db: Connection, worker: str, seconds: float) -> Job | None:
     begun = {"state": "running", "attempts": row.attempts + 1, "progress": 0.0, "message": "", "error": ""}
     db.execute(JOBS.update().where(_C.id == row.id).values(**lease, **begun))
     return find_job(db, row.id)
+
+
+def _park(db: Connection, lost: ColumnElement[bool]) -> None:
+    """Gives up on jobs whose workers died each time, and says so at their studies."""
+    error = f"given up after {ATTEMPTS} attempts, each of which ended its worker"
+    studies = list(db.execute(select(_C.study_id).where(lost & (_C.kind == "analyze"))).scalars())
+    db.execute(JOBS.update().where(lost).values(state="failed", error=error, finished_at=now()))
+    db.execute(STUDIES.update().where(STUDIES.c.id.in_(studies)).values(state="failed", reason=error))
 
 
 def renew_job(db: Connection, job: Job, seconds: float, progress: float, message: str = "") -> None:

@@ -1,7 +1,7 @@
 """What a person did to a study's findings, as the records keep it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from lumbago.anatomy.levels import MOST_DISCS, Side, bottom_count, level_from_bottom
 
@@ -12,9 +12,12 @@ JUDGING: Final[frozenset[str]] = frozenset({"accept", "grade", "add", "move"})
 """Kinds by which a reader says something about one place."""
 
 
+@runtime_checkable
 class Act(Protocol):
-    """One review; place "" for one about the study. `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `text`, and `shift`, the numbering in force
-    when it was made."""
+    """One review; its place is "" where it is about the study.
+
+    `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `text`, and `shift`, the numbering in force when it was made.
+    """
 
     @property
     def id(self) -> str: ...

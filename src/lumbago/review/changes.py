@@ -43,6 +43,13 @@ class Course:
     changed: bool
     what: str
 
+    @property
+    def is_calm(self) -> bool:
+        """A grade that was its scale's best at every study."""
+        return self.name in CONDITIONS and {point.text for point in self.points} == {
+            CONDITIONS[self.name].scale.titles[0]
+        }
+
 
 Dated = tuple[str, str, StudyFindings]
 """Study id, date (YYYYMMDD), findings; oldest first."""
@@ -76,7 +83,7 @@ def _grade_course(site: Site, rows: list[tuple[str, str, Finding]]) -> Course:
     first, last = rows[0][2], rows[-1][2]
     worse, better = probability_worse(first, last), probability_worse(last, first)
     changed = max(worse, better) >= _SURE and first.grade != last.grade
-    title = {grade: text for grade, text in zip(scale.grades, scale.titles, strict=True)}
+    title = dict(zip(scale.grades, scale.titles, strict=True))
     what = f"{title[str(first.grade)]} to {title[str(last.grade)]} ({max(worse, better):.0%} sure)"
     points = tuple(
         TimePoint(study_id, date, row.expected_grade or 0.0, _spread(row), title[str(row.grade)])

@@ -1,4 +1,4 @@
-"""Findings and what readers did to them, put together. The machine's grade is never lost: it stands in every opinion."""
+"""Findings and what readers did to them, put together. The machine's grade is never lost: every opinion has it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

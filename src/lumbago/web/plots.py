@@ -30,7 +30,8 @@ def plot(course: Course) -> Markup:
         f'<svg class="plot" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{label}">'
         f'<line class="axis" x1="{_LEFT}" x2="{_LEFT}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
         f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_HEIGHT - _BOTTOM}" y2="{_HEIGHT - _BOTTOM}"/>'
-        f'<text x="2" y="{_TOP + 8}">{course.high:.3g}</text><text x="2" y="{_HEIGHT - _BOTTOM}">{course.low:.3g}</text>'
+        f'<text x="2" y="{_TOP + 8}">{course.high:.3g}</text>'
+        f'<text x="2" y="{_HEIGHT - _BOTTOM}">{course.low:.3g}</text>'
         f'<polyline class="course" points="{line}"/>{bars}{dots}{_dates(course)}</svg>'
     )
 

@@ -64,8 +64,8 @@ def _score(name: str, pairs: list[Pair], kappa: float | None) -> ConditionScore:
         return ConditionScore(name, row.title, 0, 0.0, 0.0, 0.0, "", None)
     recalls = recalls_of(confusion(truth, seen, len(grades)).astype(np.float64))
     counts = np.bincount(truth, minlength=len(grades))
-    told = ", ".join(f"{title} {share:.2f} of {count}"
-                     for title, share, count in zip(row.scale.titles, recalls, counts, strict=True) if count)  # fmt: skip
+    rows = zip(row.scale.titles, recalls, counts, strict=True)
+    told = ", ".join(f"{title} {share:.2f} of {count}" for title, share, count in rows if count)
     return ConditionScore(
         name, row.title, len(pairs), float((truth == seen).mean()), float((truth == 0).mean()),
         balanced_accuracy(truth, seen), told, kappa,

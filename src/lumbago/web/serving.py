@@ -34,7 +34,7 @@ class Address:
     @property
     def names(self) -> tuple[str, ...]:
         """By which names it may be asked for: on loopback by its own alone, so that no other site's name leads here."""
-        return tuple(sorted(LOOPBACK - {"::1"})) + ("[::1]",) if self.host in LOOPBACK else ("*",)
+        return (*tuple(sorted(LOOPBACK - {"::1"})), "[::1]") if self.host in LOOPBACK else ("*",)
 
 
 @dataclass(frozen=True, slots=True)

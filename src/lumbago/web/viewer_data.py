@@ -6,7 +6,7 @@ viewer turns nothing.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,12 @@ class Reading:
     findings: StudyFindings | None = None
     reviews: Sequence[Mapping[str, Any]] = ()
     heat_maps: Mapping[str, Path] = field(default_factory=dict)
+
+
+def without_grades(reading: Reading) -> Reading:
+    """What may be seen by who grades blind: where the discs are, and nothing of how they are."""
+    findings = reading.findings
+    return Reading(None if findings is None else replace(findings, findings=(), not_assessed=()))
 
 
 def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: str) -> dict[str, Any]:

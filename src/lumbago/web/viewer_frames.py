@@ -20,7 +20,7 @@ from lumbago.web.viewer_layout import Layout, Picture, in_shown_order
 
 KEPT_FRAME_BYTES: Final = 192 << 20
 KEPT_STUDIES: Final = 16
-_DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE = 1.0, 99.7
+_DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE = 1.0, 99.0
 _STEPS: Final = 65535
 Key = TypeVar("Key")
 Kept = TypeVar("Kept")
@@ -61,7 +61,7 @@ def _limits(kind: str) -> tuple[int, int]:
 
 
 def _window(picture: Picture) -> tuple[float, float]:
-    """(centre, width) between robust percentiles, as the report shows slices."""
+    """(centre, width) between robust percentiles."""
     low, high = np.percentile(picture, (_DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE))
     return float(low + high) / 2, max(float(high - low), 1.0)
 

@@ -1,7 +1,7 @@
 """How a stored slice is laid out on the screen, and where its pixels then lie in the patient.
 
 Sagittal: anterior on the left, head up; axial: the patient's left on the right, anterior up; coronal: the patient's
-left on the right, head up. Slices run right to left, head to feet, and front to back. All from the stated geometry; nothing
+left on the right, head up. Slices run right to left, head to feet, and front to back. From the stated geometry; nothing
 is resampled, so an oblique slice comes as near to that as turning and mirroring bring it.
 """
 

@@ -4,16 +4,17 @@ Access is the business of whoever mounts the router: both functions handed to `v
 may ask for the request and the user, and raise what refuses them.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from lumbago.dicom.decoder import Damaged
 from lumbago.errors import InputError
-from lumbago.web.viewer_data import Reading, describe_for_viewer
+from lumbago.web.viewer_data import Reading, describe_for_viewer, without_grades
 from lumbago.web.viewer_frames import OpenedStudy, StudyImages
 
 _KEEP: Final = "private, no-cache"
@@ -50,10 +51,12 @@ def viewer_router(
     where_it_lies = Annotated[ImagesOf, Depends(images_of)]
     what_is_known = Annotated[Reading, Depends(reading_of)]
 
-    @router.get("/viewer")
-    def viewer(study_id: str, where: where_it_lies, reading: what_is_known) -> dict[str, Any]:
-        """A study's slices, where they lie, and what was found on them."""
-        return describe_for_viewer(_open(shelf, where), reading, shelf, f"/api/v1/studies/{study_id}")
+    @router.get("/viewer", response_class=Response)
+    def viewer(study_id: str, where: where_it_lies, reading: what_is_known, blind: bool = False) -> Response:
+        """A study's slices, where they lie, and what was found on them; `blind` leaves out all but the levels."""
+        reading = without_grades(reading) if blind else reading
+        described = describe_for_viewer(_open(shelf, where), reading, shelf, f"/api/v1/studies/{study_id}")
+        return Response(json.dumps(described), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @router.get("/frames/{series}/{index}", response_class=Response)
     def frame(request: Request, where: where_it_lies, series: int, index: int) -> Response:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from lumbago.records.audit import Event
 from lumbago.records.jobs import Job, open_jobs
 from lumbago.records.studies import STATES, Study
 from lumbago.records.worklist import Order, WorklistQuery, worklist
 from lumbago.report.visible_text import person_name, visible
 from lumbago.web.access import Visitor, audited
-from lumbago.records.audit import Event
 from lumbago.web.rendering import page, when
 from lumbago.web.visitors import Here
 
@@ -22,7 +22,7 @@ _ORDERS: Final = (
     ("received", "newest received"), ("severity", "most severe"), ("uncertainty", "least certain"),
     ("date", "newest study"), ("name", "by name"),
 )  # fmt: skip
-Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60))]
+Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60.0))]
 
 
 class Wanted(BaseModel):

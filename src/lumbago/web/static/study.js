@@ -30,7 +30,6 @@ function choose(cell) {
   const place = placeOf(cell);
   history.replaceState(null, "", `#${new URLSearchParams({ place: keyOf(place) })}`);
   globalThis.viewer?.show?.(place);
-  viewer.dispatchEvent(new CustomEvent("lumbago:show", { detail: place }));
   const about = known.get(keyOf(place));
   panel.hidden = false;
   part("title").textContent = cell.getAttribute("aria-label").split(":")[0];
