@@ -132,6 +132,12 @@ def test_evaluation_imports_without_training_libraries() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_serving_imports_without_training_libraries() -> None:
+    serving = [module for module in MODULES if EXTRAS.get(part_of(module)) == "serve" and not module.endswith(".env")]
+    done = run_python(f"{blocked(TRAINING_ONLY | {'matplotlib'})}; import {', '.join(serving)}")
+    assert done.returncode == 0, done.stderr
+
+
 def blocked(libraries: set[str]) -> str:
     """Code after which these cannot be imported."""
     return "import sys; " + "; ".join(f"sys.modules['{name}'] = None" for name in sorted(libraries))
