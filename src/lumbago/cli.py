@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
 from lumbago.cli_learning import labels_app, learning_app
+from lumbago.cli_records import records_app
 from lumbago.cli_serve import serve_app
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
@@ -36,6 +37,7 @@ app.add_typer(systems_app, name="systems")
 app.add_typer(learning_app)
 app.add_typer(serve_app)
 app.add_typer(labels_app, name="labels")
+app.add_typer(records_app, name="records")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 _INTERRUPTED = 130

@@ -66,7 +66,11 @@ def test_the_page_says_what_was_compared_and_how(compared: Compared, tmp_path: P
     page = write_comparison(compared, tmp_path, "lumbago compare --labels clinic").read_text(encoding="utf8")
     assert "lumbago compare --labels clinic" in page and "two folds" in page
     assert "| `svm` | disc-grader | lite0 | 718,980 | 2.8 | 1 x 80 x 112 | 40 | 1.5 | 1.0 | 1200 |" in page
-    assert "## Disc degeneration (Pfirrmann): clinic, test" in page and COMMONEST in page and "150 places of 30 patients" in page
+    assert (
+        "## Disc degeneration (Pfirrmann): clinic, test" in page
+        and COMMONEST in page
+        and "150 places of 30 patients" in page
+    )
     for picture in ("results-kappas.svg", "results-losses.svg"):
         assert f"]({picture})" in page and (tmp_path / picture).read_bytes().startswith(b"<?xml")
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text(encoding="utf8").splitlines()))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response, UploadFile
 from fastapi.testclient import TestClient
 
 from lumbago.records.audit import AuditLine, AuditQuery, Event, audit_lines
@@ -113,6 +113,11 @@ def _add_routes(app: FastAPI) -> None:
 
     for role in ("viewer", "reader", "admin"):
         app.add_api_route(f"/{role}", _answer(require(role)), methods=["GET", "POST"])
+
+    @app.post("/form")
+    def form(file: UploadFile, visitor: Annotated[Visitor, Depends(require("reader"))]) -> int:
+        return len(file.file.read())
+
     app.add_api_route("/upload", _answer(require("reader", "upload")), methods=["POST"])
     opened = audited("viewer", Event.INSTANCES_ACCESSED, "open study")
     app.add_api_route("/studies/{study_id}", _answer(opened))

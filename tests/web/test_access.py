@@ -246,7 +246,8 @@ def test_a_form_carries_the_token(site: Site) -> None:
     client = site.signed_in("anna", "reader")
     token = client.headers.pop("X-CSRF-Token")
     assert client.post("/reader", data={"csrf_token": token}).status_code == 200
-    assert client.post("/reader", data={"csrf_token": token}, files={"file": b"x"}).status_code == 200
+    assert client.post("/form", data={"csrf_token": token}, files={"file": b"abc"}).json() == 3
+    assert client.post("/form", data={"csrf_token": "0"}, files={"file": b"abc"}).status_code == 403
     assert client.post("/reader", content=json.dumps({"csrf_token": token})).status_code == 403
 
 

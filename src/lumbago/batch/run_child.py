@@ -21,7 +21,7 @@ class ChildFailed(LumbagoError):
     """The process died or took too long: our fault, or the machine's; worth another try."""
 
 
-def run_child(task: str, request: Mapping[str, Any], seconds: float, progress: Progress) -> dict[str, Any]:
+def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Progress) -> dict[str, Any]:
     """The result of a task of `study_child`.
 
     Raises:
@@ -34,7 +34,7 @@ def run_child(task: str, request: Mapping[str, Any], seconds: float, progress: P
         errors="replace", start_new_session=True,
     )  # fmt: skip
     overdue = threading.Event()
-    timer = threading.Timer(seconds, lambda: (overdue.set(), _end(process)))
+    timer = threading.Timer(seconds, _end_late, (process, overdue))
     words: list[str] = []
     listener = threading.Thread(target=lambda: words.append(process.stderr.read() if process.stderr else ""))
     timer.start()
@@ -60,9 +60,9 @@ def _listen(process: subprocess.Popen[str], progress: Progress) -> dict[str, Any
     return last
 
 
-def _outcome(last: dict[str, Any], code: int, overdue: float | None, words: str) -> dict[str, Any]:
+def _outcome(last: dict[str, Any], code: int, overdue: int | None, words: str) -> dict[str, Any]:
     if overdue is not None:
-        raise ChildFailed(f"the analysis took longer than {overdue:g} s and was ended")
+        raise ChildFailed(f"the analysis took longer than {overdue} s and was ended")
     if "error" in last:
         raise _Told(last["error"], _ERRORS.get(code, LumbagoError))
     if code or "result" not in last:
@@ -79,6 +79,11 @@ class _Told(LumbagoError):
     def __init__(self, sentence: str, kind: type[LumbagoError]) -> None:
         super().__init__(sentence)
         self.exit_code = kind.exit_code
+
+
+def _end_late(process: subprocess.Popen[str], overdue: threading.Event) -> None:
+    overdue.set()
+    _end(process)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
 
 from lumbago.errors import RecordsRefused, SettingsRefused
 
@@ -86,6 +87,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     refuse_journal(mode, sqlite3.sqlite_version_info)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(
+        "PRAGMA secure_delete=ON"
+    )  # what is deleted is overwritten: a patient is gone from the file, too
 
 
 def refuse_journal(mode: str, version: tuple[int, int, int]) -> None:
@@ -129,3 +133,28 @@ def writing(engine: Engine) -> Iterator[Connection]:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             yield connection
+
+
+@contextmanager
+def changing_tables(engine: Engine) -> Iterator[Connection]:
+    """As `writing`, for steps of the schema: SQLite changes a table by making it anew, and would otherwise delete what
+    refers to the old one. References are checked at the end instead.
+
+    Raises:
+        RecordsRefused: a reference leads nowhere afterwards; nothing is changed then.
+    """
+    if engine.dialect.name != "sqlite":
+        with writing(engine) as connection:
+            yield connection
+        return
+    alone = create_engine(engine.url, poolclass=NullPool)
+    for moment, prepare in (("connect", _prepare_sqlite), ("connect", _loosen), ("begin", _begin_sqlite)):
+        event.listen(alone, moment, prepare)
+    with writing(alone) as connection:
+        yield connection
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise RecordsRefused("the records do not hold together after the change of their schema")
+
+
+def _loosen(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=OFF")

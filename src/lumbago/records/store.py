@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from lumbago.records.blobs import Blobs
 from lumbago.records.database import open_engine, reading, writing
-from lumbago.records.tables import METADATA
+from lumbago.records.migrate import migrate
 from lumbago.settings import Settings
 
 
@@ -60,7 +60,7 @@ def open_store(url: str, files: Path) -> Store:
         RecordsRefused: they cannot be opened, or a newer version of Lumbago made them.
     """
     engine = open_engine(url)
-    METADATA.create_all(engine)
+    migrate(engine)
     return Store(engine, Blobs.at(files))
 
 

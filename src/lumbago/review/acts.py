@@ -1,7 +1,7 @@
 """What a person did to a study's findings, as the records keep it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from lumbago.anatomy.levels import MOST_DISCS, Side, bottom_count, level_from_bottom
 
@@ -12,6 +12,7 @@ JUDGING: Final[frozenset[str]] = frozenset({"accept", "grade", "add", "move"})
 """Kinds by which a reader says something about one place."""
 
 
+@runtime_checkable
 class Act(Protocol):
     """One review; its place is "" where it is about the study.
 

@@ -43,6 +43,13 @@ class Course:
     changed: bool
     what: str
 
+    @property
+    def is_calm(self) -> bool:
+        """A grade that was its scale's best at every study."""
+        return self.name in CONDITIONS and {point.text for point in self.points} == {
+            CONDITIONS[self.name].scale.titles[0]
+        }
+
 
 Dated = tuple[str, str, StudyFindings]
 """Study id, date (YYYYMMDD), findings; oldest first."""

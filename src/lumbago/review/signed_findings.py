@@ -36,7 +36,6 @@ def _difference(row: Finding) -> str:
 
 
 def _finding(site: Site, opinion: Opinion) -> Finding:
-    condition, level, side = site
     machine = opinion.machine
     if not opinion.readers and machine is not None:
         return machine
@@ -45,12 +44,21 @@ def _finding(site: Site, opinion: Opinion) -> Finding:
     if opinion.grade == own and machine is not None and opinion.state != "disputed":
         return replace(machine, evidence=_evidence(machine.evidence, opinion))
     details |= {"machine_grade": own, "machine_probabilities": dict(machine.probabilities) if machine else {}}
-    kept = {"evidence": _evidence(machine.evidence if machine else None, opinion),
-            "measurements": machine.measurements if machine else {}, "details": details}  # fmt: skip
-    if opinion.grade is None:
-        reason = "readers differ" if opinion.state == "disputed" else "withheld by the reader"
-        return replace(Finding(condition, level, side, None, {}, None, abstained=True, reason=reason), **kept)
-    return replace(label(condition, level, side, opinion.grade), **kept)
+    graded = _graded(site, opinion)
+    return replace(
+        graded,
+        evidence=_evidence(machine.evidence if machine is not None else None, opinion),
+        measurements=machine.measurements if machine is not None else {},
+        details=details,
+    )
+
+
+def _graded(site: Site, opinion: Opinion) -> Finding:
+    """The bare grade that readers gave, or why there is none."""
+    if opinion.grade is not None:
+        return label(*site, opinion.grade)
+    reason = "readers differ" if opinion.state == "disputed" else "withheld by the reader"
+    return Finding(*site, None, {}, None, abstained=True, reason=reason)
 
 
 def _evidence(seen: Evidence | None, opinion: Opinion) -> Evidence | None:

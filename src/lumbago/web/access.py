@@ -283,7 +283,9 @@ def _is_new(access: Access, deed: tuple[str, str, str], seconds: float) -> bool:
     moment = access.requests.clock()
     for old in [key for key, until in list(access.told.items()) if until <= moment]:
         access.told.pop(old, None)
-    return access.told.setdefault(deed, moment + seconds) == moment + seconds
+    is_new = deed not in access.told
+    access.told.setdefault(deed, moment + seconds)
+    return is_new
 
 
 def _owner(db: Connection, study: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lumbago import __version__
 from lumbago.report.visible_text import person_name, visible
@@ -48,6 +49,11 @@ def when(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
+def breakable(text: str) -> Markup:
+    """A grade that may break after its stroke."""
+    return escape(text).replace("/", Markup("/<wbr>"))
+
+
 def shown_detail(detail: Mapping[str, Any]) -> str:
     """What else an audit line says."""
     return visible("; ".join(f"{name} {value}" for name, value in detail.items()), 200)
@@ -59,11 +65,14 @@ _PAGES: Final = Environment(
 )  # fmt: skip
 _PAGES.globals |= {
     "version": __version__, "build": _build(), "when": when, "shown_detail": shown_detail, "plot": plot,
+    "breakable": breakable,
 }  # fmt: skip
 _PAGES.filters |= {"person": person_name, "visible": visible}
 
 
-def page(request: Request, name: str, visitor: Visitor | None = None, status: int = 200, **context: Any) -> Response:
+def page(
+    request: Request, template: str, visitor: Visitor | None = None, /, status: int = 200, **context: Any
+) -> Response:
     """A page by the name of its template."""
     theme = request.cookies.get("theme", "")
     frame = {
@@ -72,7 +81,7 @@ def page(request: Request, name: str, visitor: Visitor | None = None, status: in
         "navigation": [link for link in _LINKS if visitor is not None and visitor.may(link.scope)],
         "may_read": visitor is not None and visitor.may("review"),
     }  # fmt: skip
-    return HTMLResponse(_PAGES.get_template(name).render(frame | context), status)
+    return HTMLResponse(_PAGES.get_template(template).render(frame | context), status)
 
 
 def _shown_user(visitor: Visitor | None) -> Mapping[str, str] | None:

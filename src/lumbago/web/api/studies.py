@@ -24,9 +24,9 @@ from lumbago.web.study_records import study_record
 from lumbago.web.visitors import Here, Reader, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["studies"])
-Opening = Annotated[Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "read findings", every_seconds=60))]
+Opening = Annotated[Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "read findings", every_seconds=60.0))]
 Exporting = Annotated[Visitor, Depends(audited("viewer", Event.EXPORT, "download"))]
-Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60))]
+Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60.0))]
 
 
 def study_view(study: Study) -> dict[str, Any]:

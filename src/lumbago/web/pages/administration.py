@@ -17,7 +17,7 @@ from lumbago.web.visitors import Admin, Here
 
 router = APIRouter(include_in_schema=False)
 _LINES = 100
-Auditing = Annotated[Visitor, Depends(audited("admin", Event.AUDIT_LOG_USED, "read audit", every_seconds=60))]
+Auditing = Annotated[Visitor, Depends(audited("admin", Event.AUDIT_LOG_USED, "read audit", every_seconds=60.0))]
 
 
 @router.get("/users")

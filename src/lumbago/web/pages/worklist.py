@@ -22,7 +22,7 @@ _ORDERS: Final = (
     ("received", "newest received"), ("severity", "most severe"), ("uncertainty", "least certain"),
     ("date", "newest study"), ("name", "by name"),
 )  # fmt: skip
-Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60))]
+Looking = Annotated[Visitor, Depends(audited("viewer", Event.QUERY, "worklist", every_seconds=60.0))]
 
 
 class Wanted(BaseModel):
