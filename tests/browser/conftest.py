@@ -1,28 +1,18 @@
-"""A browser, servers for it, and axe: what every browser test stands on."""
+"""Debian's Chromium, and pages in it; all tests of this folder are system tests."""
 
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import axe_playwright_python
 import pytest
-import uvicorn
-from fastapi import FastAPI
+from browsing import quiet_page
 from playwright.sync_api import Browser, Page, sync_playwright
 
-sys.path += [str(Path(__file__).parents[1] / "web")]
-
 CHROMIUM = "/usr/bin/chromium"
-_QUIET = (
+QUIET = (
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE_MS = 60_000
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,73 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
         chromium.close()
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The address at which a thread of this process serves the app."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.05)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-@contextmanager
-def quiet_page(browser: Browser, **context: Any) -> Iterator[Page]:
-    """A page of a fresh visitor; what its scripts complain about fails the test."""
-    visitor = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})
-    visitor.set_default_timeout(PATIENCE_MS)
-    page = visitor.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    try:
-        yield page
-    finally:
-        visitor.close()
-    assert [line for line in complaints if "favicon" not in line and "404" not in line] == []
 
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens pages; `color_scheme`, `viewport` and the like as Playwright names them."""
-    opened: list[Any] = []
-
-    def make(**context: Any) -> Page:
-        opened.append(quiet_page(browser, **context))
-        return opened[-1].__enter__()  # type: ignore[no-any-return]
-
-    yield make
-    for one in opened:
-        one.__exit__(None, None, None)
-
-
-def serious_faults(page: Page) -> list[str]:
-    """What axe finds serious or critical: WCAG 2.2 A and AA and best practice."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE.read_text(encoding="utf8") + "; 0")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """A screenshot to be looked at, under `demo/pages/`."""
-    folder = Path("demo/pages")
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
+    with ExitStack() as pages:
+        yield lambda **context: pages.enter_context(quiet_page(browser, **context))

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compass import BEADS, write_compass
-from conftest import PATIENCE_MS, quiet_page, serious_faults, serving
+from browsing import PATIENCE_MS, quiet_page, serious_faults, serving
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from scipy import ndimage
 from viewer_page import make_app
 
+from compass import BEADS, write_compass
 from lumbago.anatomy.findings import (
     Evidence,
     Finding,
@@ -61,10 +61,12 @@ def make_study(folder: Path, lift_mm: float = 0.0) -> tuple[ImagesOf, Reading]:
             nearest.series_instance_uid, nearest.sop_instance_uid, None, role, point, box, box_down_lps=down
         )  # type: ignore[arg-type]
 
+    summaries = tuple(
+        SeriesSummary(one.series_instance_uid, name, name, name.split("_")[0], "t2", 7, "")  # type: ignore[arg-type]
+        for name, one in series.items()
+    )
     findings = StudyFindings(
-        StudySummary("compass", "1.2.3", series=tuple(
-            SeriesSummary(one.series_instance_uid, name, name, name.split("_")[0], "t2", 7, "") for name, one in series.items()  # type: ignore[arg-type]
-        )),
+        StudySummary("compass", "1.2.3", series=summaries),
         tuple(LevelLocation(level, (x, y, z + lift_mm), 1.0, True) for level, (x, y, z) in LEVELS.items()),
         tuple(
             Finding(condition, level, side, grade, {grade: 0.9}, evidence=evidence(role, bead))  # type: ignore[arg-type]

@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from starlette.testclient import TestClient
 
+from compass import BEADS, DIRECTIONS, write_compass
 from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, StudyFindings, StudySummary
 from lumbago.web.viewer_data import Reading, box_corners, describe_for_viewer
 from lumbago.web.viewer_frames import OpenedStudy, StudyImages, make_frame
 from lumbago.web.viewer_routes import ImagesOf, viewer_router
-from compass import BEADS, DIRECTIONS, write_compass
 
 SCREEN = {"sagittal": ((0, 1, 0), (0, 0, -1)), "axial": ((1, 0, 0), (0, 1, 0)), "coronal": ((1, 0, 0), (0, 0, -1))}
 """Where the right and the bottom of the screen are in the patient: anterior left in sagittal, left right in axial."""

@@ -1,4 +1,4 @@
-"""A study whose truth is known: dark but for three bright beads, at the patient's left, front and head of its middle."""
+"""A study whose truth is known: dark but for three beads, at the patient's left, front and head of its middle."""
 
 from itertools import permutations, product
 from pathlib import Path
