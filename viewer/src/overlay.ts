@@ -194,12 +194,12 @@ function drawSelected(scene: Scene): void {
 
 /** Beside the ring, on the side where there is room. */
 function nameSelected({ view, svg }: Scene, [x, y]: [number, number], words: string): void {
-  const label = text(svg, [x + 18, y - 14], words, "start", 14);
+  const label = text(svg, [x + 18, Math.max(18, y - 14)], words, "start", 14);
   const width = (label as SVGTextElement).getComputedTextLength();
   const room = view.size[0] - 8;
   if (x + 18 + width <= room) return;
   label.setAttribute("x", String(x - 18 - width >= 8 ? x - 18 - width : Math.max(8, (room - width) / 2)));
-  label.setAttribute("y", String(y - 20));
+  label.setAttribute("y", String(Math.max(18, y - 20)));
 }
 
 function drawHandles({ view, svg }: Scene, point: Point, corners: Point[] | null): void {

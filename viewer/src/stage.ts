@@ -38,8 +38,11 @@ function link(viewers: StudyViewer[]): void {
     viewer.sliceListeners.push(async (view) => {
       if (!leading || view !== viewer.activeView) return;
       leading = false;
-      await Promise.all(viewers.filter((other) => other !== viewer).map((other) => other.follow(viewer)));
-      leading = true;
+      try {
+        await Promise.all(viewers.filter((other) => other !== viewer).map((other) => other.follow(viewer)));
+      } finally {
+        leading = true;
+      }
     });
   }
 }

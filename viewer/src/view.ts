@@ -1,6 +1,6 @@
 // One view: a stack of slices, and above it the layers that marks are drawn on.
 
-import { Enums, type RenderingEngine, type Types } from "@cornerstonejs/core";
+import { Enums, getShouldUseCPURendering, type RenderingEngine, type Types } from "@cornerstonejs/core";
 import { imageIdOf, prefetch } from "./frames";
 import { fromPixel, letterOf, planeOf, toPixel, type Plane } from "./geometry";
 import { ROLES, type Point, type Series, type Slice } from "./study";
@@ -99,6 +99,7 @@ export class View {
 
   /** Goes to a slice; of several wishes that come while one is loaded, only the last is fulfilled. */
   async goTo(index: number): Promise<void> {
+    if (!this.opened) return;
     this.wanted = Math.max(0, Math.min(this.series.slices.length - 1, index));
     if (this.busy) return;
     this.busy = true;
@@ -167,11 +168,13 @@ export class View {
   get matrix(): Matrix {
     const slice = this.slice;
     const plane = this.plane ?? planeOf({ ...slice, position_lps_mm: [0, 0, slice.index], row_cosine: [1, 0, 0], column_cosine: [0, 1, 0] })!;
+    // Drawing by the processor, cornerstone takes the corner of a pixel for its middle.
+    const half = getShouldUseCPURendering() ? 0.5 : 0;
     const [origin, right, down] = [
       [0, 0],
       [slice.columns, 0],
       [0, slice.rows],
-    ].map(([column, row]) => this.viewport.worldToCanvas(fromPixel(plane, column, row) as Types.Point3));
+    ].map(([column, row]) => this.viewport.worldToCanvas(fromPixel(plane, column + half, row + half) as Types.Point3));
     return {
       a: (right[0] - origin[0]) / slice.columns,
       b: (right[1] - origin[1]) / slice.columns,

@@ -63,6 +63,8 @@ def _limits(kind: str) -> tuple[int, int]:
 def _window(picture: Picture) -> tuple[float, float]:
     """(centre, width) between robust percentiles."""
     low, high = np.percentile(picture, (_DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE))
+    if low == high:
+        low, high = picture.min(), picture.max()
     return float(low + high) / 2, max(float(high - low), 1.0)
 
 
