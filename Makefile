@@ -9,11 +9,12 @@ INSTALL = $(PYTHON) -m pip --python $(RUN)/python --disable-pip-version-check in
 PYTEST = $(RUN)/python -m pytest --jaxtyping-packages=lumbago,beartype.beartype
 UV := uv==0.13.8
 COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE)
+BUNDLE := src/lumbago/web/static
 # What torch asks for only on NVIDIA machines; locked nowhere.
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench phantom-check train-check rsna-check few-shot-check lock clean
+.PHONY: help demo test test-system test-slow check format bench bundle phantom-check train-check rsna-check few-shot-check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,11 @@ few-shot-check: $(VENV)/test.stamp  ## score graders of 10 to 100 patients, few-
 
 phantom-check: $(VENV)/runtime.stamp  ## hold the phantoms against published statistics; takes up to an hour (ARGS="--spines 500")
 	$(RUN)/python bench/phantom_check.py $(ARGS)
+
+bundle:  ## build the viewer of the dashboard from viewer/ (needs Node.js and npm)
+	cd viewer && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cd viewer && npm run --silent check
+	cd viewer && node bundle.mjs $(abspath $(BUNDLE))
 
 lock: $(VENV)/python.stamp  ## write the lock files anew (UPGRADE=--upgrade takes newer versions)
 	$(INSTALL) $(UV)

@@ -11,6 +11,8 @@ from typer.exceptions import Abort, TyperException
 
 from lumbago import __version__
 from lumbago.cli_learning import labels_app, learning_app
+from lumbago.cli_records import records_app
+from lumbago.cli_serve import serve_app
 from lumbago.errors import LumbagoError, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 from lumbago.systems import OURS, SYSTEMS, find_system
@@ -33,7 +35,9 @@ app.add_typer(models_app, name="models")
 systems_app = typer.Typer(help="The published systems that can be run and compared.", no_args_is_help=True)
 app.add_typer(systems_app, name="systems")
 app.add_typer(learning_app)
+app.add_typer(serve_app)
 app.add_typer(labels_app, name="labels")
+app.add_typer(records_app, name="records")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 _INTERRUPTED = 130
@@ -282,6 +286,6 @@ def info() -> None:
     settings = Settings.read()
     for item in settings.__dataclass_fields__.values():
         variable = ENVIRONMENT_PREFIX + item.name.upper()
-        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
+        print(f"{item.name} = {settings.shown(item.name)!r}  # {item.metadata['help']}; set by {variable}")
     print("models in use:")
     list_models()

@@ -2,6 +2,7 @@
 
     LumbagoError                    1  our own fault, when raised as itself
     ├── UsageError                  2  the command was used wrongly
+    │   └── NotInRecords               nothing of that name is kept
     ├── InputError                  3  the input cannot be read
     │   ├── UnreadableInput            no file in it can be read as an image
     │   ├── MixedPatients              it holds more than one patient
@@ -10,7 +11,10 @@
     ├── PartsMissing                5  done, with parts missing
     └── Refused                     6
         ├── ModelRefused               weights that do not fit their card
-        └── SettingsRefused            settings that make no sense
+        ├── SettingsRefused            settings that make no sense
+        └── RecordsRefused             records that cannot be opened, or are of another version
+            ├── RecordsDamaged         something kept is not what it was
+            └── RecordsFull            the quota, or the disk, is used up
 
 An error is one sentence: what was found, what was expected, what to do.
 Errors of lower libraries are translated where that library is called, never further up.
@@ -32,6 +36,10 @@ class UsageError(LumbagoError):
     """The command was given arguments that cannot be meant."""
 
     exit_code = 2
+
+
+class NotInRecords(UsageError):
+    """Nothing of that name or id is kept."""
 
 
 class InputError(LumbagoError):
@@ -65,7 +73,7 @@ class PartsMissing(LumbagoError):
 
 
 class Refused(LumbagoError):
-    """A model or a setting is refused."""
+    """A model, a setting or the records are refused."""
 
     exit_code = 6
 
@@ -76,3 +84,15 @@ class ModelRefused(Refused):
 
 class SettingsRefused(Refused):
     """Settings that make no sense."""
+
+
+class RecordsRefused(Refused):
+    """Records that cannot be opened, or that another version of Lumbago made."""
+
+
+class RecordsDamaged(RecordsRefused):
+    """Something kept is not what it was when it was kept."""
+
+
+class RecordsFull(RecordsRefused):
+    """No more may be kept: the quota, or the disk, is used up."""

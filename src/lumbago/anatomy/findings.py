@@ -37,6 +37,7 @@ class Evidence:
         role: the role of that series.
         point_lps_mm: the middle of what was graded.
         box_lps_mm: two opposite corners of the graded patch, in the plane of the slice.
+        box_down_lps: unit vector down the rows of that patch; None when its sides follow those of the slice.
         outline: closed polygon around the structure (the disc), in the plane of the slice; empty when not segmented.
         heat_map: file name, beside findings.json, of the picture of what the grade rests on.
     """
@@ -49,6 +50,7 @@ class Evidence:
     box_lps_mm: tuple[Point, Point] | None = None
     outline: tuple[Point, ...] = ()
     heat_map: str | None = None
+    box_down_lps: Point | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@
 
 `study` leads from this folder to the images; without it they lie in `<name>/dicom`. `patient` is the key for splits;
 without it the PatientID. A correction is a label also when it agrees with the model; a grade null says that it cannot
-be graded. What nobody corrected is a label only when `rest_confirmed` is true.
+be graded. What nobody corrected is a label only when `rest_confirmed` is true. `point_lps_mm` and `box_lps_mm` of a
+correction say where the reader saw it, in the place of the machine's evidence. The dashboard writes such folders below
+`LUMBAGO_HOME/reviewed`; the home itself may be given, too.
 """
 
 import os
@@ -22,7 +24,7 @@ from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import contradiction, unknown_name
 from lumbago.labels.json_files import malformed, read_json, rows_of
 from lumbago.labels.label_names import LabelNames
-from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, file_name, kind_of, label, truth_of
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, ShapeKind, file_name, kind_of, label, truth_of
 from lumbago.labels.problems import Problem
 from lumbago.labels.read_phantoms import evidence_points, read_findings
 
@@ -32,7 +34,8 @@ Site = tuple[str, str, Any]
 
 def read_reviewed(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     """Reviewed studies below a folder; of several corrections of one place the latest counts."""
-    for path in sorted(folder.glob("*/review.json")):
+    place = folder / "reviewed" if (folder / "reviewed").is_dir() else folder
+    for path in sorted(place.glob("*/review.json")):
         yield _study(path, read_findings(path.with_name("findings.json")), names)
 
 
@@ -40,7 +43,9 @@ def _study(path: Path, found: StudyFindings, names: LabelNames) -> LabelledStudy
     review = read_json(path, ("corrections",))
     if review.get("schema", SCHEMA) != SCHEMA:
         raise UnreadableInput(f"{path} is of schema {review['schema']}", SCHEMA, "write the review again")
-    labels, problems = _labels(path, rows_of(path, review, "corrections"), names)
+    rows = rows_of(path, review, "corrections")
+    labels, problems = _labels(path, rows, names)
+    placed = dict(_placed(path, rows, names))
     if review.get("rest_confirmed") is True:
         labels = _as_found(found) | labels
     name = path.parent.name
@@ -51,7 +56,7 @@ def _study(path: Path, found: StudyFindings, names: LabelNames) -> LabelledStudy
         name=file_name(name),
         images=tuple(_images(path.parent, review.get("study"))),
         truth=truth_of(name, kept, found.study.patient_id),
-        shapes=tuple(shape for row in kept for shape in _points(found, row)),
+        shapes=tuple(shape for row in kept for shape in placed.get(_site_of(row)) or _points(found, row)),
         problems=tuple(problems),
     )
 
@@ -111,6 +116,33 @@ def _images(folder: Path, link: Any) -> Iterator[ImageRef]:
         return
     folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
     yield from (ImageRef(path.name, path, kind_of(path) or "dicom") for path in (folders or [place]))
+
+
+def _site_of(row: Finding) -> Site:
+    return row.condition, row.level, row.side
+
+
+def _placed(path: Path, rows: Sequence[Any], names: LabelNames) -> Iterator[tuple[Site, list[Shape]]]:
+    """What readers drew themselves, by place."""
+    for row in rows:
+        site = _site(path.parent.name, row, names)
+        if isinstance(site, Problem):
+            continue
+        drawn: list[tuple[ShapeKind, Any]] = [("point", [row.get("point_lps_mm")]), ("box", row.get("box_lps_mm"))]
+        shapes = [
+            Shape(kind, tuple(_corner(path, corner) for corner in corners), frame="lps_mm", condition=site[0],
+                  level=site[1], side=site[2], grade=row.get("grade"))
+            for kind, corners in drawn
+            if corners and corners != [None]
+        ]  # fmt: skip
+        if shapes:
+            yield site, shapes
+
+
+def _corner(path: Path, value: Any) -> tuple[float, ...]:
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(one, int | float) for one in value):
+        return tuple(float(one) for one in value)
+    raise malformed(path, f"a corner {value!r} that is no x, y, z")
 
 
 def _points(found: StudyFindings, row: Finding) -> Iterator[Shape]:

@@ -253,6 +253,7 @@ def _evidence(patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
         outline=()
         if patch.side or role == "axial_t2"
         else tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm),
+        box_down_lps=tuple(round(float(part), 5) for part in patch.frame.down),  # type: ignore[arg-type]
     )
 
 

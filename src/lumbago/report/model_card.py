@@ -14,12 +14,13 @@ from lumbago.inference.weights import Card
 def card_page(card: Card) -> Group:
     """The card in short; the whole of it is `card.toml` beside the model."""
     facts = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _facts(card):
+    for name, value in card_facts(card):
         facts.add_row(name, Text(value))
     return Group(facts, *_scores(card.proof.get("scores", [])))
 
 
-def _facts(card: Card) -> Iterable[tuple[str, str]]:
+def card_facts(card: Card) -> Iterable[tuple[str, str]]:
+    """(name, value) of what a card says, but for its scores."""
     yield "model", f"{card.name} {card.version}, checksum {card.sha256[:12]}"
     for name, labels in card.outputs.items():
         yield ("grades" if card.kind == "grader" else "finds"), f"{name}: {', '.join(labels)}"

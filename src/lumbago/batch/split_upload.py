@@ -1,0 +1,67 @@
+"""An upload as files: one stream of bytes and the list of what lies in it, one after the other.
+
+    <upload>/session.json   {"files": [{"name": "a/1.dcm", "bytes": 1234}, ...], ...}
+    <upload>/data           the bytes
+
+Names are labels: they become no path but for letters, digits and dots of their end.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lumbago.anatomy.findings import StudyFindings
+from lumbago.errors import UnreadableInput
+from lumbago.labels.labelled_study import file_name
+
+_CHUNK: Final = 1 << 20
+_LONGEST_NAME: Final = 80
+_LARGEST_TRUTH: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SplitUpload:
+    """An upload on disk: `path` is its only file, or a folder of files."""
+
+    path: Path
+
+    def truths(self) -> Mapping[str, str]:
+        """Findings files named `truth.json` among the files, as text, by StudyInstanceUID: a phantom brings its own."""
+        found = {}
+        for file in self.path.glob("*-truth.json") if self.path.is_dir() else ():
+            text = file.read_text(encoding="utf8", errors="replace") if file.stat().st_size <= _LARGEST_TRUTH else ""
+            try:
+                found[StudyFindings.from_json(text).study.study_instance_uid] = text
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+        return found
+
+
+def split_upload(upload: Path, place: Path) -> SplitUpload:
+    """Writes the files of an upload below `place`.
+
+    Raises:
+        UnreadableInput: the upload is gone or is not whole.
+    """
+    try:
+        files: list[dict[str, Any]] = json.loads((upload / "session.json").read_text(encoding="utf8"))["files"]
+        size = (upload / "data").stat().st_size
+    except (OSError, ValueError, KeyError) as error:
+        raise UnreadableInput("the upload is no longer here", advice="upload the study again") from error
+    if size != sum(file["bytes"] for file in files):
+        raise UnreadableInput("the upload is not whole", advice="upload the study again")
+    with (upload / "data").open("rb") as data:
+        for number, file in enumerate(files, start=1):
+            name = file_name(file["name"].replace("\\", "/").rpartition("/")[2])[-_LONGEST_NAME:]
+            _write(data, place / f"{number:06d}-{name}", file["bytes"])
+    return SplitUpload(next(place.iterdir()) if len(files) == 1 else place)
+
+
+def _write(data: Any, target: Path, size: int) -> None:
+    with target.open("wb") as file:
+        while size:
+            chunk = data.read(min(size, _CHUNK))
+            size -= len(chunk)
+            file.write(chunk)

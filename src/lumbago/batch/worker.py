@@ -1,0 +1,123 @@
+"""A worker: takes jobs from the records, one after the other, and does each in a child process.
+
+A job is held under a lease that is renewed while its child lives; a worker that dies lets it run out, and another goes
+on. A child that crashes or takes too long costs its study one more try; what the input is to blame for costs none.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from lumbago.batch.analyze_job import analyze_study_job, note_failure
+from lumbago.batch.export_job import export_labels_job
+from lumbago.batch.receive_job import receive_upload_job
+from lumbago.batch.report_job import report_study_job
+from lumbago.batch.run_child import ChildFailed
+from lumbago.batch.workshop import Workshop
+from lumbago.errors import LumbagoError, NotInRecords
+from lumbago.records.jobs import Job, fail_job, finish_job, renew_job, take_job
+from lumbago.records.store import Store
+from lumbago.settings import Settings
+
+LEASE_SECONDS: Final = 60.0
+_RENEW_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 1.0
+_TRIES: Final = 2
+_LOG: Final = logging.getLogger(__name__)
+
+
+Doing = Callable[[Job, Workshop], Mapping[str, Any]]
+"""Does a job; gives what came of it."""
+DOERS: Final[Mapping[str, Doing]] = {
+    "receive": receive_upload_job, "analyze": analyze_study_job, "report": report_study_job,
+    "export": export_labels_job,
+}  # fmt: skip
+
+
+def worker_name() -> str:
+    """This worker among all: machine, process, and a random part."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+
+
+def work(store: Store, settings: Settings, stop: threading.Event) -> None:
+    """Does jobs until told to stop; a job that is begun is finished."""
+    name = worker_name()
+    while not stop.is_set():
+        with store.write() as records:
+            job = take_job(records, name, LEASE_SECONDS)
+        if job is None:
+            stop.wait(_IDLE_SECONDS)
+        else:
+            do_job(store, settings, job)
+
+
+def do_job(store: Store, settings: Settings, job: Job) -> None:
+    """Does one job that this worker holds, and says in the records how it ended."""
+    folder = Path(tempfile.mkdtemp(prefix="lumbago-job-"))
+    try:
+        with _Lease(store, job) as lease:
+            result = DOERS[job.kind](job, Workshop(store, settings, folder, lease.tell))
+        with store.write() as records:
+            finish_job(records, job, result)
+    except NotInRecords as error:
+        _LOG.warning("job %s: %s", job.id, error)
+    except LumbagoError as error:
+        _fail(store, job, error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fail(store: Store, job: Job, error: LumbagoError) -> None:
+    again = isinstance(error, ChildFailed) and job.attempts < _TRIES
+    _LOG.warning("job %s, try %d: %s", job.id, job.attempts, error)
+    try:
+        with store.write() as records:
+            fail_job(records, job, str(error), retry=again)
+            note_failure(records, job, error, again=again)
+    except NotInRecords as gone:
+        _LOG.warning("job %s: %s", job.id, gone)
+
+
+class _Lease:
+    """Renews the hold on a job from a thread of its own, so that a long step does not lose it."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store, self._job = store, job
+        self._said: tuple[float, str] = (0.0, "")
+        self._ended = threading.Event()
+        self._news = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+
+    def __enter__(self) -> "_Lease":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._news.set()
+        self._thread.join()
+
+    def tell(self, progress: float, message: str) -> None:
+        """What is shown of the job from now on."""
+        self._said = (progress, message)
+        self._news.set()
+
+    def _renew(self) -> None:
+        while not self._ended.is_set():
+            self._news.wait(_RENEW_SECONDS)
+            self._news.clear()
+            if self._ended.is_set():
+                return
+            try:
+                with self._store.write() as records:
+                    renew_job(records, self._job, LEASE_SECONDS, *self._said)
+            except NotInRecords:
+                return
+            self._ended.wait(0.5)

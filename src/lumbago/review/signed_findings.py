@@ -1,0 +1,73 @@
+"""A signed reading as findings: the reader's grades in the machine's place, the machine's beside them."""
+
+from dataclasses import replace
+from typing import Any
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Evidence, Finding, QualityRemark, StudyFindings
+from lumbago.labels.labelled_study import label
+from lumbago.report.level_grid import from_the_top
+from lumbago.review.acts import Site
+from lumbago.review.readings import Opinion, StudyReading
+
+
+def signed_findings(whole: StudyReading, reader: str, day: str) -> StudyFindings:
+    """What is settled once a reader has signed: grades that readers said stand for sure, `details` keep the machine's.
+
+    A place where readers differ is withheld.
+    """
+    rows = tuple(_finding(site, opinion) for site, opinion in whole.opinions.items())
+    changed = [row for row in rows if "machine_grade" in row.details]
+    count = f"{len(changed)} of {len(rows)} places differ from the machine" if changed else "as the machine graded"
+    numbering = f"; levels renumbered by {whole.shift}" if whole.shift else ""
+    signed = QualityRemark("warning", f"Read and signed by {reader} on {day}: {count}{numbering}.")
+    differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
+    ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
+    return replace(
+        whole.findings,
+        findings=tuple(sorted(rows, key=lambda row: ordered[row.level])),
+        quality=(signed, *differing, *whole.findings.quality),
+    )
+
+
+def _difference(row: Finding) -> str:
+    place = " ".join(part for part in (row.level, row.side, CONDITIONS[row.condition].title) if part)
+    return f"{place}: machine {row.details['machine_grade'] or 'no grade'}, reader {row.grade or 'no grade'}"
+
+
+def _finding(site: Site, opinion: Opinion) -> Finding:
+    machine = opinion.machine
+    if not opinion.readers and machine is not None:
+        return machine
+    details: dict[str, Any] = dict(machine.details) if machine is not None else {}
+    own = machine.grade if machine is not None else None
+    if opinion.grade == own and machine is not None and opinion.state != "disputed":
+        return replace(machine, evidence=_evidence(machine.evidence, opinion))
+    details |= {"machine_grade": own, "machine_probabilities": dict(machine.probabilities) if machine else {}}
+    graded = _graded(site, opinion)
+    return replace(
+        graded,
+        evidence=_evidence(machine.evidence if machine is not None else None, opinion),
+        measurements=machine.measurements if machine is not None else {},
+        details=details,
+    )
+
+
+def _graded(site: Site, opinion: Opinion) -> Finding:
+    """The bare grade that readers gave, or why there is none."""
+    if opinion.grade is not None:
+        return label(*site, opinion.grade)
+    reason = "readers differ" if opinion.state == "disputed" else "withheld by the reader"
+    return Finding(*site, None, {}, None, abstained=True, reason=reason)
+
+
+def _evidence(seen: Evidence | None, opinion: Opinion) -> Evidence | None:
+    """Where the machine saw it, or where a reader put it; a place without slice is none."""
+    if seen is None or (opinion.point_lps_mm is None and opinion.box_lps_mm is None):
+        return seen
+    return replace(
+        seen,
+        point_lps_mm=opinion.point_lps_mm or seen.point_lps_mm,
+        box_lps_mm=opinion.box_lps_mm or seen.box_lps_mm,
+        heat_map=None,
+    )

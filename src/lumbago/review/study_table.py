@@ -1,0 +1,139 @@
+"""The table of the study page: levels down, conditions across, in each cell the grade, how sure, and who agrees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lumbago.anatomy.conditions import CONDITIONS, Condition
+from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.levels import Side
+from lumbago.report.level_grid import PHANTOM_MARK, Column, level_label, shown_levels, why_not_assessed
+from lumbago.report.wording import expected_text, percent
+from lumbago.review.readings import Opinion, StudyReading
+
+STATE_WORDS: Final[Mapping[str, str]] = {
+    "machine": "", "accepted": "accepted", "changed": "changed", "added": "added", "agreed": "readers agree",
+    "disputed": "readers differ", "adjudicated": "decided",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One place.
+
+    Attributes:
+        grade, title: the settled grade, "" when none; class_name: of its colour in grades.css.
+        machine_title: what the machine said when that is another grade, else "".
+        confidence, expected: of the machine's grade, as text; said: what readers did.
+        reason: why there is no grade; evidence: whether the viewer has a place to show.
+    """
+
+    condition: str
+    level: str
+    side: Side | None
+    grade: str
+    title: str
+    class_name: str
+    abnormal: bool
+    machine_title: str
+    confidence: str
+    expected: str
+    said: str
+    state: str
+    reason: str
+    evidence: bool
+
+    @property
+    def short(self) -> str:
+        """Condition and side, briefly."""
+        return f"{CONDITIONS[self.condition].short} {self.side or ''}".strip()
+
+    @property
+    def share(self) -> float:
+        """How far up its scale the grade stands, 0 to 1."""
+        grades = CONDITIONS[self.condition].scale.grades
+        return grades.index(self.grade) / (len(grades) - 1) if self.grade else 0.0
+
+    @property
+    def label(self) -> str:
+        """The whole place in words, for those who hear the page."""
+        place = " ".join(part for part in (self.level, self.side, CONDITIONS[self.condition].title) if part)
+        parts = (self.title or f"no grade, {self.reason}", self.confidence, self.said)
+        return f"{place}: {', '.join(part for part in parts if part)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column: a condition and a side."""
+
+    condition: Condition
+    side: Side | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTable:
+    """Columns, and for each level its label and cells."""
+
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+
+    @property
+    def abnormal(self) -> list[Cell]:
+        """The cells that a reader wants to see first, the worst grades of their scales at the front."""
+        found = [cell for _, _, cells in self.rows for cell in cells if cell.abnormal]
+        return sorted(found, key=lambda cell: -cell.share)
+
+
+def study_table(whole: StudyReading) -> StudyTable:
+    """Every condition that was graded, or that a reader added; the others are listed as not assessed."""
+    known = {site[0] for site, opinion in whole.opinions.items() if opinion.machine is not None or opinion.grade}
+    heads = tuple(
+        Head(row, side, f"{row.short} {side or ''}".strip())
+        for row in CONDITIONS.values()
+        if row.name in known
+        for side in row.sides[::-1]
+    )
+    levels = dict.fromkeys((*shown_levels(whole.findings), *(site[1] for site in whole.opinions)))
+    rows = tuple(
+        (level, level_label(whole.findings, level), tuple(_cell(whole, head, level) for head in heads))
+        for level in levels
+    )
+    return StudyTable(heads, rows)
+
+
+def _cell(whole: StudyReading, head: Head, level: str) -> Cell:
+    name = head.condition.name
+    opinion = whole.opinions.get((name, level, head.side), Opinion(None, "machine"))
+    machine, scale = opinion.machine, head.condition.scale
+    grade = opinion.grade or ""
+    own = machine.grade if machine is not None else None
+    differs = own is not None and own != opinion.grade
+    return Cell(
+        name, level, head.side, grade, _title(grade, head.condition, None if differs else machine),
+        f"g-{scale.name}-{grade}" if grade else "",
+        bool(grade) and scale.grades.index(grade) >= scale.abnormal_from,
+        _title(str(own), head.condition, machine) if differs else "",
+        percent(machine.confidence) if machine is not None and machine.confidence is not None else "",
+        expected_text(machine) if machine is not None else "",
+        STATE_WORDS[opinion.state], opinion.state,
+        "" if grade else _reason(whole, opinion, head, level),
+        bool(opinion.point_lps_mm or opinion.box_lps_mm or (machine is not None and machine.evidence)),
+    )  # fmt: skip
+
+
+def _title(grade: str, condition: Condition, machine: Finding | None) -> str:
+    if not grade:
+        return ""
+    mark = PHANTOM_MARK if machine is not None and machine.trained_on == "phantoms" else ""
+    return condition.scale.titles[condition.scale.grades.index(grade)] + mark
+
+
+def _reason(whole: StudyReading, opinion: Opinion, head: Head, level: str) -> str:
+    if opinion.state == "disputed":
+        return "readers differ"
+    if opinion.readers:
+        return "withheld by the reader"
+    if opinion.machine is not None:
+        return opinion.machine.reason or "withheld"
+    return why_not_assessed(whole.findings, Column(head.condition, head.side), level)

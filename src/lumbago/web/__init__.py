@@ -1,0 +1,1 @@
+"""The dashboard: pages, API, and who may see them."""

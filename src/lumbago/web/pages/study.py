@@ -1,0 +1,57 @@
+"""The study page, and two studies side by side."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.records.audit import Event
+from lumbago.records.studies import find_study
+from lumbago.report import wording
+from lumbago.report.visible_text import person_name
+from lumbago.review.agreement import agreement, reader_pairs
+from lumbago.review.signed_findings import signed_findings
+from lumbago.review.study_table import study_table
+from lumbago.web.access import Visitor, audited
+from lumbago.web.rendering import page
+from lumbago.web.reviewing import levels_from_the_top
+from lumbago.web.study_records import study_record, user_names
+from lumbago.web.visitors import Here
+
+router = APIRouter(include_in_schema=False)
+Opening = Annotated[Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "open study"))]
+
+
+@router.get("/studies/{study_id}")
+def study_page(request: Request, study_id: str, visitor: Opening, site: Here) -> Response:
+    """A study: its images, what was found, what readers say."""
+    with site.store.read() as records:
+        record, names = study_record(records, study_id), user_names(records)
+    known: dict[str, Any] = {
+        "study": record.study, "job": record.job, "series": record.series, "names": names,
+        "patient_name": person_name(record.study.patient.name) or "no name",
+        "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,
+        "conditions": CONDITIONS.values(), "levels": levels_from_the_top(),
+    }  # fmt: skip
+    if record.whole is not None:
+        settled = signed_findings(record.whole, "", "") if record.whole.readings else record.whole.findings
+        known |= {
+            "table": study_table(record.whole), "headline": wording.headline(settled),
+            "limits": wording.limits(record.whole.findings), "remarks": wording.remarks(record.whole.findings),
+            "measurements": wording.measurement_lines(record.whole.findings),
+            "not_assessed": wording.not_assessed_lines(record.whole.findings),
+            "cautions": wording.cautions(record.whole.findings), "models": record.whole.findings.models,
+            "agreement": agreement(reader_pairs(record.whole)),
+            "may_adjudicate": len(record.whole.readings) > 1,
+        }  # fmt: skip
+    return page(request, "study.html", visitor, **known)
+
+
+@router.get("/studies/{study_id}/beside/{other_id}")
+def beside_page(request: Request, study_id: str, other_id: str, visitor: Opening, site: Here) -> Response:
+    """Two studies of one patient, linked."""
+    with site.store.read() as records:
+        first, second = find_study(records, study_id), find_study(records, other_id)
+    name = person_name(first.patient.name) or "no name"
+    return page(request, "beside.html", visitor, first=first, second=second, patient_name=name)

@@ -1,0 +1,57 @@
+"""Every place of a study, as the study page's script and programs see it."""
+
+from typing import Any
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.report.wording import expected_text, percent
+from lumbago.review.acts import Site
+from lumbago.review.readings import Opinion, StudyReading
+from lumbago.review.study_table import STATE_WORDS, Cell, study_table
+
+
+def place_views(whole: StudyReading) -> list[dict[str, Any]]:
+    """One entry a place that anybody graded."""
+    cells = [cell for _, _, row in study_table(whole).rows for cell in row]
+    shown = {(cell.condition, cell.level, cell.side): cell for cell in cells}
+    return [_view(site, opinion) | {"cell": _shown(shown[site])} for site, opinion in whole.opinions.items()]
+
+
+def _shown(cell: Cell) -> dict[str, Any]:
+    """What stands in its cell of the table."""
+    return {
+        "title": cell.title, "class_name": cell.class_name, "abnormal": cell.abnormal, "label": cell.label,
+        "machine_title": cell.machine_title, "said": cell.said, "state": cell.state,
+    }  # fmt: skip
+
+
+def _view(site: Site, opinion: Opinion) -> dict[str, Any]:
+    condition, level, side = site
+    scale, machine = CONDITIONS[condition].scale, opinion.machine
+    titles = dict(zip(scale.grades, scale.titles, strict=True))
+    shares = dict(machine.probabilities) if machine is not None else {}
+    return {
+        "condition": condition, "level": level, "side": side, "grade": opinion.grade, "state": opinion.state,
+        "readers": list(opinion.readers), "machine_grade": machine.grade if machine is not None else None,
+        "point_lps_mm": opinion.point_lps_mm, "box_lps_mm": opinion.box_lps_mm,
+        "grades": [{"grade": grade, "title": title} for grade, title in titles.items()],
+        "probabilities": [
+            {"title": titles[grade], "probability": share, "percent": percent(share),
+             "class_name": f"g-{scale.name}-{grade}"}
+            for grade, share in shares.items()
+        ],
+        "about": _about(opinion, titles),
+    }  # fmt: skip
+
+
+def _about(opinion: Opinion, titles: dict[str, str]) -> str:
+    machine = opinion.machine
+    if machine is None:
+        return "Added by a reader; the machine found nothing here."
+    own = titles[machine.grade] if machine.grade is not None else f"no grade: {machine.reason or 'withheld'}"
+    expected = expected_text(machine)
+    parts = [f"Machine: {own}" + (f", expected grade {expected}" if expected else "")]
+    parts += [f"{name}: {value}" for name, value in machine.details.items() if isinstance(value, str | int | float)]
+    if opinion.readers:
+        grade = titles[opinion.grade] if opinion.grade is not None else "no grade"
+        parts.append(f"{STATE_WORDS[opinion.state]}: {grade}")
+    return ". ".join(parts) + "."

@@ -1,0 +1,134 @@
+"""A reader says something about a study: it is checked, added to the records, and becomes a training label."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.levels import MOST_DISCS, bottom_count, level_from_bottom
+from lumbago.errors import UsageError
+from lumbago.records.findings import add_findings
+from lumbago.records.jobs import add_job
+from lumbago.records.reviews import Remark, Review, add_review
+from lumbago.records.studies import Study, set_state
+from lumbago.records.users import User
+from lumbago.review.readings import StudyReading
+from lumbago.review.signed_findings import signed_findings
+from lumbago.review.write_reviewed import ReviewedStudy, write_reviewed
+from lumbago.web.site import Site
+from lumbago.web.study_records import study_record, user_names
+
+_LEVELS = tuple(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
+_LONGEST_TEXT = 4000
+_WITH_PLACE = frozenset({"accept", "grade", "move", "add", "adjudicate"})
+
+
+def review_study(site: Site, user: User, study_id: str, findings_id: str, remark: Remark) -> Review:
+    """Adds a review of a study; signing settles a version of its findings and queues its report.
+
+    Raises:
+        NotInRecords: no such study.
+        UsageError: the study has no findings, newer ones than those the reader saw, or the remark makes no sense.
+    """
+    with site.store.write() as records:
+        record = study_record(records, study_id)
+        if record.machine is None or record.whole is None:
+            raise UsageError("this study has no findings yet", "an analyzed study")
+        if findings_id != record.machine.id:
+            raise UsageError(
+                "this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page"
+            )
+        checked = _checked(remark, record.whole)
+        _refuse_rights(checked, record.whole, user)
+        review = add_review(records, (study_id, record.machine.id), user.id, checked)
+        whole = study_record(records, study_id).whole
+        if remark.kind == "sign" and whole is not None:
+            _settle(records, record.study, whole, user)
+        elif remark.kind != "comment":
+            set_state(records, study_id, "reviewed")
+    write_labels(site, study_id)
+    return review
+
+
+def _checked(remark: Remark, whole: StudyReading) -> Remark:
+    """The remark with nothing in it but what its kind has, and the numbering now in force."""
+    payload: dict[str, Any] = {"shift": whole.shift}
+    if remark.kind in _WITH_PLACE:
+        _refuse_place(remark)
+    if remark.kind in {"grade", "add", "adjudicate"}:
+        payload["grade"] = _grade(remark)
+    for name, corners in (("point_lps_mm", 1), ("box_lps_mm", 2)):
+        if remark.payload.get(name) is not None and remark.kind in {"move", "add"}:
+            payload[name] = _numbers(remark.payload[name], corners)
+    if remark.kind == "move" and len(payload) == 1:
+        raise UsageError("nothing was moved", "point_lps_mm or box_lps_mm")
+    if remark.kind == "numbering":
+        payload["shift"] = _shift(remark.payload.get("shift"))
+    text = str(remark.payload.get("text", "")).strip()[:_LONGEST_TEXT]
+    if remark.kind == "comment" and not text:
+        raise UsageError("the comment is empty", "some words")
+    return Remark(remark.kind, remark.condition, remark.level, remark.side, payload | ({"text": text} if text else {}))
+
+
+def _refuse_place(remark: Remark) -> None:
+    condition = CONDITIONS.get(remark.condition)
+    if condition is None or remark.level not in _LEVELS:
+        raise UsageError(f"there is no place {remark.condition} {remark.level}", "a condition and a level")
+    if (remark.side or None) not in condition.sides:
+        wanted = "left or right" if condition.sided else "no side"
+        raise UsageError(f"{condition.title} is not graded {remark.side or 'without side'}", wanted)
+
+
+def _grade(remark: Remark) -> str | None:
+    grade, scale = remark.payload.get("grade"), CONDITIONS[remark.condition].scale
+    if grade is not None and grade not in scale.grades:
+        raise UsageError(f"there is no grade {grade}", f"one of {', '.join(scale.grades)}")
+    return grade
+
+
+def _numbers(value: Any, corners: int) -> Any:
+    rows = [value] if corners == 1 else value
+    is_sound = isinstance(rows, list) and len(rows) == corners and all(
+        isinstance(row, list) and len(row) == 3 and all(isinstance(x, int | float) and abs(x) < 1e5 for x in row)
+        for row in rows
+    )  # fmt: skip
+    if not is_sound:
+        raise UsageError("a place is no point in millimetres", "x, y, z")
+    return value
+
+
+def _shift(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 3:
+        raise UsageError(f"levels cannot be moved by {value}", "-3 to 3")
+    return value
+
+
+def _refuse_rights(remark: Remark, whole: StudyReading, user: User) -> None:
+    if remark.kind == "adjudicate" and len(whole.readings) < 2:
+        raise UsageError("fewer than two readers have judged this study", "two readings to decide between")
+
+
+def _settle(records: Connection, study: Study, whole: StudyReading, user: User) -> None:
+    day = datetime.now(UTC).date().isoformat()
+    made = add_findings(records, study.id, signed_findings(whole, user.shown_name or user.name, day), {}, user.id)
+    add_job(records, "report", study.id, {"findings": made.id}, priority=1)
+    set_state(records, study.id, "signed")
+
+
+def write_labels(site: Site, study_id: str) -> None:
+    """Writes a study's reviews where training reads them."""
+    with site.store.read() as records:
+        record, readers = study_record(records, study_id), user_names(records)
+    images = record.newest("received")
+    if record.whole is None or images is None:
+        return
+    patient = record.study.patient
+    key = f"{patient.issuer or 'patient'}:{patient.patient_id}" if patient.patient_id else f"lumbago:{patient.id}"
+    labels = ReviewedStudy(study_id, key, site.store.blobs.place(images.sha256), readers)
+    write_reviewed(site.reviewed, labels, record.whole)
+
+
+def levels_from_the_top() -> list[str]:
+    """Names that a lesion may have, from L1/L2 down, then those above."""
+    return sorted(_LEVELS[:7], key=bottom_count, reverse=True)

@@ -1,0 +1,71 @@
+"""`lumbago serve`: opens the records, starts the workers, and answers until it is stopped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from secrets import token_urlsafe
+
+import uvicorn
+from fastapi import FastAPI
+
+from lumbago.batch.processes import WorkerProcesses
+from lumbago.records.store import open_records
+from lumbago.settings import Settings
+from lumbago.web.access import LOOPBACK, Access, open_access, refuse_open_door
+from lumbago.web.app import create_app
+from lumbago.web.site import Site
+from lumbago.web.uploads import forget_old_uploads
+from lumbago.web.viewer_frames import StudyImages
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a browser takes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which names it may be asked for: on loopback by its own alone, so that no other site's name leads here."""
+        return (*tuple(sorted(LOOPBACK - {"::1"})), "[::1]") if self.host in LOOPBACK else ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An app, and the secret that makes its first admin ("" when it has one)."""
+
+    app: FastAPI
+    first_secret: str
+
+
+@contextmanager
+def opened(settings: Settings, address: Address) -> Iterator[Opened]:
+    """The app over the records of the settings, with its workers beside it.
+
+    Raises:
+        RecordsRefused: the records cannot be opened.
+        SettingsRefused: other machines could come in before there is an admin.
+    """
+    store = open_records(settings)
+    refuse_open_door(store, address.host)
+    access: Access = open_access(store, settings, token_urlsafe(18))
+    site = Site(store, settings, StudyImages())
+    forget_old_uploads(site.uploads)
+    with WorkerProcesses(settings.workers):
+        yield Opened(create_app(site, access, address.names), access.first_secret)
+
+
+def answer(app: FastAPI, address: Address) -> None:
+    """Answers requests until interrupted."""
+    uvicorn.run(
+        app, host=address.host, port=address.port, log_level="warning", access_log=False, server_header=False,
+        h11_max_incomplete_event_size=64 << 10, timeout_keep_alive=20, limit_concurrency=1000,
+        timeout_graceful_shutdown=3,
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+// Uploads in chunks: one stream of bytes for each choice (a file, or all files of a folder), resumed where it broke off.
+import { send } from "./api.js";
+
+const drop = document.getElementById("drop");
+const list = document.getElementById("uploads");
+const chunkBytes = Number(drop.dataset.chunk);
+const limitBytes = Number(drop.dataset.limit);
+
+document.getElementById("files").addEventListener("change", (event) => {
+  for (const file of event.target.files) start(file.name, [{ name: file.name, file }]);
+  event.target.value = "";
+});
+document.getElementById("folder").addEventListener("change", (event) => {
+  const files = [...event.target.files].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+  if (files.length) start(files[0].name.split("/")[0], files);
+  event.target.value = "";
+});
+for (const kind of ["dragenter", "dragover"]) {
+  drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+}
+for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
+drop.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+  for (const entry of entries) {
+    const files = await filesOf(entry);
+    if (files.length) start(entry.name, files);
+  }
+});
+
+async function filesOf(entry, prefix = "") {
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    return [{ name: prefix + entry.name, file }];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return found;
+    for (const one of some) found.push(...(await filesOf(one, `${prefix}${entry.name}/`)));
+  }
+}
+
+function start(name, files) {
+  document.getElementById("none").hidden = true;
+  const row = document.getElementById("upload").content.cloneNode(true).firstElementChild;
+  const part = (which) => row.querySelector(`[data-part="${which}"]`);
+  const total = files.reduce((sum, one) => sum + one.file.size, 0);
+  part("name").textContent = name;
+  part("size").textContent = `${files.length} file${files.length === 1 ? "" : "s"}, ${(total / 1e6).toFixed(1)} MB`;
+  list.prepend(row);
+  const show = (share, text) => { row.querySelector("progress").value = share; part("message").textContent = text; };
+  const go = async () => {
+    part("again").hidden = true;
+    try {
+      if (total > limitBytes) throw new Error(`Larger than the ${Math.round(limitBytes / 1e9)} GB that one upload may have.`);
+      const job = await upload(name, files, total, show);
+      follow(job, part, show);
+    } catch (error) {
+      show(0, error.message);
+      part("message").classList.add("error");
+      part("again").hidden = false;
+    }
+  };
+  part("again").addEventListener("click", go);
+  go();
+}
+
+async function upload(name, files, total, show) {
+  const listed = files.map((one) => ({ name: one.name, bytes: one.file.size }));
+  const session = await send("POST", "/api/v1/uploads", { name, files: listed });
+  const whole = new Blob(files.map((one) => one.file));
+  let at = session.received;
+  while (at < total) {
+    const chunk = whole.slice(at, at + chunkBytes);
+    at = (await sendChunk(session.id, at, chunk)).received;
+    show(at / total, `${Math.round((100 * at) / total)} % sent`);
+  }
+  return send("POST", `/api/v1/uploads/${session.id}/finish`, {});
+}
+
+async function sendChunk(id, at, chunk) {
+  const digest = globalThis.crypto?.subtle ? `&sha256=${await sha256(chunk)}` : "";
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await send("PUT", `/api/v1/uploads/${id}?offset=${at}${digest}`, chunk);
+    } catch (error) {
+      if (error.status || attempt === 4) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** attempt));
+    }
+  }
+}
+
+async function sha256(blob) {
+  const hash = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function follow(job, part, show) {
+  show(0, "Received. Waiting to be read.");
+  const events = new EventSource(`/api/v1/jobs/${job.id}/events`);
+  events.addEventListener("job", (event) => {
+    const now = JSON.parse(event.data);
+    show(now.state === "done" ? 1 : now.progress, now.error || now.message || now.state);
+    if (now.state === "done") links(now, part);
+    if (now.state === "failed") part("message").classList.add("error");
+    if (["done", "failed"].includes(now.state)) events.close();
+  });
+}
+
+function links(job, part) {
+  for (const study of job.studies ?? []) {
+    const link = document.createElement("a");
+    link.href = `/studies/${study}`;
+    link.textContent = "Open the study";
+    link.className = "button";
+    part("links").append(link, " ");
+  }
+}

@@ -1,0 +1,189 @@
+"""What the viewer is told of a study: its slices and where they lie, and what was found on them.
+
+All places are patient millimetres (LPS). Slices are described as they are shown (see `viewer_layout`), so that the
+viewer turns nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from lumbago.anatomy.conditions import CONDITIONS, ROLES
+from lumbago.anatomy.findings import Evidence, StudyFindings
+from lumbago.dicom.decoder import Damaged
+from lumbago.dicom.describe_series import describe_series
+from lumbago.dicom.study import Series, SliceHeader
+from lumbago.errors import NotALumbarStudy
+from lumbago.pipeline.choose_series import choose_series
+from lumbago.web.viewer_frames import OpenedStudy, StudyImages
+from lumbago.web.viewer_layout import Layout
+
+_NO_WINDOW: Final = (0.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What is known of a study besides its images.
+
+    Attributes:
+        findings: the newest ones, None before its analysis.
+        reviews: people's corrections, as the records give them, ready for JSON.
+        heat_maps: where the PNG pictures lie, by the name that the findings give them.
+    """
+
+    findings: StudyFindings | None = None
+    reviews: Sequence[Mapping[str, Any]] = ()
+    heat_maps: Mapping[str, Path] = field(default_factory=dict)
+
+
+def without_grades(reading: Reading) -> Reading:
+    """What may be seen by who grades blind: where the discs are, and nothing of how they are."""
+    findings = reading.findings
+    return Reading(None if findings is None else replace(findings, findings=(), not_assessed=()))
+
+
+def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: str) -> dict[str, Any]:
+    """The viewer's JSON; `address` is what the addresses of frames and heat maps start with."""
+    findings = reading.findings
+    return {
+        "study": {"name": opened.study.name, "study_instance_uid": opened.study.study_instance_uid},
+        "findings": json.loads(findings.to_json()) if findings else None,
+        "conditions": _conditions(),
+        "reviews": list(reading.reviews),
+        "series": [
+            _series(number, opened, role, images, address) for number, role in enumerate(_roles(opened, findings))
+        ],
+        "places": _places(opened, findings),
+        "heat_maps": _heat_maps(reading, address),
+    }
+
+
+def _conditions() -> dict[str, Any]:
+    """Words and colours, so that the viewer has none of its own."""
+    return {
+        name: {
+            "title": row.title,
+            "short": row.short,
+            "source": row.source,
+            "sided": row.sided,
+            "grades": list(row.scale.grades),
+            "titles": list(row.scale.titles),
+            "colours": list(row.scale.colours),
+            "abnormal_from": row.scale.abnormal_from,
+        }
+        for name, row in CONDITIONS.items()
+    }
+
+
+def _roles(opened: OpenedStudy, findings: StudyFindings | None) -> list[str | None]:
+    """The role of every series: as the analysis used them, before it as the headers suggest."""
+    if findings is not None:
+        used = {series.series_instance_uid: series.role for series in findings.study.series}
+    else:
+        used = _likely_roles(opened)
+    return [used.get(series.series_instance_uid) for series in opened.series]
+
+
+def _likely_roles(opened: OpenedStudy) -> dict[str, Any]:
+    try:
+        candidates = choose_series(opened.study).candidates
+    except NotALumbarStudy:
+        return {}
+    return {
+        candidate.series.series_instance_uid: role
+        for role in ROLES[::-1]
+        for candidate in (candidates[role] if role == "axial_t2" else candidates[role][:1])
+    }
+
+
+def _series(number: int, opened: OpenedStudy, role: str | None, images: StudyImages, address: str) -> dict[str, Any]:
+    series, slices = opened.series[number], opened.slices[number]
+    window = _window(number, opened, images)
+    return {
+        "uid": series.series_instance_uid,
+        "description": series.first.series_description,
+        "role": role,
+        "plane": _plane(series, slices),
+        "frame_of_reference_uid": series.first.frame_of_reference_uid,
+        "slices": [
+            _slice(index, header, layout, window, f"{address}/frames/{number}/{index}")
+            for index, (header, layout) in enumerate(slices)
+        ],
+    }
+
+
+def _plane(series: Series, slices: Sequence[tuple[SliceHeader, Layout | None]]) -> str:
+    """The shown plane of most of its slices; what the headers say of the series when none states a place."""
+    planes = [layout.plane for _, layout in slices if layout is not None]
+    return max(planes, key=planes.count) if planes else describe_series(series).plane
+
+
+def _window(number: int, opened: OpenedStudy, images: StudyImages) -> tuple[float, float]:
+    """That of the middle slice, for the whole series: contrast must not change from slice to slice."""
+    frame = images.frame(opened, number, len(opened.slices[number]) // 2)
+    return _NO_WINDOW if isinstance(frame, Damaged) else frame.window
+
+
+def _slice(
+    index: int, header: SliceHeader, layout: Layout | None, window: tuple[float, float], url: str
+) -> dict[str, Any]:
+    """One slice; its place is null when the files state none."""
+    return {
+        "index": index,
+        "sop_instance_uid": header.sop_instance_uid,
+        "frame": header.frame,
+        "url": url,
+        "rows": layout.rows if layout else header.rows,
+        "columns": layout.columns if layout else header.columns,
+        "position_lps_mm": _numbers(layout.position) if layout else None,
+        "row_cosine": _numbers(layout.right) if layout else None,
+        "column_cosine": _numbers(layout.down) if layout else None,
+        "spacing_mm": list(layout.spacing_mm if layout else header.pixel_spacing or (1.0, 1.0)),
+        "window": list(window),
+    }
+
+
+def _numbers(vector: np.ndarray) -> list[float]:
+    return [round(float(value), 6) for value in vector]
+
+
+def _places(opened: OpenedStudy, findings: StudyFindings | None) -> list[dict[str, Any]]:
+    """For each finding with evidence: the numbers of its series and slice, and the corners of its box."""
+    slices = {
+        (header.sop_instance_uid, header.frame): (number, index, layout)
+        for number, series in enumerate(opened.slices)
+        for index, (header, layout) in enumerate(series)
+    }
+    places = []
+    for finding in findings.findings if findings else ():
+        evidence = finding.evidence
+        found = slices.get((evidence.sop_instance_uid, evidence.frame)) if evidence else None
+        if evidence is not None and found is not None:
+            number, index, layout = found
+            places.append({
+                "condition": finding.condition, "level": finding.level, "side": finding.side,
+                "series": number, "slice": index, "corners_lps_mm": box_corners(evidence, layout),
+            })  # fmt: skip
+    return places
+
+
+def box_corners(evidence: Evidence, layout: Layout | None) -> list[list[float]] | None:
+    """The corners of a finding's box in patient millimetres (LPS): its first pixel's, along the first row, and around.
+
+    The box has the sides of the graded patch; where those are not stated, the sides of the slice.
+    """
+    if evidence.box_lps_mm is None or (evidence.box_down_lps is None and layout is None):
+        return None
+    first, last = (np.array(corner) for corner in evidence.box_lps_mm)
+    direction = layout.down if evidence.box_down_lps is None and layout else np.array(evidence.box_down_lps)
+    down = ((last - first) @ direction) * direction
+    return [_numbers(corner) for corner in (first, last - down, last, first + down)]
+
+
+def _heat_maps(reading: Reading, address: str) -> dict[str, Any]:
+    """Addresses of the heat maps that are there, by the name that the findings give them."""
+    return {name: {"url": f"{address}/heat-maps/{name}"} for name in reading.heat_maps}

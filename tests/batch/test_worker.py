@@ -1,0 +1,178 @@
+"""Workers: one that is killed loses nothing; a child that dies costs one study, tried once more, then told of."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lumbago.batch import run_child as child
+from lumbago.batch import worker
+from lumbago.batch.analyze_job import analyze_study_job
+from lumbago.batch.run_child import ChildFailed, run_child
+from lumbago.errors import LumbagoError
+from lumbago.records.files import add_file
+from lumbago.records.jobs import Job, add_job, find_job, take_job
+from lumbago.records.patients import PatientFacts
+from lumbago.records.store import Store, open_store
+from lumbago.records.studies import StudyFacts, add_study, find_study, set_state
+from lumbago.settings import Settings
+
+Tell = Callable[[float, str], None]
+
+
+def silent(_progress: float, _message: str) -> None:
+    """Tells nobody."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=str(tmp_path), threads=1, job_seconds=60)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return open_store(f"sqlite:///{settings.home_folder / 'records.db'}", settings.home_folder / "files")
+
+
+@pytest.fixture
+def study(store: Store) -> str:
+    """A study whose images are none."""
+    blob = store.blobs.keep([b"no zip"])
+    with store.write() as records:
+        made = add_study(records, PatientFacts("P"), StudyFacts("2.25.1"))
+        add_file(records, blob, "received", "images.zip", made.id)
+        set_state(records, made.id, "waiting")
+    return made.id
+
+
+def queued(store: Store, study: str) -> str:
+    with store.write() as records:
+        return add_job(records, "analyze", study).id
+
+
+def work_once(store: Store, settings: Settings) -> None:
+    with store.write() as records:
+        job = take_job(records, "test", 60.0)
+    assert job is not None
+    worker.do_job(store, settings, job)
+
+
+def state(store: Store, study: str, job: str) -> tuple[str, str]:
+    with store.read() as records:
+        return find_study(records, study).state, find_job(records, job).state
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Lets another program stand in for the child: how a crash of native code is made."""
+    popen = subprocess.Popen
+
+    def other(command: list[str], **options: object) -> object:
+        return popen([sys.executable, "-c", code, *command[4:]], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(child.subprocess, "Popen", other)
+
+
+def test_what_cannot_be_read_is_told_and_not_tried_again(store: Store, settings: Settings, study: str) -> None:
+    job = queued(store, study)
+    work_once(store, settings)
+    assert state(store, study, job) == ("failed", "failed")
+    with store.read() as records:
+        assert find_study(records, study).reason.endswith(".") and find_job(records, job).attempts == 1
+
+
+def test_a_crash_costs_one_more_try_and_is_then_told(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    job = queued(store, study)
+    work_once(store, settings)
+    assert state(store, study, job) == ("waiting", "waiting")
+    work_once(store, settings)
+    assert state(store, study, job) == ("failed", "failed")
+    with store.read() as records:
+        assert "signal 11" in find_study(records, study).reason
+        assert take_job(records, "test", 1.0) is None
+
+
+def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "import time; time.sleep(60)")
+    start = time.monotonic()
+    with pytest.raises(ChildFailed, match="longer than 1 s"):
+        run_child("analyze", {}, 1, silent)
+    assert time.monotonic() - start < 20
+
+
+def test_progress_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"progress": 0.5, "message": "half"}, {"result": {"a": 1}}]
+    code = "\n".join(f"print({json.dumps(json.dumps(line))}, flush=True)" for line in lines)
+    stand_in(monkeypatch, f"print('noise')\n{code}")
+    heard: list[tuple[float, str]] = []
+    assert run_child("analyze", {}, 30, lambda *said: heard.append(said)) == {"a": 1}
+    assert heard == [(0.5, "half")]
+
+
+def test_an_error_of_the_input_keeps_its_sentence_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, """import sys; print('{"error": "No spine.", "code": 4}'); sys.exit(4)""")
+    with pytest.raises(LumbagoError, match="No spine") as caught:
+        run_child("analyze", {}, 30, silent)
+    assert caught.value.exit_code == 4 and not isinstance(caught.value, ChildFailed)
+
+
+def test_a_lease_is_renewed_while_the_job_lasts(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEASE_SECONDS", 2.0)
+    monkeypatch.setattr(worker, "_RENEW_SECONDS", 0.3)
+
+    def slow(job: Job, shop: object) -> dict[str, str]:
+        time.sleep(4.0)
+        return {}
+
+    monkeypatch.setattr(worker, "DOERS", {"analyze": slow})
+    job = queued(store, study)
+    doing = threading.Thread(target=work_once, args=(store, settings))
+    doing.start()
+    time.sleep(3.0)
+    with store.write() as records:
+        assert take_job(records, "another", 60.0) is None
+    doing.join()
+    with store.read() as records:
+        assert find_job(records, job).state == "done"
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing(store: Store, settings: Settings, study: str) -> None:
+    """Its lease runs out, and the next one takes the job."""
+    job = queued(store, study)
+    code = (
+        "import time, sys; from pathlib import Path; from lumbago.records.store import open_store; "
+        "from lumbago.records.jobs import take_job; "
+        f"home = Path(r'{settings.home_folder}')\n"
+        "store = open_store(f'sqlite:///{home}/records.db', home / 'files')\n"
+        "with store.write() as records: take_job(records, 'doomed', 1.0)\n"
+        "print('taken', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "taken\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    time.sleep(1.2)
+    with store.write() as records:
+        again = take_job(records, "next", 60.0)
+    assert again is not None and (again.id, again.attempts) == (job, 2)
+
+
+def test_what_is_done_is_known() -> None:
+    assert worker.DOERS["analyze"] is analyze_study_job and set(worker.DOERS) == {
+        "receive",
+        "analyze",
+        "report",
+        "export",
+    }

@@ -1,0 +1,199 @@
+"""What readers do: nothing is overwritten, the machine's grade stays, corrections become training labels."""
+
+from pathlib import Path
+
+import pytest
+from dashboard import Dashboard
+
+from lumbago.anatomy.findings import StudyFindings
+from lumbago.labels.sources import read_source
+from lumbago.records.findings import findings_of_study
+from lumbago.records.reviews import reviews_of_study
+
+PLACE = ("pfirrmann", "L4/L5", "")
+
+
+@pytest.fixture
+def study(dashboard: Dashboard, found: StudyFindings) -> str:
+    return dashboard.add_study(found)
+
+
+def other_grade(found: StudyFindings) -> tuple[str, str]:
+    """The machine's grade of PLACE, and another."""
+    finding = found.find("pfirrmann", "L4/L5")
+    assert finding is not None and finding.grade is not None
+    return finding.grade, "1" if finding.grade != "1" else "2"
+
+
+def grade_shown(dashboard: Dashboard, study: str, place: tuple[str, ...] = PLACE) -> dict[str, object]:
+    rows = dashboard.signed_in("reader").get(f"/api/v1/studies/{study}/places").json()["places"]
+    key = (place[0], place[1], place[2] or None)
+    return next(row for row in rows if (row["condition"], row["level"], row["side"]) == key)
+
+
+def test_a_correction_becomes_a_label_and_the_machine_s_grade_stays(
+    dashboard: Dashboard, study: str, found: StudyFindings
+) -> None:
+    machine, corrected = other_grade(found)
+    reader = dashboard.signed_in("reader")
+    assert dashboard.review(reader, study, "grade", PLACE, grade=corrected).status_code == 201
+    (row,) = dashboard.review_file(study)["corrections"]
+    assert (row["grade"], row["machine_grade"], row["reader"]) == (corrected, machine, "reader")
+    (labelled,) = read_source("reviewed", dashboard.settings.home_folder)
+    assert labelled.grade("pfirrmann", "L4/L5") == corrected and labelled.patient == "patient:PAT-1"
+    shown = grade_shown(dashboard, study)
+    assert (shown["grade"], shown["machine_grade"], shown["state"]) == (corrected, machine, "changed")
+    page = reader.get(f"/studies/{study}").text
+    assert f"machine: {machine}" in page and "changed" in page
+
+
+def test_reviews_are_rows_added(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
+    machine, corrected = other_grade(found)
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "grade", PLACE, grade=corrected)
+    dashboard.review(reader, study, "accept", PLACE)
+    dashboard.review(reader, study, "comment", text="looks the same as last year")
+    with dashboard.store.read() as records:
+        assert [row.kind for row in reviews_of_study(records, study)] == ["grade", "accept", "comment"]
+    assert grade_shown(dashboard, study)["grade"] == machine
+    assert "looks the same as last year" in reader.get(f"/studies/{study}").text
+
+
+def test_signing_settles_a_version_and_a_later_change_takes_it_back(
+    dashboard: Dashboard, study: str, found: StudyFindings
+) -> None:
+    _, corrected = other_grade(found)
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "grade", PLACE, grade=corrected)
+    dashboard.review(reader, study, "sign")
+    with dashboard.store.read() as records:
+        signed, machine = findings_of_study(records, study)
+    assert machine.made_by == "machine" and machine.findings == found
+    settled = signed.findings.find("pfirrmann", "L4/L5")
+    assert settled is not None and settled.grade == corrected
+    assert settled.details["machine_grade"] == other_grade(found)[0]
+    assert "signed by reader" in signed.findings.quality[0].text
+    assert reader.get(f"/api/v1/studies/{study}").json()["state"] == "signed"
+    assert dashboard.review_file(study)["rest_confirmed"] is True
+    dashboard.review(reader, study, "accept", PLACE)
+    assert reader.get(f"/api/v1/studies/{study}").json()["state"] == "reviewed"
+    assert dashboard.review_file(study)["rest_confirmed"] is False
+
+
+def test_two_readers_differ_and_a_third_decides(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
+    machine, corrected = other_grade(found)
+    first, second = dashboard.signed_in("reader"), dashboard.signed_in("reader", "second")
+    early = dashboard.review(first, study, "adjudicate", PLACE, grade=corrected)
+    assert early.status_code == 400 and "two readings" in early.json()["detail"]
+    dashboard.review(first, study, "grade", PLACE, grade=corrected)
+    dashboard.review(first, study, "sign")
+    dashboard.review(second, study, "sign")
+    shown = grade_shown(dashboard, study)
+    assert (shown["state"], shown["grade"]) == ("disputed", None)
+    assert ["pfirrmann", "L4/L5", None] in dashboard.review_file(study)["disputed"]
+    page = first.get(f"/studies/{study}").text
+    assert "kappa" in page and "1 place to decide" in page
+    assert "readers differ" in first.get("/evaluation").text or first.get("/evaluation").status_code == 200
+    dashboard.review(dashboard.signed_in("reader", "third"), study, "adjudicate", PLACE, grade=machine)
+    assert grade_shown(dashboard, study)["state"] == "adjudicated"
+    assert grade_shown(dashboard, study)["grade"] == machine
+
+
+def test_numbering_moves_every_level_and_every_label(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
+    _, corrected = other_grade(found)
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "grade", PLACE, grade=corrected)
+    assert dashboard.review(reader, study, "numbering", shift=1).status_code == 201
+    assert grade_shown(dashboard, study, ("pfirrmann", "L3/L4", ""))["grade"] == corrected
+    (labelled,) = read_source("reviewed", dashboard.settings.home_folder)
+    assert labelled.grade("pfirrmann", "L3/L4") == corrected and labelled.grade("pfirrmann", "L4/L5") is None
+    viewer_levels = {row["level"] for row in dashboard.review_file(study)["corrections"]}
+    assert viewer_levels == {"L3/L4"}
+    dashboard.review(reader, study, "numbering", shift=0)
+    assert grade_shown(dashboard, study)["grade"] == corrected
+
+
+def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard: Dashboard, study: str) -> None:
+    reader = dashboard.signed_in("reader")
+    moved = dashboard.review(reader, study, "move", PLACE, point_lps_mm=[1.0, 2.0, 3.0])
+    added = dashboard.review(
+        reader, study, "add", ("high_intensity_zone", "L5/S1", ""), grade="present", point_lps_mm=[4.0, 5.0, 6.5]
+    )
+    assert (moved.status_code, added.status_code) == (201, 201)
+    (labelled,) = read_source("reviewed", dashboard.settings.home_folder)
+    places = {(shape.condition, shape.points) for shape in labelled.shapes}
+    assert ("pfirrmann", ((1.0, 2.0, 3.0),)) in places and ("high_intensity_zone", ((4.0, 5.0, 6.5),)) in places
+
+
+REFUSED = {
+    "no such place": ("grade", ("pfirrmann", "L9/S1", ""), {"grade": "1"}, "no place"),
+    "no such condition": ("grade", ("beauty", "L4/L5", ""), {"grade": "1"}, "no place"),
+    "a side too many": ("accept", ("pfirrmann", "L4/L5", "left"), {}, "no side"),
+    "a side too few": ("accept", ("subarticular_stenosis", "L4/L5", ""), {}, "left or right"),
+    "no such grade": ("grade", PLACE, {"grade": "9"}, "no grade 9"),
+    "no point": ("move", PLACE, {}, "nothing was moved"),
+    "half a point": ("move", PLACE, {"point_lps_mm": [1.0, "x"]}, "no point"),
+    "a wild shift": ("numbering", (), {"shift": 99}, "cannot be moved"),
+    "no words": ("comment", (), {"text": "  "}, "empty"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_makes_no_sense_is_refused_and_nothing_kept(dashboard: Dashboard, study: str, case: str) -> None:
+    kind, place, payload, sentence = REFUSED[case]
+    answer = dashboard.review(dashboard.signed_in("reader"), study, kind, place, **payload)
+    assert answer.status_code == 400 and sentence in answer.json()["detail"]
+    with dashboard.store.read() as records:
+        assert reviews_of_study(records, study) == []
+
+
+def test_a_review_of_findings_that_are_no_longer_the_newest_is_refused(dashboard: Dashboard, study: str) -> None:
+    body = {"findings_id": "0" * 32, "kind": "sign"}
+    answer = dashboard.signed_in("reader").post(f"/api/v1/studies/{study}/reviews", json=body)
+    assert answer.status_code == 400 and "reload" in answer.json()["detail"]
+
+
+def test_history_shows_three_dates(dashboard: Dashboard, found: StudyFindings) -> None:
+    for date in ("2024-01-02", "2025-01-02", "2026-01-02"):
+        study = dashboard.add_study(found, date=date)
+    client = dashboard.signed_in("viewer")
+    patient = client.get(f"/api/v1/studies/{study}").json()["patient"]["id"]
+    page = client.get(f"/patients/{patient}").text
+    assert page.count("<svg") > 10 and "2024-01-02" in page and "/beside/" in page
+    assert all(len(course["points"]) == 3 and not course["changed"]
+               for course in client.get(f"/api/v1/patients/{patient}").json()["courses"])  # fmt: skip
+
+
+def test_grading_blind_is_compared_and_is_no_review(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
+    machine, other = other_grade(found)
+    client = dashboard.signed_in("viewer")
+    grades = [{"condition": "pfirrmann", "level": "L4/L5", "grade": other},
+              {"condition": "pfirrmann", "level": "L3/L4", "grade": str(found.find("pfirrmann", "L3/L4").grade)}]  # type: ignore[union-attr]  # fmt: skip
+    answer = client.post(f"/api/v1/studies/{study}/teaching", json={"grades": grades}).json()
+    assert answer["against"] == "the machine"
+    assert (answer["agreement"][0]["pairs"], answer["agreement"][0]["equal"]) == (2, 1)
+    page = client.get(f"/teaching/{study}?compare=1").text
+    assert "Compared with the machine" in page
+    assert "1 time" in client.get("/teaching").text
+    blind = client.get(f"/teaching/{study}").text
+    assert "Compared with" not in blind and "machine" not in blind.lower().replace("the machine's", "")
+    assert grade_shown(dashboard, study)["state"] == "machine"
+    assert not (dashboard.site.reviewed / study).exists()
+    assert client.get(f"/api/v1/studies/{study}/viewer?blind=1").status_code in {200, 404, 410}
+    wrong = client.post(f"/api/v1/studies/{study}/teaching", json={"grades": [{**grades[0], "grade": "9"}]})
+    assert wrong.status_code == 400 and machine
+
+
+def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found: StudyFindings, tmp_path: Path) -> None:
+    from lumbago.records.patients import PatientFacts
+    from lumbago.records.studies import StudyFacts, add_study
+
+    evil = "<script>alert(1)</script>\"'{{7*7}}"
+    with dashboard.store.write() as records:
+        study = add_study(records, PatientFacts(evil, name=evil), StudyFacts("2.25.9", "2026-01-01", evil))
+    client = dashboard.signed_in("admin")
+    for path in ("/", f"/studies/{study.id}", f"/patients/{study.patient.id}", "/audit", f"/?search={evil}"):
+        page = client.get(path).text
+        assert "<script>alert" not in page and "49" not in page.split("<main")[1].split("</main")[0].replace(
+            study.id, ""
+        )

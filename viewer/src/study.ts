@@ -1,0 +1,142 @@
+// What the server says of a study: the JSON of GET /api/v1/studies/{id}/viewer (src/lumbago/web/viewer_data.py).
+
+export type Point = [number, number, number];
+export type Side = "left" | "right" | null;
+
+export interface Slice {
+  index: number;
+  sop_instance_uid: string;
+  frame: number | null;
+  url: string;
+  rows: number;
+  columns: number;
+  position_lps_mm: Point | null;
+  row_cosine: Point | null;
+  column_cosine: Point | null;
+  spacing_mm: [number, number];
+  window: [number, number];
+}
+
+export interface Series {
+  uid: string;
+  description: string;
+  role: string | null;
+  plane: string;
+  frame_of_reference_uid: string;
+  slices: Slice[];
+}
+
+export interface Evidence {
+  series_instance_uid: string;
+  sop_instance_uid: string;
+  frame: number | null;
+  role: string;
+  point_lps_mm: Point;
+  box_lps_mm: [Point, Point] | null;
+  outline: Point[];
+  heat_map: string | null;
+}
+
+export interface Finding {
+  condition: string;
+  level: string;
+  side: Side;
+  grade: string | null;
+  probabilities: Record<string, number>;
+  abstained: boolean;
+  reason: string | null;
+  evidence: Evidence | null;
+}
+
+export interface Level {
+  level: string;
+  disc_center_lps_mm: Point;
+  name_is_sure: boolean;
+}
+
+export interface Condition {
+  title: string;
+  short: string;
+  source: string;
+  grades: string[];
+  titles: string[];
+  colours: string[];
+  abnormal_from: number;
+}
+
+export interface Place {
+  condition: string;
+  level: string;
+  side: Side;
+  series: number;
+  slice: number;
+  corners_lps_mm: Point[] | null;
+}
+
+export interface StudyData {
+  study: { name: string; study_instance_uid: string };
+  findings: { levels: Level[]; findings: Finding[]; study: { study_date: string } } | null;
+  conditions: Record<string, Condition>;
+  series: Series[];
+  places: Place[];
+  heat_maps: Record<string, { url: string }>;
+}
+
+/** Where a finding is looked for: a cell of the findings table. */
+export interface Site {
+  condition: string;
+  level: string;
+  side: Side;
+}
+
+export const ROLES: Record<string, string> = {
+  sagittal_t2: "Sagittal T2",
+  sagittal_t1: "Sagittal T1",
+  axial_t2: "Axial T2",
+};
+
+export function isAt(site: Site, other: Site): boolean {
+  return site.condition === other.condition && site.level === other.level && (site.side ?? null) === (other.side ?? null);
+}
+
+export function findingAt(data: StudyData, site: Site): Finding | undefined {
+  return data.findings?.findings.find((finding) => isAt(finding, site));
+}
+
+export function placeOf(data: StudyData, site: Site): Place | undefined {
+  return data.places.find((place) => isAt(place, site));
+}
+
+export function levelsOf(data: StudyData): Level[] {
+  return data.findings?.levels ?? [];
+}
+
+/** How bad a grade is, from 0 (best) to 1; -1 without a grade. */
+export function badness(data: StudyData, finding: Finding): number {
+  const grades = data.conditions[finding.condition].grades;
+  return finding.grade === null ? -1 : grades.indexOf(finding.grade) / (grades.length - 1);
+}
+
+export function isAbnormal(data: StudyData, finding: Finding): boolean {
+  const condition = data.conditions[finding.condition];
+  return finding.grade !== null && condition.grades.indexOf(finding.grade) >= condition.abnormal_from;
+}
+
+/** The grade's colour, lightened to show on the dark of an image; grey without a grade. */
+export function colourOf(data: StudyData, finding: Finding | undefined): string {
+  if (!finding || finding.grade === null) return "#c0c0c0";
+  const condition = data.conditions[finding.condition];
+  const colour = condition.colours[condition.grades.indexOf(finding.grade)];
+  const lighter = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).map((v) => Math.round(v + 0.25 * (255 - v)));
+  return `rgb(${lighter.join(",")})`;
+}
+
+/** `L4/L5 left foramen: severe, 82 %`. */
+export function describe(data: StudyData, finding: Finding): string {
+  const condition = data.conditions[finding.condition];
+  const where = [finding.level, finding.side, condition.short].filter(Boolean).join(" ");
+  if (finding.grade === null) return `${where}: no grade`;
+  const title = condition.titles[condition.grades.indexOf(finding.grade)];
+  const share = finding.probabilities[finding.grade];
+  return `${where}: ${title}${share === undefined ? "" : `, ${Math.round(100 * share)} %`}`;
+}
