@@ -66,7 +66,7 @@ lock: $(VENV)/python.stamp  ## write the lock files anew (UPGRADE=--upgrade take
 	$(INSTALL) $(UV)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	printf '%s\n' hatchling editables | $(COMPILE) - -c requirements.lock -o requirements-build.lock
-	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra dev --extra serve -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 	printf '%s\n' $(CUDA) > $(VENV)/cuda.txt
 	$(COMPILE) pyproject.toml --extra train -c requirements.lock -c requirements-dev.lock -c constraints.txt \
 	  --excludes $(VENV)/cuda.txt --no-emit-package torch -o requirements-train.lock
