@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.conditions import CONDITIONS, ROLES, Role
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.volume import Volume
 from lumbago.labels.export_labels import export_labels
@@ -58,8 +58,9 @@ def _draw(study: LabelledStudy, opened: OpenedStudy, folder: Path, frames: dict[
     """The study with pictures in the place of its images, and its shapes in their pixels."""
     images: dict[str, ImageRef] = {}
     shapes = []
+    shown = {role: opened.by_role(role) for role in ROLES}
     for shape in study.shapes:
-        drawn = _find(study, shape, opened, folder)
+        drawn = _find(study, shape, shown, folder)
         if drawn is None:
             continue
         name = drawn.image.name
@@ -71,24 +72,26 @@ def _draw(study: LabelledStudy, opened: OpenedStudy, folder: Path, frames: dict[
     return replace(study, images=tuple(images.values()), shapes=tuple(shapes))
 
 
-def _find(study: LabelledStudy, shape: Shape, opened: OpenedStudy, folder: Path) -> _Drawn | None:
+def _find(study: LabelledStudy, shape: Shape, shown: Mapping[Role, tuple[Volume, ...]], folder: Path) -> _Drawn | None:
     """The slice of its condition's series that lies nearest to a shape."""
-    role = CONDITIONS[shape.condition or ""].source if shape.condition in CONDITIONS else None
-    best: tuple[float, Volume, int] | None = None
-    for volume in opened.by_role(role) if role is not None else ():
-        position = float(volume.to_ijk(np.array(shape.middle))[0])
-        index = min(max(round(position), 0), len(volume.array) - 1)
-        distance = abs(position - index) * float(volume.spacing_mm[0])
-        if best is None or distance < best[0]:
-            best = distance, volume, index
-    if best is None or role is None:
+    if shape.condition not in CONDITIONS:
         return None
-    _, volume, index = best
-    number = opened.by_role(role).index(volume)
+    role = CONDITIONS[shape.condition].source
+    places = [(*_nearest(volume, shape), number) for number, volume in enumerate(shown[role])]
+    if not places:
+        return None
+    _, index, number = min(places)
+    volume = shown[role][number]
     name = f"{study.name}_{role}_{number}-{index:03d}"
-    return _Drawn(
-        volume, index, ImageRef(name, folder / f"{name}.png", "picture", role, "", float(volume.spacing_mm[1]))
-    )
+    image = ImageRef(name, folder / f"{name}.png", "picture", role, "", float(volume.spacing_mm[1]))
+    return _Drawn(volume, index, image)
+
+
+def _nearest(volume: Volume, shape: Shape) -> tuple[float, int]:
+    """Millimetres from a shape to the nearest slice, and which one that is."""
+    position = float(volume.to_ijk(np.array(shape.middle))[0])
+    index = min(max(round(position), 0), len(volume.array) - 1)
+    return abs(position - index) * float(volume.spacing_mm[0]), index
 
 
 def _in_pixels(shape: Shape, drawn: _Drawn) -> Shape:
