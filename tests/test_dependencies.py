@@ -35,7 +35,7 @@ SAFE_SINCE = {"pydicom": "3.0.2", "torch": "2.6", "onnx": "1.21"}
 
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC",
-    "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
+    "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
 }  # fmt: skip
 """SPDX names. MPL-2.0 binds the files that it covers, not the work that uses them."""
 
