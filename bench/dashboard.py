@@ -111,6 +111,11 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+def told(values: list[float]) -> str:
+    """Times in words."""
+    return f"median {1000 * percentile(values, 0.5):.0f} ms, p95 {1000 * percentile(values, 0.95):.0f} ms"
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--users", type=int, default=50)
@@ -157,9 +162,7 @@ def report(given: argparse.Namespace, pid: int, studies: list[str]) -> None:
             assert first.get(path).status_code == 200
             alone[path].append(time.perf_counter() - start)
     for path, values in alone.items():
-        print(
-            f"one user, {path}: median {1000 * percentile(values, 0.5):.0f} ms, p95 {1000 * percentile(values, 0.95):.0f} ms"
-        )
+        print(f"one user, {path}: {told(values)}")
     clients = [first, *(signed_in(f"user{n}") for n in range(1, given.users))]
     crowd = Crowd(studies, given.pause)
     until = time.monotonic() + given.seconds
@@ -170,13 +173,10 @@ def report(given: argparse.Namespace, pid: int, studies: list[str]) -> None:
     for thread in threads:
         thread.join()
     every = [value for values in crowd.times.values() for value in values]
-    print(
-        f"{given.users} users, {given.seconds:g} s: {len(every)} requests, {len(crowd.errors)} errors {crowd.errors[:3]}"
-    )
+    print(f"{given.users} users, {given.seconds:g} s: {len(every)} requests")
+    print(f"errors: {len(crowd.errors)} {crowd.errors[:3]}")
     for kind, values in sorted(crowd.times.items()):
-        print(
-            f"  {kind}: {len(values)}, median {1000 * percentile(values, 0.5):.0f} ms, p95 {1000 * percentile(values, 0.95):.0f} ms"
-        )
+        print(f"  {kind}: {len(values)}, {told(values)}")
     print(f"server afterwards: {memory_mb(pid):.0f} MB")
 
 

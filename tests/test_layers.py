@@ -25,7 +25,14 @@ MODULES = {
 }
 DISTRIBUTIONS = packages_distributions()
 TRAINING_HALF = {"networks", "learning"}
-EXTRAS = {"networks": "train", "learning": "train", "evaluation": "evaluate", "records": "serve", "web": "serve"}
+EXTRAS = {
+    "networks": "train",
+    "learning": "train",
+    "evaluation": "evaluate",
+    "records": "serve",
+    "batch": "serve",
+    "web": "serve",
+}
 """Part of the package -> what it needs besides what analyzing needs."""
 TRAINING_ONLY = {
     "torch",
@@ -122,6 +129,12 @@ def test_runtime_half_imports_without_training_libraries() -> None:
 def test_evaluation_imports_without_training_libraries() -> None:
     evaluation = [module for module in MODULES if part_of(module) == "evaluation"]
     done = run_python(f"{blocked(TRAINING_ONLY)}; import {', '.join(evaluation)}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_serving_imports_without_training_libraries() -> None:
+    serving = [module for module in MODULES if EXTRAS.get(part_of(module)) == "serve" and not module.endswith(".env")]
+    done = run_python(f"{blocked(TRAINING_ONLY | {'matplotlib'})}; import {', '.join(serving)}")
     assert done.returncode == 0, done.stderr
 
 

@@ -11,7 +11,9 @@ from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 
 
 def test_defaults() -> None:
-    assert Settings.read({}) == Settings() == Settings(threads=2, models="", home="", cache="", formats=FORMATS)
+    assert Settings.read({}) == Settings()
+    given = Settings(threads=2, models="", home="", cache="", formats=FORMATS, idle_minutes=15, session_hours=12)
+    assert given == Settings()
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -25,6 +27,9 @@ def test_the_environment_sets(tmp_path: Path) -> None:
 
 def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
     values = {"threads": "3", "models": str(tmp_path), "home": str(tmp_path), "cache": "kept", "formats": "json"}
+    values |= {"database": "postgresql://here/lumbago", "quota_gb": "7", "idle_minutes": "8", "session_hours": "9"}
+    values |= {"requests_per_minute": "600", "workers": "0", "job_seconds": "60", "upload_gb": "2"}
+    values |= {"oidc_issuer": "https://x", "oidc_client": "y", "oidc_secret_file": "z", "oidc_role": "viewer"}
     assert set(values) == {item.name for item in fields(Settings)}
     for name, value in values.items():
         changed = Settings.read({ENVIRONMENT_PREFIX + name.upper(): value})
@@ -48,10 +53,19 @@ def test_other_variables_do_not_matter() -> None:
 REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "too few threads": ({"LUMBAGO_THREADS": "0"}, {}, "threads is 0; expected 1 to 64"),
     "too many threads": ({}, {"threads": 65}, "threads is 65; expected 1 to 64"),
+    "too short an evening": (
+        {"LUMBAGO_IDLE_MINUTES": "0"},
+        {},
+        "idle_minutes is 0; expected 1 to 1440; change LUMBAGO_IDLE",
+    ),
+    "too long a session": ({"LUMBAGO_SESSION_HOURS": "169"}, {}, "session_hours is 169; expected 1 to 168"),
+    "no quota": ({"LUMBAGO_QUOTA_GB": "0"}, {}, "quota_gb is 0; expected 1 to"),
     "no number": ({"LUMBAGO_THREADS": "many"}, {}, "LUMBAGO_THREADS is 'many'; expected a whole number"),
     "nothing": ({"LUMBAGO_THREADS": ""}, {}, "LUMBAGO_THREADS is ''"),
     "unknown formats": ({}, {"formats": ("json", "docx", "bmp")}, "unknown format bmp, docx; expected some of json"),
     "unknown formats by environment": ({"LUMBAGO_FORMATS": "docx"}, {}, "unknown format docx"),
+    "too many workers": ({"LUMBAGO_WORKERS": "99"}, {}, "workers is 99; expected 0 to 64"),
+    "no time to work": ({"LUMBAGO_JOB_SECONDS": "1"}, {}, "job_seconds is 1; expected 10 to 86400"),
     "no such folder": ({"LUMBAGO_MODELS": "/nowhere/at/all"}, {}, "no folder /nowhere/at/all"),
 }
 
@@ -63,6 +77,14 @@ def test_what_makes_no_sense_is_refused(case: str) -> None:
         Settings.read(environment, **given)
     assert str(refused.value).startswith(start) and str(refused.value).endswith(".")
     assert refused.value.exit_code == 6
+
+
+def test_no_password_is_shown() -> None:
+    settings = Settings(database="postgresql://lumbago:pa:ss@host/name")
+    assert settings.shown("database") == "postgresql://lumbago:***@host/name"
+    plain = ("postgresql://lumbago@host:5432/name", "sqlite:////home/a:b@c/records.db")
+    assert [Settings(database=url).shown("database") for url in plain] == list(plain)
+    assert settings.shown("threads") == 2
 
 
 def test_an_empty_environment_overrides_no_option() -> None:

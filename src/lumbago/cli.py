@@ -286,6 +286,6 @@ def info() -> None:
     settings = Settings.read()
     for item in settings.__dataclass_fields__.values():
         variable = ENVIRONMENT_PREFIX + item.name.upper()
-        print(f"{item.name} = {getattr(settings, item.name)!r}  # {item.metadata['help']}; set by {variable}")
+        print(f"{item.name} = {settings.shown(item.name)!r}  # {item.metadata['help']}; set by {variable}")
     print("models in use:")
     list_models()

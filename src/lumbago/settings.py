@@ -1,6 +1,7 @@
 """Settings of an analysis: one field each, with its help, its default, and its name in the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,15 +15,24 @@ FORMATS = ("json", "png", "pdf")
 ENVIRONMENT_PREFIX = "LUMBAGO_"
 
 
+_RANGES = {"workers": (0, 64), "job_seconds": (10, 86_400), "upload_gb": (1, 64)}
+
+
 def _setting(default: Any, explanation: str) -> Any:
     return field(default=default, metadata={"help": explanation})
+
+
+def _number(default: int, least: int, most: int, explanation: str) -> Any:
+    """A setting from `least` to `most`."""
+    metadata = {"help": f"{explanation}, {least} to {most}", "least": least, "most": most}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What can be set; `LUMBAGO_<FIELD>` in the environment sets a field, a command-line option overrides it."""
 
-    threads: int = _setting(2, "processor threads for the networks, 1 to 64")
+    threads: int = _number(2, 1, 64, "processor threads for the networks")
     models: str = _setting("", "folder with models to use instead of the shipped ones")
     home: str = _setting("", "folder of deployed models, records and files; by default in the user's data folder")
     cache: str = _setting("", "folder of what training prepared; by default in the user's cache folder")
@@ -31,14 +41,18 @@ class Settings:
     )
 
     database: str = _setting("", "records: sqlite:///FILE or postgresql://HOST/NAME; by default records.db in the home")
-    quota_gb: int = _setting(200, "gigabytes that kept files may take, at least 1")
-    idle_minutes: int = _setting(15, "minutes without a request after which a person is signed out, 1 to 1440")
-    requests_per_minute: int = _setting(3000, "requests that one user may make in a minute, 60 to 100000")
-    session_hours: int = _setting(12, "hours after which a person signs in again in any case, 1 to 168")
+    quota_gb: int = _number(200, 1, 1_000_000, "gigabytes that kept files may take")
+    idle_minutes: int = _number(15, 1, 1440, "minutes without a request after which a person is signed out")
+    requests_per_minute: int = _number(3000, 60, 100000, "requests that one user may make in a minute")
+    session_hours: int = _number(12, 1, 168, "hours after which a person signs in again in any case")
 
-    workers: int = _setting(1, "processes that analyze beside `lumbago serve`, 0 to 64")
-    job_seconds: int = _setting(1800, "seconds after which an analysis is ended, 10 to 86400")
-    upload_gb: int = _setting(4, "gigabytes that one upload may have, 1 to 64")
+    oidc_issuer: str = _setting("", "OpenID Connect: address of the provider; people sign in there, too")
+    oidc_client: str = _setting("lumbago", "OpenID Connect: the client's name there")
+    oidc_secret_file: str = _setting("", "OpenID Connect: file with the client's secret")
+    oidc_role: str = _setting("", "OpenID Connect: role of a newcomer; when empty, an admin lets each one in")
+    workers: int = _number(1, 0, 64, "processes that analyze beside `lumbago serve`")
+    job_seconds: int = _number(1800, 10, 86400, "seconds after which an analysis is ended")
+    upload_gb: int = _number(4, 1, 64, "gigabytes that one upload may have")
 
     def __post_init__(self) -> None:
         """Refuses what makes no sense.
@@ -46,8 +60,15 @@ class Settings:
         Raises:
             SettingsRefused: a value out of range.
         """
-        if not 1 <= self.threads <= 64:
-            raise SettingsRefused(f"threads is {self.threads}", "1 to 64", "change --threads or LUMBAGO_THREADS")
+        for item in fields(self):
+            value, limits = getattr(self, item.name), item.metadata
+            if "least" in limits and not limits["least"] <= value <= limits["most"]:
+                variable = ENVIRONMENT_PREFIX + item.name.upper()
+                raise SettingsRefused(
+                    f"{item.name} is {value}", f"{limits['least']} to {limits['most']}",
+                    f"change --{item.name} or {variable}" if item.name == "threads" else f"change {variable}",
+                )  # fmt: skip
+        self._refuse_outside()
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
             raise SettingsRefused(
@@ -55,6 +76,19 @@ class Settings:
             )
         if self.models and not Path(self.models).is_dir():
             raise SettingsRefused(f"no folder {self.models}", "a folder with models", "change LUMBAGO_MODELS")
+
+    def _refuse_outside(self) -> None:
+        """Refuses numbers out of their ranges."""
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                variable = ENVIRONMENT_PREFIX + name.upper()
+                raise SettingsRefused(f"{name} is {value}", f"{least} to {most}", f"change {variable}")
+
+    def shown(self, name: str) -> Any:
+        """A setting as it may be shown: a password in the database's address is left out."""
+        value = getattr(self, name)
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value) if name == "database" else value
 
     @property
     def home_folder(self) -> Path:

@@ -153,7 +153,8 @@ def test_a_worker_killed_in_the_middle_loses_nothing(store: Store, settings: Set
     code = (
         "import time, sys; from pathlib import Path; from lumbago.records.store import open_store; "
         "from lumbago.records.jobs import take_job; "
-        f"store = open_store('sqlite:///{settings.home_folder / 'records.db'}', Path(r'{settings.home_folder / 'files'}'))\n"
+        f"home = Path(r'{settings.home_folder}')\n"
+        "store = open_store(f'sqlite:///{home}/records.db', home / 'files')\n"
         "with store.write() as records: take_job(records, 'doomed', 1.0)\n"
         "print('taken', flush=True); time.sleep(60)"
     )
@@ -169,4 +170,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing(store: Store, settings: Set
 
 
 def test_what_is_done_is_known() -> None:
-    assert worker.DOERS["analyze"] is analyze_study_job and set(worker.DOERS) == {"receive", "analyze", "report"}
+    assert worker.DOERS["analyze"] is analyze_study_job and set(worker.DOERS) == {
+        "receive",
+        "analyze",
+        "report",
+        "export",
+    }

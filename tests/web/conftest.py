@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from coarse_study import coarse_study
 from dashboard import Dashboard, open_dashboard
 
+from coarse_study import coarse_study
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.phantom import write_study as writer
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, UploadFile
 from fastapi.testclient import TestClient
@@ -63,7 +63,7 @@ class Site:
             return list(audit_lines(db, AuditQuery()))
 
 
-def open_site(folder: Path, url: str = "", **settings: int) -> Site:
+def open_site(folder: Path, url: str = "", **settings: Any) -> Site:
     """The site over new records."""
     store = open_store(url or f"sqlite:///{folder / 'records.db'}", folder / "files")
     access = open_access(store, Settings(**settings), FIRST)

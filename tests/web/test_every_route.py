@@ -1,4 +1,4 @@
-"""Every page and every call of the API refuses: without sign-in, with too low a role, without the token against forgery.
+"""Every page and every call of the API refuses: without sign-in, with too low a role, from another site's page.
 
 The table below says what each needs; a new route without its line fails.
 """
@@ -14,7 +14,8 @@ from lumbago.web.app import API, OPEN, PAGES
 from lumbago.web.viewer_access import router_of
 
 NEEDS: Final[dict[str, str]] = {
-    "GET /sign-in": "", "POST /sign-in": "", "GET /first-start": "", "POST /first-start": "", "GET /static/grades.css": "",
+    "GET /sign-in": "", "POST /sign-in": "", "GET /first-start": "", "POST /first-start": "",
+    "GET /static/grades.css": "",
     "POST /sign-out": "viewer",
     "GET /": "viewer", "GET /upload": "reader", "GET /studies/{study_id}": "viewer",
     "GET /studies/{study_id}/beside/{other_id}": "viewer", "GET /patients/{patient_id}": "viewer",
@@ -25,7 +26,8 @@ NEEDS: Final[dict[str, str]] = {
     "GET /api/v1/studies/{study_id}/places": "viewer", "GET /api/v1/studies/{study_id}/reviews": "viewer",
     "POST /api/v1/studies/{study_id}/reviews": "reader", "POST /api/v1/studies/{study_id}/analyze": "reader",
     "POST /api/v1/studies/{study_id}/teaching": "viewer", "GET /api/v1/conditions": "viewer",
-    "GET /api/v1/studies/{study_id}/viewer": "viewer", "GET /api/v1/studies/{study_id}/frames/{series}/{index}": "viewer",
+    "GET /api/v1/studies/{study_id}/viewer": "viewer",
+    "GET /api/v1/studies/{study_id}/frames/{series}/{index}": "viewer",
     "GET /api/v1/studies/{study_id}/heat-maps/{name}": "viewer",
     "POST /api/v1/uploads": "reader", "GET /api/v1/uploads/{upload_id}": "reader",
     "PUT /api/v1/uploads/{upload_id}": "reader", "DELETE /api/v1/uploads/{upload_id}": "reader",
@@ -37,6 +39,8 @@ NEEDS: Final[dict[str, str]] = {
     "GET /api/v1/users": "admin", "POST /api/v1/users": "admin", "POST /api/v1/users/{user_id}/role": "admin",
     "POST /api/v1/users/{user_id}/disable": "admin", "POST /api/v1/users/{user_id}/enable": "admin",
     "POST /api/v1/users/{user_id}/password": "admin", "GET /api/v1/audit.csv": "admin",
+    "GET /labels": "reader", "POST /api/v1/labels/export": "reader", "GET /api/v1/labels/exports/{file_id}": "reader",
+    "POST /api/v1/labels/import": "reader",
     "GET /api/v1/openapi.json": "viewer", "GET /api/v1/docs": "viewer",
 }  # fmt: skip
 """Operation -> the lowest role that may; "" for nobody signed in."""
@@ -53,7 +57,7 @@ def routes(dashboard: Dashboard) -> set[str]:
 def asked(operation: str) -> tuple[str, str]:
     """Method and path, with ids that nothing has."""
     method, path = operation.split(" ")
-    for name in ("study_id", "other_id", "patient_id", "upload_id", "job_id", "token_id", "user_id"):
+    for name in ("study_id", "other_id", "patient_id", "upload_id", "job_id", "token_id", "user_id", "file_id"):
         path = path.replace(f"{{{name}}}", "0" * 32)
     return method, path.replace("{series}/{index}", "0/0").replace("{name}", "x.png")
 
@@ -97,9 +101,14 @@ def test_what_changes_something_comes_from_our_own_page(dashboard: Dashboard) ->
             assert answer.status_code == 403, operation
 
 
-@pytest.mark.parametrize("path", ["/", "/upload", "/teaching", "/models", "/evaluation", "/settings", "/users", "/audit",
-                                  "/audit?verify=1", "/api/v1/docs", "/api/v1/openapi.json", "/api/v1/audit.csv",
-                                  "/api/v1/models", "/api/v1/evaluation", "/api/v1/me"])  # fmt: skip
+OPENED: Final = (
+    "/", "/upload", "/labels", "/teaching", "/models", "/evaluation", "/settings", "/users", "/audit",
+    "/audit?verify=1", "/api/v1/docs", "/api/v1/openapi.json", "/api/v1/audit.csv", "/api/v1/models",
+    "/api/v1/evaluation", "/api/v1/me",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OPENED)
 def test_pages_open_and_keep_to_themselves(dashboard: Dashboard, found: StudyFindings, path: str) -> None:
     dashboard.add_study(found)
     answer = dashboard.signed_in("admin").get(path)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,10 +17,8 @@ from lumbago.records.files import FileKind, add_file, files_of_study
 from lumbago.records.findings import add_findings
 from lumbago.records.jobs import Job
 from lumbago.records.store import Store
-from lumbago.records.studies import SeriesFacts, Study, find_study, put_series, series_of, set_state
+from lumbago.records.studies import SeriesFacts, State, Study, find_study, put_series, series_of, set_state
 from lumbago.report.pdf import REPORT_NAME
-
-REPORT: Final = "report"
 
 
 def analyze_study_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
@@ -75,7 +73,7 @@ def _kind_of(name: str, heat_maps: Set[str | None]) -> FileKind | None:
         return "heat_map"
     if name.endswith(".png"):
         return "picture"
-    return {REPORT_NAME: REPORT}.get(name)
+    return "report" if name == REPORT_NAME else None
 
 
 def _with_roles(records: Connection, study: str, findings: StudyFindings) -> list[SeriesFacts]:
@@ -93,5 +91,5 @@ def note_failure(records: Connection, job: Job, error: LumbagoError, *, again: b
     if again:
         set_state(records, job.study_id, "waiting", f"{error} It is tried once more.")
     else:
-        state = "refused" if error.exit_code == NotALumbarStudy.exit_code else "failed"
+        state: State = "refused" if error.exit_code == NotALumbarStudy.exit_code else "failed"
         set_state(records, job.study_id, state, str(error))

@@ -46,6 +46,9 @@ def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Pro
         timer.cancel()
         _end(process)
         listener.join(5)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
     return _outcome(last, code, seconds if overdue.is_set() else None, "".join(words))
 
 

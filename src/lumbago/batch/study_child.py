@@ -1,6 +1,6 @@
 """One study's heavy work, in a process that may die: `python -m lumbago.batch.study_child TASK REQUEST`.
 
-TASK is receive, join, analyze or report.
+TASK is receive, join, analyze, report or export.
 
 REQUEST is JSON. Every step is one line of JSON on stdout: `{"progress": 0.4, "message": "..."}`, at last
 `{"result": {...}}`, or `{"error": "one sentence", "code": 3}` for what the input is to blame for.
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.batch.label_pictures import export_pictures
 from lumbago.batch.pack_study import describe, pack_study
 from lumbago.batch.split_upload import split_upload
 from lumbago.batch.used_volumes import used_volumes
@@ -39,7 +40,7 @@ _READ_SHARE: Final = 0.3
 def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
     task, request = (
-        {"receive": receive, "join": join, "analyze": analyze, "report": report}[sys.argv[1]],
+        {"receive": receive, "join": join, "analyze": analyze, "report": report, "export": export}[sys.argv[1]],
         json.loads(sys.argv[2]),
     )
     try:
@@ -121,6 +122,11 @@ def report(request: Request) -> Mapping[str, Any]:
             write_pictures(findings, used_volumes(study, findings, decoder), out)
             write_pdf(findings, out)
     return {"folder": str(out)}
+
+
+def export(request: Request) -> Mapping[str, Any]:
+    """Writes the reviewed labels of `home` in `form` below `out`."""
+    return export_pictures(Path(request["home"]), Path(request["out"]), request["form"])
 
 
 def _chosen(studies: tuple[Study, ...], request: Request) -> Study:

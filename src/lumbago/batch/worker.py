@@ -16,6 +16,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from lumbago.batch.analyze_job import analyze_study_job, note_failure
+from lumbago.batch.export_job import export_labels_job
 from lumbago.batch.receive_job import receive_upload_job
 from lumbago.batch.report_job import report_study_job
 from lumbago.batch.run_child import ChildFailed
@@ -36,6 +37,7 @@ Doing = Callable[[Job, Workshop], Mapping[str, Any]]
 """Does a job; gives what came of it."""
 DOERS: Final[Mapping[str, Doing]] = {
     "receive": receive_upload_job, "analyze": analyze_study_job, "report": report_study_job,
+    "export": export_labels_job,
 }  # fmt: skip
 
 

@@ -9,11 +9,8 @@ The records go on working meanwhile. Restoring goes into empty records, whole or
 
 import json
 import os
-import sqlite3
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +21,9 @@ from sqlalchemy import Connection, Row, Table, func, select
 from lumbago.errors import RecordsDamaged, RecordsRefused, UsageError
 from lumbago.records.audit import Actor, Deed, Event, append_line, verify_audit
 from lumbago.records.blobs import CHUNK, Blobs
-from lumbago.records.database import open_engine, reading
+from lumbago.records.snapshot import is_named, snapshot
 from lumbago.records.store import Store
-from lumbago.records.tables import FILES, METADATA, PATIENTS, SESSIONS, USERS, now
+from lumbago.records.tables import FILES, METADATA, PATIENTS, SESSIONS, USERS, Utc, now
 
 SCHEMA: Final = "lumbago/backup/1"
 _ROWS_AT_ONCE: Final = 500
@@ -48,7 +45,7 @@ def back_up(store: Store, file: Path, actor: Actor) -> dict[str, Any]:
         with (
             os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target,
             zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive,
-            _snapshot(store) as db,
+            snapshot(store) as db,
         ):
             summary = _write(store, db, archive)
         with part.open("rb") as written:
@@ -57,26 +54,6 @@ def back_up(store: Store, file: Path, actor: Actor) -> dict[str, Any]:
     finally:
         part.unlink(missing_ok=True)
     return summary
-
-
-@contextmanager
-def _snapshot(store: Store) -> Iterator[Connection]:
-    """One state of the database that keeps no writer waiting: SQLite's is read from a copy."""
-    if store.engine.dialect.name != "sqlite":
-        with reading(store.engine) as db:
-            yield db
-        return
-    with tempfile.TemporaryDirectory(dir=store.blobs.folder.parent) as folder:
-        copy = Path(folder) / "copy.db"
-        with (
-            closing(sqlite3.connect(str(store.engine.url.database))) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-        engine = open_engine(f"sqlite:///{copy}")
-        with reading(engine) as db:
-            yield db
-        engine.dispose()
 
 
 def _write(store: Store, db: Connection, archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -117,11 +94,10 @@ def _write_file(store: Store, sha256: str, archive: zipfile.ZipFile) -> None:
     try:
         archive.write(store.blobs.checked(sha256), f"files/{sha256}", zipfile.ZIP_STORED)
     except (RecordsDamaged, FileNotFoundError) as error:
-        with store.read() as live:
-            if live.execute(select(FILES.c.id).where(FILES.c.sha256 == sha256)).first() is not None:
-                raise RecordsDamaged(
-                    f"the kept file {sha256[:12]} is damaged", advice="see lumbago records verify"
-                ) from error
+        if is_named(store, sha256):
+            raise RecordsDamaged(
+                f"the kept file {sha256[:12]} is damaged", advice="see lumbago records verify"
+            ) from error
 
 
 def restore(store: Store, file: Path, actor: Actor) -> dict[str, Any]:
@@ -193,7 +169,7 @@ def _insert(db: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
 
 
 def _batches(archive: zipfile.ZipFile, table: Table) -> Iterator[list[dict[str, Any]]]:
-    times = {column.name for column in table.c if column.type.python_type is datetime}
+    times = {column.name for column in table.c if isinstance(column.type, Utc)}
     batch: list[dict[str, Any]] = []
     with archive.open(f"tables/{table.name}.jsonl") as file:
         for line in file:

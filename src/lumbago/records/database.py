@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from lumbago.errors import RecordsRefused, SettingsRefused
 
-_SECONDS_TO_WAIT: Final = 30.0
+SECONDS_TO_WAIT: Final = 30.0
 _WRITES: Final = "lumbago_writes"
 _LOCK: Final = 0x6C756D62  # "lumb": the advisory lock of whoever writes
 WAL_RESET_BUG: Final = ((3, 7, 0), (3, 51, 2))
@@ -64,7 +64,7 @@ def _sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise SettingsRefused("LUMBAGO_DATABASE names no file", "sqlite:///FILE")
     _private_file(Path(address.database))
-    engine = create_engine(address.set(drivername="sqlite+pysqlite"), connect_args={"timeout": _SECONDS_TO_WAIT})
+    engine = create_engine(address.set(drivername="sqlite+pysqlite"), connect_args={"timeout": SECONDS_TO_WAIT})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

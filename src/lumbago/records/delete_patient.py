@@ -1,11 +1,12 @@
 """Deletes a patient: rows, files, everything but the audit's lines, whose bare ids mean nothing from then on."""
 
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from lumbago.errors import NotInRecords
 from lumbago.records.audit import Actor, Deed, Event, append_line
@@ -27,13 +28,14 @@ def delete_patient(store: Store, name: str, actor: Actor) -> int:
     with store.write() as db:
         patient = patient_meant(db, name)
         studies = select(STUDIES.c.id).where(STUDIES.c.patient_id == patient.id)
-        count = db.execute(select(func.count()).select_from(studies.subquery())).scalar_one()
+        gone = list(db.execute(studies).scalars())
         held = set(db.execute(select(FILES.c.sha256).where(FILES.c.study_id.in_(studies))).scalars())
         db.execute(PATIENTS.delete().where(PATIENTS.c.id == patient.id))
-        detail = {"studies": count, "files": len(held)}
+        detail = {"studies": len(gone), "files": len(held)}
         append_line(db, actor, Deed(Event.STUDY_DELETED, "delete patient", patient_id=patient.id, detail=detail))
     _drop_unnamed(store, held)
-    return count
+    _drop_labels(store, gone)
+    return len(gone)
 
 
 def delete_study(store: Store, study: str, actor: Actor) -> None:
@@ -50,6 +52,13 @@ def delete_study(store: Store, study: str, actor: Actor) -> None:
         db.execute(STUDIES.delete().where(STUDIES.c.id == study))
         append_line(db, actor, Deed(Event.STUDY_DELETED, "delete study", study_id=study, patient_id=owner))
     _drop_unnamed(store, held)
+    _drop_labels(store, [study])
+
+
+def _drop_labels(store: Store, studies: Iterable[str]) -> None:
+    """Deletes what training would read of these studies: the folders that reviews left beside the files."""
+    for study in studies:
+        shutil.rmtree(store.blobs.folder.parent / "reviewed" / study, ignore_errors=True)
 
 
 def _drop_unnamed(store: Store, held: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from lumbago.records.blobs import Blob, Blobs, sha256_of
 from lumbago.records.rows import built, row_of
 from lumbago.records.tables import FILES, new_id, now
 
-FileKind = Literal["received", "truth", "report", "findings", "picture", "heat_map", "volume", "feature"]
+FileKind = Literal["received", "truth", "report", "findings", "picture", "heat_map", "export", "volume", "feature"]
 REMADE: Final = ("volume", "feature")
 """Kinds that can be made again, and go first when room is needed."""
 GRACE_SECONDS: Final = 3600.0

@@ -69,3 +69,9 @@ def reviews_of_study(db: Connection, study: str) -> Sequence[Review]:
     """All that was said about a study, oldest first."""
     query = select(REVIEWS).where(REVIEWS.c.study_id == study).order_by(REVIEWS.c.made_at, REVIEWS.c.id)
     return [built(Review, row) for row in db.execute(query)]
+
+
+def studies_graded_blind(db: Connection, user: str) -> Sequence[str]:
+    """Ids of the studies that a user graded to learn."""
+    query = select(REVIEWS.c.study_id).where((REVIEWS.c.user_id == user) & (REVIEWS.c.kind == "teaching")).distinct()
+    return list(db.execute(query).scalars())

@@ -11,6 +11,7 @@ from lumbago.records.files import damaged_files
 from lumbago.records.findings import FindingsVersion, findings_checksum
 from lumbago.records.reviews import Review, review_checksum
 from lumbago.records.rows import built
+from lumbago.records.snapshot import is_named, snapshot
 from lumbago.records.store import Store
 from lumbago.records.tables import FINDINGS, REVIEWS
 
@@ -26,7 +27,7 @@ class Verification:
 def verify_records(store: Store, known: Head | None = None) -> Verification:
     """Reads everything that is kept: the database's own checks, the audit trail, findings, reviews, files. The head of
     an earlier verification, written down elsewhere, shows whether the trail's end was cut off."""
-    with store.read() as db:
+    with snapshot(store) as db:
         damages, head = list(_database(db)), None
         try:
             head = verify_audit(db, known)
@@ -36,6 +37,7 @@ def verify_records(store: Store, known: Head | None = None) -> Verification:
         damages += [
             f"file {file.id} ({file.kind} of study {file.study_id}): gone, or not what was kept"
             for file in damaged_files(db, store.blobs)
+            if is_named(store, file.sha256)  # and not deleted meanwhile
         ]
     return Verification(tuple(damages), head)
 

@@ -44,6 +44,17 @@ class Cell:
     evidence: bool
 
     @property
+    def short(self) -> str:
+        """Condition and side, briefly."""
+        return f"{CONDITIONS[self.condition].short} {self.side or ''}".strip()
+
+    @property
+    def share(self) -> float:
+        """How far up its scale the grade stands, 0 to 1."""
+        grades = CONDITIONS[self.condition].scale.grades
+        return grades.index(self.grade) / (len(grades) - 1) if self.grade else 0.0
+
+    @property
     def label(self) -> str:
         """The whole place in words, for those who hear the page."""
         place = " ".join(part for part in (self.level, self.side, CONDITIONS[self.condition].title) if part)
@@ -66,6 +77,12 @@ class StudyTable:
 
     heads: tuple[Head, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+
+    @property
+    def abnormal(self) -> list[Cell]:
+        """The cells that a reader wants to see first, the worst grades of their scales at the front."""
+        found = [cell for _, _, cells in self.rows for cell in cells if cell.abnormal]
+        return sorted(found, key=lambda cell: -cell.share)
 
 
 def study_table(whole: StudyReading) -> StudyTable:

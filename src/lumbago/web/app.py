@@ -11,9 +11,20 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from lumbago import __version__
 from lumbago.web import grade_colours, static_files, viewer_access
 from lumbago.web.access import Access
-from lumbago.web.api import accounts, api_pages, jobs, patients, studies, uploads
+from lumbago.web.api import accounts, api_pages, jobs, labels, patients, studies, uploads
 from lumbago.web.api import teaching as teaching_api
-from lumbago.web.pages import administration, entrance, history, models, settings, study, teaching, upload, worklist
+from lumbago.web.pages import (
+    administration,
+    annotation,
+    entrance,
+    history,
+    models,
+    settings,
+    study,
+    teaching,
+    upload,
+    worklist,
+)
 from lumbago.web.problems import add_problem_handlers
 from lumbago.web.shields import LimitBodies, TellBrowsers
 from lumbago.web.site import Site
@@ -22,10 +33,10 @@ OPEN: Final[tuple[APIRouter, ...]] = (entrance.router, grade_colours.router)
 """What is shown before signing in; static files besides."""
 PAGES: Final[tuple[APIRouter, ...]] = (
     worklist.router, upload.router, study.router, history.router, teaching.router, models.router, settings.router,
-    administration.router,
+    administration.router, annotation.router,
 )  # fmt: skip
 API: Final[tuple[APIRouter, ...]] = (
-    studies.router, uploads.router, jobs.router, patients.router, teaching_api.router, accounts.router,
+    studies.router, uploads.router, jobs.router, patients.router, teaching_api.router, accounts.router, labels.router,
     api_pages.router,
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ def job_view(job: Job) -> dict[str, Any]:
         "id": job.id, "kind": job.kind, "study_id": job.study_id, "state": job.state, "progress": job.progress,
         "message": job.message, "error": job.error, "attempts": job.attempts,
         "studies": job.payload.get("studies", []), "skipped": job.payload.get("skipped", []),
-        "left_out": job.payload.get("left_out", []),
+        "left_out": job.payload.get("left_out", {}), "file": job.payload.get("file"),
     }  # fmt: skip
 
 

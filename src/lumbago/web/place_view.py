@@ -6,12 +6,22 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.report.wording import expected_text, percent
 from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
-from lumbago.review.study_table import STATE_WORDS
+from lumbago.review.study_table import STATE_WORDS, Cell, study_table
 
 
 def place_views(whole: StudyReading) -> list[dict[str, Any]]:
     """One entry a place that anybody graded."""
-    return [_view(site, opinion) for site, opinion in whole.opinions.items()]
+    cells = [cell for _, _, row in study_table(whole).rows for cell in row]
+    shown = {(cell.condition, cell.level, cell.side): cell for cell in cells}
+    return [_view(site, opinion) | {"cell": _shown(shown[site])} for site, opinion in whole.opinions.items()]
+
+
+def _shown(cell: Cell) -> dict[str, Any]:
+    """What stands in its cell of the table."""
+    return {
+        "title": cell.title, "class_name": cell.class_name, "abnormal": cell.abnormal, "label": cell.label,
+        "machine_title": cell.machine_title, "said": cell.said, "state": cell.state,
+    }  # fmt: skip
 
 
 def _view(site: Site, opinion: Opinion) -> dict[str, Any]:

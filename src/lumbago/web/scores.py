@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.evaluation.metrics import balanced_accuracy, confusion, recalls_of
+from lumbago.records.files import files_of_study
 from lumbago.records.worklist import WorklistQuery, worklist
 from lumbago.review.agreement import Agreement, Pair, agreement, machine_pairs, reader_pairs
 from lumbago.web.study_records import reading_in
@@ -32,10 +33,11 @@ class ConditionScore:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationHere:
-    """Scores against signed readings; `readers` among themselves."""
+    """Scores against signed readings, `phantoms` of them of simulated images; `readers` among themselves."""
 
     studies: int
     patients: int
+    phantoms: int
     scores: list[ConditionScore]
     readers: list[Agreement]
 
@@ -53,7 +55,8 @@ def evaluate_here(records: Connection) -> EvaluationHere:
     kappas = {row.condition: row.kappa for row in agreement(machine)}
     scores = [_score(name, [pair for pair in machine if pair[0] == name], kappas.get(name)) for name in CONDITIONS]
     patients = len({study.patient.id for study in found})
-    return EvaluationHere(len(found), patients, [row for row in scores if row.places], agreement(readers))
+    phantoms = sum(bool(files_of_study(records, study.id, ("truth",))) for study in found)
+    return EvaluationHere(len(found), patients, phantoms, [row for row in scores if row.places], agreement(readers))
 
 
 def _score(name: str, pairs: list[Pair], kappa: float | None) -> ConditionScore:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,7 @@ from lumbago.records.studies import SeriesFacts, Study, find_study, series_of
 from lumbago.records.users import all_users
 from lumbago.review.readings import StudyReading, read_together
 
-TEACHING = "teaching"
+TEACHING: Final = "teaching"
 
 
 @dataclass(frozen=True)

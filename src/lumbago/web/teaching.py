@@ -1,24 +1,27 @@
 """Grading blind, to learn: compared with a phantom's truth, else a signed reading, else the machine."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.errors import UsageError
-from lumbago.records.reviews import Remark, Review, add_review
+from lumbago.records.files import files_of_study
+from lumbago.records.reviews import Remark, Review, add_review, studies_graded_blind
 from lumbago.records.store import Store
+from lumbago.records.studies import Study
 from lumbago.records.worklist import WorklistQuery, worklist
 from lumbago.review.acts import Site
 from lumbago.review.agreement import Agreement, Pair, agreement, pairs_of
 from lumbago.review.changes import Course, TimePoint
 from lumbago.web.study_records import TEACHING, StudyRecord, study_record
 
-_MOST = 200
+_MOST: Final = 50
 Grades = dict[Site, str | None]
 
 
@@ -87,12 +90,37 @@ def _grades(review: Review) -> Grades:
     }
 
 
-def all_answers(store: Store, records: Connection, user: str) -> tuple[list[StudyRecord], list[Answer]]:
-    """The newest studies that can be graded, and all that a person graded of them, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """A study that can be graded blind: `against` says what it would be compared with."""
+
+    id: str
+    against: str
+    times: int
+
+
+def exercises(records: Connection, answers: Sequence[Answer]) -> list[Exercise]:
+    """The newest studies that can be graded; those that teach most, with a truth or a signed reading, first."""
     found = worklist(records, WorklistQuery(states=("analyzed", "reviewed", "signed"), limit=_MOST)).studies
-    known = [study_record(records, study.id) for study in found]
+    times = Counter(answer.study_id for answer in answers)
+    rows = [Exercise(study.id, _likely(records, study), times[study.id]) for study in found]
+    return sorted(rows, key=lambda row: _TEACHES.index(row.against))
+
+
+_TEACHES: Final = ("the truth", "the signed reading", "the machine")
+
+
+def _likely(records: Connection, study: Study) -> str:
+    if files_of_study(records, study.id, ("truth",)):
+        return _TEACHES[0]
+    return _TEACHES[1] if study.state == "signed" else _TEACHES[2]
+
+
+def all_answers(store: Store, records: Connection, user: str) -> list[Answer]:
+    """All that a person graded blind, oldest first."""
+    known = [study_record(records, study) for study in studies_graded_blind(records, user)]
     answers = [answer for record in known for answer in answers_to(store, record, user)]
-    return known, sorted(answers, key=lambda answer: answer.made_at)
+    return sorted(answers, key=lambda answer: answer.made_at)
 
 
 def kappa_course(answers: Sequence[Answer]) -> Course | None:

@@ -40,4 +40,4 @@ def evaluation_page(request: Request, visitor: Viewer, site: Here) -> Response:
     with site.store.read() as records:
         found = evaluate_here(records)
     return page(request, "evaluation.html", visitor, scores=found.scores, studies=found.studies,
-                patients=found.patients, readers=found.readers)  # fmt: skip
+                patients=found.patients, phantoms=found.phantoms, readers=found.readers)  # fmt: skip

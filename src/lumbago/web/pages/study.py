@@ -1,6 +1,6 @@
 """The study page, and two studies side by side."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -28,7 +28,7 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
     """A study: its images, what was found, what readers say."""
     with site.store.read() as records:
         record, names = study_record(records, study_id), user_names(records)
-    known = {
+    known: dict[str, Any] = {
         "study": record.study, "job": record.job, "series": record.series, "names": names,
         "patient_name": person_name(record.study.patient.name) or "no name",
         "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,

@@ -12,7 +12,7 @@ from lumbago.review.agreement import agreement
 from lumbago.review.study_table import Head
 from lumbago.web.rendering import page
 from lumbago.web.study_records import StudyRecord, study_record
-from lumbago.web.teaching import Answer, all_answers, answers_to, kappa_course, reference
+from lumbago.web.teaching import Answer, all_answers, answers_to, exercises, kappa_course
 from lumbago.web.visitors import Here, Viewer
 
 router = APIRouter(include_in_schema=False)
@@ -21,11 +21,9 @@ router = APIRouter(include_in_schema=False)
 @router.get("/teaching")
 def teaching_page(request: Request, visitor: Viewer, site: Here) -> Response:
     """Studies to grade, and one's kappa over time."""
-    user = visitor.user.id
     with site.store.read() as records:
-        known, answers = all_answers(site.store, records, user)
-    rows = [{"id": record.study.id, "against": reference(site.store, record, user)[0],
-             "times": sum(answer.study_id == record.study.id for answer in answers)} for record in known]  # fmt: skip
+        answers = all_answers(site.store, records, visitor.user.id)
+        rows = exercises(records, answers)
     pairs = [pair for answer in answers for pair in answer.pairs]
     return page(request, "teaching.html", visitor, studies=rows, course=kappa_course(answers),
                 overall=agreement(pairs))  # fmt: skip

@@ -30,7 +30,6 @@ function choose(cell) {
   const place = placeOf(cell);
   history.replaceState(null, "", `#${new URLSearchParams({ place: keyOf(place) })}`);
   globalThis.viewer?.show?.(place);
-  viewer.dispatchEvent(new CustomEvent("lumbago:show", { detail: place }));
   const about = known.get(keyOf(place));
   panel.hidden = false;
   part("title").textContent = cell.getAttribute("aria-label").split(":")[0];
@@ -78,13 +77,46 @@ function grades(which, rows, does) {
   }
 }
 
+// What changes one place alone is shown without loading the page anew.
+const LOCAL = new Set(["accept", "grade", "adjudicate", "comment"]);
+
 async function act(review) {
   try {
     await send("POST", `/api/v1/studies/${id}/reviews`, { findings_id: study.dataset.findings, condition: "", level: "", payload: {}, ...review, side: review.side ?? "" });
-    location.reload();
+    if (LOCAL.has(review.kind) && review.condition && chosen) await showAnew(review.kind);
+    else location.reload();
   } catch (error) {
     fail(error.message);
   }
+}
+
+async function showAnew(kind) {
+  const detail = await send("GET", `/api/v1/studies/${id}/places`);
+  for (const one of detail.places) known.set(keyOf(one), one);
+  for (const cell of cells) fill(cell, known.get(keyOf(placeOf(cell)))?.cell);
+  choose(chosen);
+  if (kind === "comment") document.getElementById("remark").value = "";
+  say(kind === "comment" ? "The comment is kept." : "Kept.");
+}
+
+function fill(cell, shown) {
+  if (!shown) return;
+  const pressed = cell.getAttribute("aria-pressed");
+  cell.className = ["place", shown.class_name, shown.abnormal && "abnormal", !shown.title && "withheld", shown.state === "disputed" && "disputed"].filter(Boolean).join(" ");
+  cell.setAttribute("aria-label", shown.label);
+  cell.setAttribute("aria-pressed", pressed);
+  cell.dataset.grade = known.get(keyOf(placeOf(cell)))?.grade ?? "";
+  cell.querySelector(".grade").textContent = shown.title || "–";
+  for (const old of cell.querySelectorAll(".said, .own")) old.remove();
+  if (shown.machine_title) cell.append(line("about own", `machine: ${shown.machine_title}`));
+  if (shown.said) cell.append(line("said", shown.said));
+}
+
+function line(name, text) {
+  const span = document.createElement("span");
+  span.className = name;
+  span.textContent = text;
+  return span;
 }
 
 const acts = {
@@ -120,6 +152,14 @@ form?.elements.condition.addEventListener("change", fillGrades);
 form?.addEventListener("submit", (event) => { event.preventDefault(); act({ kind: "add", ...lesion() }); });
 
 for (const cell of cells) cell.addEventListener("click", () => choose(cell));
+for (const chip of document.querySelectorAll("[data-goto]")) {
+  chip.addEventListener("click", () => {
+    const cell = cells.find((one) => keyOf(placeOf(one)) === chip.dataset.goto);
+    if (!cell) return;
+    choose(cell);
+    cell.scrollIntoView({ block: "nearest", inline: "center" });
+  });
+}
 for (const button of document.querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => acts[button.dataset.act](button));
 }
