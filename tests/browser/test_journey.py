@@ -74,6 +74,7 @@ def test_upload_and_progress(page: Page, served: Served, visits: list[Path]) -> 
     page.goto(served.address)
     expect(page.locator("#worklist tbody tr")).to_have_count(len(visits))
     expect(page.locator("#worklist .badge", has_text="analyzed")).to_have_count(len(visits), timeout=ANALYSIS_MS)
+    page.goto(served.address)  # the list loads itself anew when something was analyzed
     checked(page, "worklist")
 
 

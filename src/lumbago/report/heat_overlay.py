@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 from PIL import Image
 
 from lumbago.anatomy.findings import Evidence
@@ -21,7 +21,7 @@ def lay_heat(image: Image.Image, view: SliceView, evidence: Evidence, folder: Pa
     """Tints the image where the heat map is warm and draws a line around its hotter half; False when there is no map.
 
     The map is an 8-bit grey picture in `folder`; its first pixel lies at the first corner of `box_lps_mm`, its last
-    at the second, its rows along the rows of the slice.
+    at the second, its columns along `box_down_lps`, or, where that is not said, along those of the slice.
     """
     heat = _heat_in_view(image.size, view, evidence, folder)
     if heat is None:
@@ -38,14 +38,27 @@ def _heat_in_view(
     grey = _read_map(folder, evidence.heat_map)
     if grey is None or evidence.box_lps_mm is None:
         return None
-    (x0, y0), (x1, y1) = (view.to_px(corner) for corner in evidence.box_lps_mm)
-    if min(abs(x1 - x0), abs(y1 - y0)) < 1:
+    first, last = (np.array(view.to_px(corner)) for corner in evidence.box_lps_mm)
+    down = _down_in_view(view, evidence)
+    height = float((last - first) @ down)
+    across = last - first - height * down
+    width = float(np.linalg.norm(across))
+    if min(abs(height), width) < 1:
         return None
-    across, down = grey.width / (x1 - x0), grey.height / (y1 - y0)
-    placed = grey.transform(
-        size, Image.Transform.AFFINE, (across, 0.0, -x0 * across, 0.0, down, -y0 * down), Image.Resampling.BILINEAR
-    )
+    rows = (across / width * grey.width / width, down * grey.height / height)
+    numbers = [float(value) for row in rows for value in (*row, -row @ first)]
+    placed = grey.transform(size, Image.Transform.AFFINE, tuple(numbers), Image.Resampling.BILINEAR)
     return np.asarray(placed, np.float32) / 255
+
+
+def _down_in_view(view: SliceView, evidence: Evidence) -> Float64[np.ndarray, "2"]:
+    """Unit vector down the rows of the map, in pixels of the picture."""
+    if evidence.box_down_lps is None or evidence.box_lps_mm is None:
+        return np.array([0.0, 1.0])
+    start = np.array(evidence.box_lps_mm[0])
+    x, y, z = (start + np.array(evidence.box_down_lps)).tolist()
+    step = np.array(view.to_px((x, y, z))) - np.array(view.to_px(evidence.box_lps_mm[0]))
+    return np.asarray(step / max(float(np.linalg.norm(step)), 1e-9))
 
 
 def _read_map(folder: Path, name: str | None) -> Image.Image | None:
