@@ -19,6 +19,7 @@ from report_cases import CASES, single_slice
 
 from lumbago.anatomy.findings import Evidence, Finding, Point, StudyFindings
 from lumbago.report.annotate_slices import draw_axial, draw_evidence, draw_overview, draw_side, write_pictures
+from lumbago.report.heat_overlay import lay_heat
 from lumbago.report.level_grid import abnormal_first
 from lumbago.report.picture_files import evidence_name, fingerprint, own_pictures
 from lumbago.report.slice_view import Crop, Slice, crop_around, find_slice, most_used_slice, nearest_slice, view_slice
@@ -231,6 +232,30 @@ def test_heat_lies_on_its_patch(
     size, half = 420, 15 / 70 * 420
     wanted = size / 2 + (half - half / 4) * (1 if corner[0] else -1)
     assert (x, y) == pytest.approx((wanted, wanted), abs=6)
+
+
+@pytest.mark.parametrize("degrees", [0, 25, -40])
+def test_a_turned_patch_has_a_turned_map(
+    degrees: float, findings: StudyFindings, volumes: Volumes, tmp_path: Path
+) -> None:
+    """The hot corner of the map lies at the corner of the patch that its rows and columns lead to."""
+    finding = heated(the(findings, "herniation", "L4/L5"), (0, 12), tmp_path)
+    assert finding.evidence is not None and finding.evidence.box_lps_mm is not None
+    first, last = (np.array(corner) for corner in finding.evidence.box_lps_mm)
+    middle, half_mm = (first + last) / 2, 20.0
+    angle = np.radians(degrees)
+    down = np.array([0.0, np.sin(angle), -np.cos(angle)])
+    along = np.array([0.0, np.cos(angle), np.sin(angle)])
+    corners = (as_point(middle - half_mm * (down + along)), as_point(middle + half_mm * (down + along)))
+    turned = replace(finding.evidence, box_lps_mm=corners, box_down_lps=as_point(down))
+    volume_slice = find_slice(volumes, turned)
+    assert volume_slice is not None
+    view = view_slice(volume_slice, whole_view(volume_slice), 600)
+    image = view.image.convert("RGB")
+    assert lay_heat(image, view, turned, tmp_path)
+    hot = centre_of(coloured(image))
+    wanted = view.to_px(as_point(middle + half_mm * 0.75 * (along - down)))
+    assert np.linalg.norm(np.subtract(hot, wanted)) < 3
 
 
 @pytest.mark.parametrize("name", ["missing.png", "../heat.png", "/etc/hostname", "text.png", "."])
