@@ -188,7 +188,7 @@ def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found:
     from lumbago.records.patients import PatientFacts
     from lumbago.records.studies import StudyFacts, add_study
 
-    evil = "<script>alert(1)</script>\"'{{7*7}}"
+    evil = "<script>alert(1)</script>\"'{{7*7777}}"
     with dashboard.store.write() as records:
         study = add_study(records, PatientFacts(evil, name=evil), StudyFacts("2.25.9", "2026-01-01", evil))
     client = dashboard.signed_in("admin")
