@@ -1,8 +1,11 @@
-"""Says after every run which marked tests it left out, and the command that runs them."""
+"""Says after every run which marked tests it left out, and how to run them. A PostgreSQL for those who ask."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+
+from postgres_server import postgres_server
 
 COMMANDS = {"system": "make test-system", "slow": "make test-slow"}
 LEFT_OUT: Counter[str] = Counter()
@@ -15,3 +18,10 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts = [f"{LEFT_OUT[mark]} {mark} ({command})" for mark, command in COMMANDS.items()]
     terminalreporter.write_line(f"left out: {', '.join(counts)}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[int]:
+    """The port of a PostgreSQL server."""
+    with postgres_server() as port:
+        yield port

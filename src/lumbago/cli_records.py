@@ -96,6 +96,27 @@ def verify_kept_records(
         print(f"{found.head.number}:{found.head.hash}")
 
 
+@records_app.command("password")
+def set_password(name: Annotated[str, typer.Argument(help="Who signs in by it.")]) -> None:
+    """Give a user who has lost it a new password; it is asked for. Sessions of the user end."""
+    from lumbago.errors import NotInRecords
+    from lumbago.records.audit import Deed, Event, append_line
+    from lumbago.records.store import open_records
+    from lumbago.records.users import set_password_hash, user_named
+    from lumbago.settings import Settings
+    from lumbago.web.passwords import hash_password
+
+    store = open_records(Settings.read())
+    kept = hash_password(typer.prompt("New password", hide_input=True, confirmation_prompt=True), name)
+    with store.write() as db:
+        user = user_named(db, name)
+        if user is None:
+            raise NotInRecords(f"no user signs in as {name}")
+        set_password_hash(db, user.id, kept)
+        append_line(db, _actor(), Deed(Event.USER_AUTHENTICATION, "set password", detail={"user": user.id}))
+    print(f"{user.name} signs in by it from now on")
+
+
 def _head(text: str) -> "Head":
     from lumbago.records.audit import Head
 

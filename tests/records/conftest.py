@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from lumbago.records.store import Store, open_store
-from postgres_server import new_database, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[int]:
-    with postgres_server() as port:
-        yield port
+from postgres_server import new_database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])

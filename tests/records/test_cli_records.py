@@ -10,7 +10,9 @@ from lumbago.cli import app
 from lumbago.errors import LumbagoError, NotInRecords, RecordsDamaged, UsageError
 from lumbago.records.patients import PatientFacts
 from lumbago.records.store import Store, open_records
+from lumbago.records.users import password_hash_of, user_named
 from lumbago.settings import Settings
+from lumbago.web.passwords import is_password
 
 
 def lumbago(*words: str, says: str = "") -> str:
@@ -51,6 +53,17 @@ def test_deleting_asks_first(kept: Store) -> None:
     done = CliRunner().invoke(app, ["records", "delete", "4711"], input="n\n")
     assert done.exit_code != 0 and "Delete this patient" in done.output
     assert "Deleted" in lumbago("delete", "4711", says="y\n")
+
+
+def test_a_lost_password_is_given_anew(kept: Store) -> None:
+    new = "five lumbar vertebrae"
+    assert "anna signs in" in lumbago("password", "Anna", says=f"{new}\n{new}\n")
+    with kept.read() as db:
+        user = user_named(db, "anna")
+        assert user is not None and is_password(new, password_hash_of(db, user.id))
+    for name, password in (("nobody", new), ("anna", "12345678")):
+        with pytest.raises(UsageError):
+            lumbago("password", name, says=f"{password}\n{password}\n")
 
 
 def test_damage_is_named(kept: Store) -> None:

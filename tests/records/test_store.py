@@ -40,8 +40,11 @@ from lumbago.records.studies import (
     studies_of_patient,
     studies_with_uid,
 )
-from lumbago.records.tables import JOBS, STUDIES, now
+from lumbago.records.tables import JOBS, SESSIONS, STUDIES, now
+from lumbago.records.tidy import refuse_when_full, tidy
+from lumbago.records.users import add_session, find_session
 from lumbago.records.worklist import ORDERS, WorklistQuery, counts_by_state, worklist
+from lumbago.settings import Settings
 
 JANE = PatientFacts("4711", "hospital", "Doe^Jane", "F", "1970-12-31")
 
@@ -287,6 +290,34 @@ def test_what_can_be_made_again_goes_first(store: Store) -> None:
         with pytest.raises(RecordsFull, match="quota"):
             make_room(db, 49)
         assert kept.sha256
+
+
+def test_a_file_named_twice_makes_no_room(store: Store) -> None:
+    blob = store.blobs.keep([b"v" * 50])
+    with store.write() as db:
+        add_file(db, blob, "received", "r")
+        add_file(db, blob, "volume", "v")
+        with pytest.raises(RecordsFull):
+            make_room(db, 49)
+    with pytest.raises(RecordsFull, match="LUMBAGO_QUOTA_GB"):
+        refuse_when_full(store, Settings(quota_gb=1), 10**9)
+    refuse_when_full(store, Settings(quota_gb=1), 10**9 - 50)
+
+
+def test_tidying_ends_sessions_and_sweeps(store: Store) -> None:
+    with store.write() as db:
+        user = someone(db)
+        for hours in (0, 1, 13):
+            session = add_session(db, user.id, f"secret {hours}", "")
+            moment = session.seen_at - timedelta(hours=hours)
+            db.execute(update(SESSIONS).where(SESSIONS.c.hash == session.hash).values(seen_at=moment))
+        old = store.blobs.place(store.blobs.keep([b"nobody's"]).sha256)
+        young = store.blobs.place(store.blobs.keep([b"on its way"]).sha256)
+    os.utime(old, (0, 0))
+    tidy(store, Settings())
+    with store.read() as db:
+        assert [find_session(db, f"secret {hours}") is not None for hours in (0, 1, 13)] == [True, False, False]
+    assert young.is_file() and not old.exists()
 
 
 def test_what_nothing_names_is_swept_away_after_a_while(store: Store) -> None:

@@ -86,14 +86,14 @@ def make_room(db: Connection, quota: int, coming: int = 0) -> int:
         RecordsFull: they do not fit.
     """
     excess, gone = bytes_kept(db) + coming - quota, 0
-    if excess > 0:
-        query = select(FILES.c.id).where(FILES.c.kind.in_(REMADE)).order_by(FILES.c.used_at, FILES.c.id)
-        for (file,) in db.execute(query).all():
-            drop_file(db, file)
-            gone += 1
-            excess = bytes_kept(db) + coming - quota
-            if excess <= 0:
-                break
+    remade = select(FILES).where(FILES.c.kind.in_(REMADE)).order_by(FILES.c.used_at, FILES.c.id)
+    for row in db.execute(remade).all() if excess > 0 else ():
+        if excess <= 0:
+            break
+        drop_file(db, row.id)
+        gone += 1
+        if db.execute(select(FILES.c.id).where(FILES.c.sha256 == row.sha256).limit(1)).first() is None:
+            excess -= row.bytes
     if excess > 0:
         raise RecordsFull(
             f"kept files would take {excess} bytes more than the quota of {quota}", advice="delete studies, or raise "

@@ -64,8 +64,12 @@ def worklist(db: Connection, query: WorklistQuery) -> WorklistPage:
     column = _COLUMNS[query.order]
     ascending = (query.order == "name") != query.reverse
     ordered = (column.asc() if ascending else column.desc()).nulls_last()
-    page = select_studies().where(condition).order_by(ordered, STUDIES.c.id).limit(query.limit).offset(query.offset)
-    return WorklistPage([study_of(row) for row in db.execute(page)], total)
+    ids = select(STUDIES.c.id).where(condition).order_by(ordered, STUDIES.c.id).limit(query.limit).offset(query.offset)
+    if query.order == "name":
+        ids = ids.join(PATIENTS, STUDIES.c.patient_id == PATIENTS.c.id)
+    places = {study: place for place, (study,) in enumerate(db.execute(ids))}  # ids alone are sorted, not whole rows
+    found = [study_of(row) for row in db.execute(select_studies().where(STUDIES.c.id.in_(places)))]
+    return WorklistPage(sorted(found, key=lambda study: places[study.id]), total)
 
 
 def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
