@@ -192,14 +192,14 @@ function drawSelected(scene: Scene): void {
   if (shown.editable && here) drawHandles(scene, point, corners ?? null);
 }
 
-/** Beside the ring, on the side where there is room. */
+/** Right of the ring, or where there is no room, at the edge that is farther from it. */
 function nameSelected({ view, svg }: Scene, [x, y]: [number, number], words: string): void {
   const label = text(svg, [x + 18, Math.max(18, y - 14)], words, "start", 14);
   const width = (label as SVGTextElement).getComputedTextLength();
-  const room = view.size[0] - 8;
-  if (x + 18 + width <= room) return;
-  label.setAttribute("x", String(x - 18 - width >= 8 ? x - 18 - width : Math.max(8, (room - width) / 2)));
-  label.setAttribute("y", String(Math.max(18, y - 20)));
+  const [right, bottom] = view.size;
+  if (x + 18 + width <= right - 8) return;
+  label.setAttribute("x", String(Math.max(8, right - 8 - width)));
+  label.setAttribute("y", String(y > bottom / 2 ? 42 : bottom - 54));
 }
 
 function drawHandles({ view, svg }: Scene, point: Point, corners: Point[] | null): void {

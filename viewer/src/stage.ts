@@ -1,5 +1,6 @@
 // The viewer itself, once cornerstone is there: main.ts has shown the first image before.
 
+import type { RenderingEngine } from "@cornerstonejs/core";
 import { startEngine } from "./engine";
 import { announce } from "./frames";
 import { press } from "./keys";
@@ -47,6 +48,13 @@ function link(viewers: StudyViewer[]): void {
   }
 }
 
+/** Views that show their whole picture go on doing so; what was enlarged stays as it is. */
+function resize(engine: RenderingEngine, viewers: StudyViewer[]): void {
+  const fitted = viewers.flatMap((viewer) => viewer.views.filter((view) => view.isFitted));
+  engine.resize(true, true);
+  fitted.forEach((view) => view.fit());
+}
+
 /** Builds the viewer in the page's element, in place of what is there. */
 export async function mount(
   root: HTMLElement, studies: StudyData[], fetched: Map<string, Promise<Pixels>>,
@@ -69,7 +77,7 @@ export async function mount(
   let waiting = 0;
   new ResizeObserver(() => {
     window.clearTimeout(waiting);
-    waiting = window.setTimeout(() => engine.resize(true, true), 60);
+    waiting = window.setTimeout(() => resize(engine, viewers), 60);
   }).observe(frame);
   for (const viewer of viewers) {
     viewer.activate(viewer.views[0]);

@@ -139,6 +139,18 @@ export class View {
     this.viewport.render();
   }
 
+  /** Nobody has changed its size or place. */
+  get isFitted(): boolean {
+    const [x, y] = this.viewport.getPan();
+    return this.opened && Math.abs(this.viewport.getZoom() - 1) < 0.01 && Math.hypot(x, y) < 1;
+  }
+
+  /** The whole picture again, brightness as it is. */
+  fit(): void {
+    this.viewport.resetCamera();
+    this.viewport.render();
+  }
+
   zoom(factor: number): void {
     this.viewport.setZoom(this.viewport.getZoom() * factor);
     this.viewport.render();

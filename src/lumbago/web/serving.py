@@ -1,5 +1,6 @@
 """`lumbago serve`: opens the records, starts the workers, and answers until it is stopped."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
 
 
 def answer(app: FastAPI, address: Address) -> None:
-    """Answers requests until interrupted."""
+    """Answers requests until interrupted; to be told to end counts as that, so that the workers end as well."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     uvicorn.run(
         app, host=address.host, port=address.port, log_level="warning", access_log=False, server_header=False,
         h11_max_incomplete_event_size=64 << 10, timeout_keep_alive=20, limit_concurrency=1000,
