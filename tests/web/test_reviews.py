@@ -194,6 +194,4 @@ def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found:
     client = dashboard.signed_in("admin")
     for path in ("/", f"/studies/{study.id}", f"/patients/{study.patient.id}", "/audit", f"/?search={evil}"):
         page = client.get(path).text
-        assert "<script>alert" not in page and "49" not in page.split("<main")[1].split("</main")[0].replace(
-            study.id, ""
-        )
+        assert "<script>alert" not in page and "54439" not in page
