@@ -188,12 +188,10 @@ def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found:
     from lumbago.records.patients import PatientFacts
     from lumbago.records.studies import StudyFacts, add_study
 
-    evil = "<script>alert(1)</script>\"'{{7*7}}"
+    evil = "<script>alert(1)</script>\"'{{7*7777}}"
     with dashboard.store.write() as records:
         study = add_study(records, PatientFacts(evil, name=evil), StudyFacts("2.25.9", "2026-01-01", evil))
     client = dashboard.signed_in("admin")
     for path in ("/", f"/studies/{study.id}", f"/patients/{study.patient.id}", "/audit", f"/?search={evil}"):
         page = client.get(path).text
-        assert "<script>alert" not in page and "49" not in page.split("<main")[1].split("</main")[0].replace(
-            study.id, ""
-        )
+        assert "<script>alert" not in page and "54439" not in page
