@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lumbago import __version__
 from lumbago.anatomy.findings import RESEARCH_USE, ModelUse
 from lumbago.dicom.study import SkippedFile, Study
 from lumbago.settings import Settings
+
+_SETTINGS: Final = ("threads", "models", "home", "cache", "formats")
+"""Those that an analysis depends on; a server's others, its database's password among them, are nobody's business."""
 
 _LIBRARIES = ("numpy", "scipy", "onnxruntime", "pydicom", "pillow", "typst")
 
@@ -54,7 +57,7 @@ def _content(run: Run, outputs: list[str]) -> dict[str, Any]:
         "gaps": list(run.gaps),
         "input": _inputs(run.study),
         "skipped": [asdict(file) for file in run.skipped],
-        "settings": asdict(run.settings),
+        "settings": {name: getattr(run.settings, name) for name in _SETTINGS},
         "models": [asdict(model) for model in run.models],
         "python": platform.python_version(),
         "machine": platform.platform(),
