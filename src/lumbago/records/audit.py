@@ -5,7 +5,8 @@ once the patient is deleted. A line changed, moved or cut out of the middle brea
 shows against a head written down elsewhere (`lumbago records verify --head`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -137,9 +138,17 @@ def verify_audit(db: Connection, known: Head | None = None) -> Head:
     Raises:
         RecordsDamaged: a line was changed, moved or taken out, or the known head is no longer in the chain.
     """
+    rows = db.execution_options(yield_per=1000).execute(select(AUDIT).order_by(AUDIT.c.number))
+    with closing(rows):
+        head = _followed((built(AuditLine, row) for row in rows), known)
+    if known is not None and known.number > head.number:
+        raise RecordsDamaged(f"the audit trail ends at line {head.number}", f"{known.number} lines at least")
+    return head
+
+
+def _followed(lines: Iterable[AuditLine], known: Head | None) -> Head:
     head = Head(0, _BEFORE_ALL)
-    for row in db.execution_options(yield_per=1000).execute(select(AUDIT).order_by(AUDIT.c.number)):
-        line = built(AuditLine, row)
+    for line in lines:
         if (line.number, line.previous) != (head.number + 1, head.hash) or line.hash != line_hash(line):
             raise RecordsDamaged(
                 f"the audit trail does not hold together at line {head.number + 1}", "the chain unbroken"
@@ -147,6 +156,4 @@ def verify_audit(db: Connection, known: Head | None = None) -> Head:
         head = Head(line.number, line.hash)
         if known is not None and known.number == head.number and known.hash != head.hash:
             raise RecordsDamaged(f"line {head.number} of the audit trail is another than the one written down")
-    if known is not None and known.number > head.number:
-        raise RecordsDamaged(f"the audit trail ends at line {head.number}", f"{known.number} lines at least")
     return head

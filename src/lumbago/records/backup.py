@@ -11,6 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -77,8 +78,9 @@ def _kept_tables() -> list[Table]:
 
 def _write_table(db: Connection, table: Table, archive: zipfile.ZipFile) -> int:
     count = 0
-    with archive.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as file:
-        for row in db.execute(select(table).execution_options(yield_per=_ROWS_AT_ONCE)):
+    rows = db.execute(select(table).execution_options(yield_per=_ROWS_AT_ONCE))
+    with closing(rows), archive.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as file:
+        for row in rows:
             file.write(_line(row))
             count += 1
     return count
