@@ -125,6 +125,22 @@ def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard
     assert ("pfirrmann", ((1.0, 2.0, 3.0),)) in places and ("high_intensity_zone", ((4.0, 5.0, 6.5),)) in places
 
 
+def test_a_moved_box_keeps_how_it_is_turned(dashboard: Dashboard, study: str) -> None:
+    reader, box = dashboard.signed_in("reader"), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    turned = {"point_lps_mm": [2.0, 3.0, 4.0], "box_lps_mm": box, "box_down_lps": [0.0, 0.6, -0.8]}
+    assert dashboard.review(reader, study, "move", PLACE, **turned).status_code == 201
+    assert dashboard.review(reader, study, "grade", PLACE, grade="5").status_code == 201
+    places = reader.get(f"/api/v1/studies/{study}/places").json()["places"]
+    shown = next(one for one in places if (one["condition"], one["level"]) == PLACE[:2])
+    (correction,) = dashboard.review_file(study)["corrections"]
+    assert dashboard.review(reader, study, "sign").status_code == 201
+    signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()["findings"]
+    evidence = next(one["evidence"] for one in signed if (one["condition"], one["level"]) == PLACE[:2])
+    for kept in (shown, correction, evidence):
+        assert {name: kept[name] for name in turned} == turned
+    assert evidence["heat_map"] is None
+
+
 REFUSED = {
     "no such place": ("grade", ("pfirrmann", "L9/S1", ""), {"grade": "1"}, "no place"),
     "no such condition": ("grade", ("beauty", "L4/L5", ""), {"grade": "1"}, "no place"),

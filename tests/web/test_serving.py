@@ -83,3 +83,21 @@ def test_openid_connect_is_not_there_when_it_is_not_set(tmp_path: Path) -> None:
     assert dashboard.browser().get("/sign-in/oidc").status_code == 404
     dashboard.site.images.close()
     dashboard.store.close()
+
+
+def test_scripts_come_compressed_to_those_who_take_it(tmp_path: Path) -> None:
+    dashboard = open_dashboard(tmp_path)
+    client = dashboard.browser()
+    plain = client.get("/static/viewer-stage.js", headers={"Accept-Encoding": "identity"})
+    zipped = client.get("/static/viewer-stage.js", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers and zipped.headers["content-encoding"] == "gzip"
+    assert zipped.content == plain.content and int(zipped.headers["content-length"]) < len(plain.content) / 3
+    assert {answer.headers["vary"] for answer in (plain, zipped)} == {"Accept-Encoding"}
+    assert zipped.headers["content-type"] == plain.headers["content-type"]
+    assert "max-age" in zipped.headers["cache-control"]
+    again = client.get("/static/viewer-stage.js", headers={"If-None-Match": zipped.headers["etag"]})
+    assert again.status_code == 304 and not again.content
+    part = client.get("/static/viewer-stage.js", headers={"Range": "bytes=0-9", "Accept-Encoding": "gzip"})
+    assert part.status_code == 206 and part.content == plain.content[:10]
+    dashboard.site.images.close()
+    dashboard.store.close()

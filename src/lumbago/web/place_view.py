@@ -33,6 +33,7 @@ def _view(site: Site, opinion: Opinion) -> dict[str, Any]:
         "condition": condition, "level": level, "side": side, "grade": opinion.grade, "state": opinion.state,
         "readers": list(opinion.readers), "machine_grade": machine.grade if machine is not None else None,
         "point_lps_mm": opinion.point_lps_mm, "box_lps_mm": opinion.box_lps_mm,
+        "box_down_lps": opinion.box_down_lps,
         "grades": [{"grade": grade, "title": title} for grade, title in titles.items()],
         "probabilities": [
             {"title": titles[grade], "probability": share, "percent": percent(share),

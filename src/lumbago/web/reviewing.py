@@ -61,6 +61,8 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
     for name, corners in (("point_lps_mm", 1), ("box_lps_mm", 2)):
         if remark.payload.get(name) is not None and remark.kind in {"move", "add"}:
             payload[name] = _numbers(remark.payload[name], corners)
+    if "box_lps_mm" in payload and remark.payload.get("box_down_lps") is not None:
+        payload["box_down_lps"] = _numbers(remark.payload["box_down_lps"], 1)
     if remark.kind == "move" and len(payload) == 1:
         raise UsageError("nothing was moved", "point_lps_mm or box_lps_mm")
     if remark.kind == "numbering":

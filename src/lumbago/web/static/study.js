@@ -166,8 +166,8 @@ for (const button of document.querySelectorAll("[data-act]")) {
 
 // The viewer's own events: something was moved, placed, or a level was clicked.
 viewer.addEventListener("lumbago:moved", (event) => {
-  const { condition, level, side, point_lps_mm, box_lps_mm } = event.detail;
-  act({ kind: "move", condition, level, side: side ?? "", payload: { point_lps_mm, box_lps_mm } });
+  const { condition, level, side, point_lps_mm, box_lps_mm, box_down_lps } = event.detail;
+  act({ kind: "move", condition, level, side: side ?? "", payload: { point_lps_mm, box_lps_mm, box_down_lps } });
 });
 viewer.addEventListener("lumbago:placed", (event) => {
   const what = adding ?? lesion();
