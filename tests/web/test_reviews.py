@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 from dashboard import Dashboard
+from sqlalchemy import Connection
 
 from lumbago.anatomy.findings import StudyFindings
 from lumbago.labels.sources import read_source
+from lumbago.records.audit import Actor, Deed, Event, Head, append_line, verify_audit
 from lumbago.records.findings import findings_of_study
 from lumbago.records.reviews import reviews_of_study
+from lumbago.web.pages import administration
 
 PLACE = ("pfirrmann", "L4/L5", "")
 
@@ -125,6 +128,19 @@ def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard
     assert ("pfirrmann", ((1.0, 2.0, 3.0),)) in places and ("high_intensity_zone", ((4.0, 5.0, 6.5),)) in places
 
 
+def test_long_grades_stand_short_in_the_table_and_whole_in_its_words(dashboard: Dashboard, study: str) -> None:
+    reader, place = dashboard.signed_in("reader"), ("neural_foraminal_narrowing", "L4/L5", "left")
+    for grade, title, brief in (("normal_mild", "normal/mild", "N/M"), ("severe", "severe", "Sev")):
+        assert dashboard.review(reader, study, "grade", place, grade=grade).status_code == 201
+        cell = grade_shown(dashboard, study, place)["cell"]
+        assert isinstance(cell, dict) and (cell["title"], cell["brief"]) == (title, brief)
+        page = reader.get(f"/studies/{study}").text
+        button = page.split('data-condition="neural_foraminal_narrowing" data-level="L4/L5" data-side="left"')
+        words = f"L4/L5 left neural foraminal narrowing: {title}"
+        assert f'<span class="grade">{brief}</span>' in button[1].split("</button>")[0]
+        assert f'aria-label="{words}' in button[0][-400:] and f'title="{words}' in button[0][-400:]
+
+
 def test_a_moved_box_keeps_how_it_is_turned(dashboard: Dashboard, study: str) -> None:
     reader, box = dashboard.signed_in("reader"), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
     turned = {"point_lps_mm": [2.0, 3.0, 4.0], "box_lps_mm": box, "box_down_lps": [0.0, 0.6, -0.8]}
@@ -211,3 +227,19 @@ def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found:
     for path in ("/", f"/studies/{study.id}", f"/patients/{study.patient.id}", "/audit", f"/?search={evil}"):
         page = client.get(path).text
         assert "<script>alert" not in page and "54439" not in page
+
+
+def test_nobody_who_writes_waits_while_the_audit_is_verified(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_written(records: Connection) -> Head:
+        before = verify_audit(records)
+        with dashboard.store.write() as writing:
+            append_line(writing, Actor("", "other"), Deed(Event.EXPORT, "meanwhile"))
+        assert verify_audit(records) == before
+        return before
+
+    monkeypatch.setattr(administration, "verify_audit", while_written)
+    admin = dashboard.signed_in("admin")
+    assert "holds together" in admin.get("/audit?verify=1").text
+    assert "meanwhile" in admin.get("/audit").text

@@ -19,8 +19,9 @@ def place_views(whole: StudyReading) -> list[dict[str, Any]]:
 def _shown(cell: Cell) -> dict[str, Any]:
     """What stands in its cell of the table."""
     return {
-        "title": cell.title, "class_name": cell.class_name, "abnormal": cell.abnormal, "label": cell.label,
-        "machine_title": cell.machine_title, "said": cell.said, "state": cell.state,
+        "title": cell.title, "brief": cell.brief, "class_name": cell.class_name, "abnormal": cell.abnormal,
+        "label": cell.label, "state": cell.state, "said": cell.said,
+        "machine_title": cell.machine_title, "machine_brief": cell.machine_brief,
     }  # fmt: skip
 
 
