@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from dashboard import Dashboard
 from sqlalchemy import Connection
+from typer.testing import CliRunner
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.cli import app
 from lumbago.labels.sources import read_source
 from lumbago.records.audit import Actor, Deed, Event, Head, append_line, verify_audit
 from lumbago.records.findings import findings_of_study
@@ -243,3 +245,24 @@ def test_nobody_who_writes_waits_while_the_audit_is_verified(
     admin = dashboard.signed_in("admin")
     assert "holds together" in admin.get("/audit?verify=1").text
     assert "meanwhile" in admin.get("/audit").text
+
+
+def test_a_backup_brings_the_training_labels_back(
+    dashboard: Dashboard, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = dashboard.signed_in("reader")
+    assert dashboard.review(reader, study, "grade", PLACE, grade="5").status_code == 201
+    assert dashboard.review(reader, study, "sign").status_code == 201
+    homes = (dashboard.settings.home_folder, tmp_path / "elsewhere")
+    said = []
+    for home, command in zip(homes, ("backup", "restore"), strict=True):
+        monkeypatch.setenv("LUMBAGO_HOME", str(home))
+        done = CliRunner().invoke(app, ["records", command, str(tmp_path / "b.zip")], catch_exceptions=False)
+        said.append(done.output)
+    assert "Training labels of 1 reviewed studies" in said[1]
+    before, after = ((home / "reviewed" / study) for home in homes)
+    for name in ("findings.json", "review.json"):
+        assert (after / name).read_bytes() == (before / name).read_bytes()
+    ((old,), (new,)) = (tuple(read_source("reviewed", home)) for home in homes)
+    assert new.grade("pfirrmann", "L4/L5") == old.grade("pfirrmann", "L4/L5") == "5" and new.images
+    assert new.images[0].path.is_relative_to(homes[1])
