@@ -67,13 +67,18 @@ def back_up_records(file: Annotated[Path, typer.Argument(help="A new file, a zip
 
 @records_app.command("restore")
 def restore_records(file: Annotated[Path, typer.Argument(help="What `lumbago records backup` wrote.")]) -> None:
-    """Put a backup into empty records."""
+    """Put a backup into empty records, and write the training labels of its reviews."""
     from lumbago.records.backup import restore
     from lumbago.records.store import open_records
     from lumbago.settings import Settings
+    from lumbago.web.reviewed_labels import write_all_labels
 
-    summary = restore(open_records(Settings.read()), file, _actor())
+    settings = Settings.read()
+    store = open_records(settings)
+    summary = restore(store, file, _actor())
+    labelled = write_all_labels(store, settings.home_folder / "reviewed")
     print(f"{summary['rows']['studies']} studies and {summary['files']} files, as of {summary['made_at']}")
+    print(f"Training labels of {labelled} reviewed studies")
 
 
 @records_app.command("verify")

@@ -169,6 +169,30 @@ def test_a_worker_killed_in_the_middle_loses_nothing(store: Store, settings: Set
     assert again is not None and (again.id, again.attempts) == (job, 2)
 
 
+def test_a_fault_of_our_own_ends_its_job_and_not_the_worker(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, done = threading.Event(), []
+
+    def faulty(job: Job, shop: object) -> dict[str, str]:
+        if job.id == first:
+            raise KeyError("a secret of the input")
+        done.append(job.id)
+        stop.set()
+        return {}
+
+    monkeypatch.setattr(worker, "DOERS", {"analyze": faulty})
+    first = queued(store, study)
+    second = queued(store, study)
+    worker.work(store, settings, stop)
+    assert done == [second]
+    with store.read() as records:
+        failed, reason = find_job(records, first), find_study(records, study).reason
+    assert (failed.state, failed.attempts) == ("failed", 1) and failed.error == reason
+    assert "KeyError" in failed.error and "secret" not in failed.error and failed.error.endswith("where.")
+    assert "Traceback" in caplog.text and "in faulty" in caplog.text
+
+
 def test_what_is_done_is_known() -> None:
     assert worker.DOERS["analyze"] is analyze_study_job and set(worker.DOERS) == {
         "receive",

@@ -1,5 +1,6 @@
 """One reader's day with the dashboard, from the first start to the audit."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from visits import Served, serve, write_visits
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.review.study_table import BRIEF
 
 PASSWORD = "seven vertebrae walk by"
 ANALYSIS_MS = 600_000
@@ -110,7 +112,9 @@ def test_correct_a_grade_and_sign(page: Page, served: Served) -> None:
     other = page.locator("[data-part='grades'] button[aria-pressed='false']").last
     grade = str(other.text_content()).rsplit(" (", 1)[0]
     other.click()
-    expect(page.locator("button.place[data-condition='spinal_canal_stenosis']").first).to_contain_text(grade)
+    corrected = page.locator("button.place[data-condition='spinal_canal_stenosis']").first
+    expect(corrected).to_have_attribute("title", re.compile(f": {re.escape(grade)}.*changed"))
+    expect(corrected.locator(".grade")).to_have_text(BRIEF.get(grade, grade))
     page.wait_for_selector("#viewer[data-ready]")
     page.get_by_role("button", name="Sign the reading").click()
     expect(page.locator(".head .badge")).to_have_text("signed")

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 from dashboard import Dashboard
+from sqlalchemy import Connection
+from typer.testing import CliRunner
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.cli import app
 from lumbago.labels.sources import read_source
+from lumbago.records.audit import Actor, Deed, Event, Head, append_line, verify_audit
 from lumbago.records.findings import findings_of_study
 from lumbago.records.reviews import reviews_of_study
+from lumbago.web.pages import administration
 
 PLACE = ("pfirrmann", "L4/L5", "")
 
@@ -125,6 +130,35 @@ def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard
     assert ("pfirrmann", ((1.0, 2.0, 3.0),)) in places and ("high_intensity_zone", ((4.0, 5.0, 6.5),)) in places
 
 
+def test_long_grades_stand_short_in_the_table_and_whole_in_its_words(dashboard: Dashboard, study: str) -> None:
+    reader, place = dashboard.signed_in("reader"), ("neural_foraminal_narrowing", "L4/L5", "left")
+    for grade, title, brief in (("normal_mild", "normal/mild", "N/M"), ("severe", "severe", "Sev")):
+        assert dashboard.review(reader, study, "grade", place, grade=grade).status_code == 201
+        cell = grade_shown(dashboard, study, place)["cell"]
+        assert isinstance(cell, dict) and (cell["title"], cell["brief"]) == (title, brief)
+        page = reader.get(f"/studies/{study}").text
+        button = page.split('data-condition="neural_foraminal_narrowing" data-level="L4/L5" data-side="left"')
+        words = f"L4/L5 left neural foraminal narrowing: {title}"
+        assert f'<span class="grade">{brief}</span>' in button[1].split("</button>")[0]
+        assert f'aria-label="{words}' in button[0][-400:] and f'title="{words}' in button[0][-400:]
+
+
+def test_a_moved_box_keeps_how_it_is_turned(dashboard: Dashboard, study: str) -> None:
+    reader, box = dashboard.signed_in("reader"), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    turned = {"point_lps_mm": [2.0, 3.0, 4.0], "box_lps_mm": box, "box_down_lps": [0.0, 0.6, -0.8]}
+    assert dashboard.review(reader, study, "move", PLACE, **turned).status_code == 201
+    assert dashboard.review(reader, study, "grade", PLACE, grade="5").status_code == 201
+    places = reader.get(f"/api/v1/studies/{study}/places").json()["places"]
+    shown = next(one for one in places if (one["condition"], one["level"]) == PLACE[:2])
+    (correction,) = dashboard.review_file(study)["corrections"]
+    assert dashboard.review(reader, study, "sign").status_code == 201
+    signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()["findings"]
+    evidence = next(one["evidence"] for one in signed if (one["condition"], one["level"]) == PLACE[:2])
+    for kept in (shown, correction, evidence):
+        assert {name: kept[name] for name in turned} == turned
+    assert evidence["heat_map"] is None
+
+
 REFUSED = {
     "no such place": ("grade", ("pfirrmann", "L9/S1", ""), {"grade": "1"}, "no place"),
     "no such condition": ("grade", ("beauty", "L4/L5", ""), {"grade": "1"}, "no place"),
@@ -195,3 +229,40 @@ def test_names_from_files_are_text_and_nothing_else(dashboard: Dashboard, found:
     for path in ("/", f"/studies/{study.id}", f"/patients/{study.patient.id}", "/audit", f"/?search={evil}"):
         page = client.get(path).text
         assert "<script>alert" not in page and "54439" not in page
+
+
+def test_nobody_who_writes_waits_while_the_audit_is_verified(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_written(records: Connection) -> Head:
+        before = verify_audit(records)
+        with dashboard.store.write() as writing:
+            append_line(writing, Actor("", "other"), Deed(Event.EXPORT, "meanwhile"))
+        assert verify_audit(records) == before
+        return before
+
+    monkeypatch.setattr(administration, "verify_audit", while_written)
+    admin = dashboard.signed_in("admin")
+    assert "holds together" in admin.get("/audit?verify=1").text
+    assert "meanwhile" in admin.get("/audit").text
+
+
+def test_a_backup_brings_the_training_labels_back(
+    dashboard: Dashboard, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = dashboard.signed_in("reader")
+    assert dashboard.review(reader, study, "grade", PLACE, grade="5").status_code == 201
+    assert dashboard.review(reader, study, "sign").status_code == 201
+    homes = (dashboard.settings.home_folder, tmp_path / "elsewhere")
+    said = []
+    for home, command in zip(homes, ("backup", "restore"), strict=True):
+        monkeypatch.setenv("LUMBAGO_HOME", str(home))
+        done = CliRunner().invoke(app, ["records", command, str(tmp_path / "b.zip")], catch_exceptions=False)
+        said.append(done.output)
+    assert "Training labels of 1 reviewed studies" in said[1]
+    before, after = ((home / "reviewed" / study) for home in homes)
+    for name in ("findings.json", "review.json"):
+        assert (after / name).read_bytes() == (before / name).read_bytes()
+    ((old,), (new,)) = (tuple(read_source("reviewed", home)) for home in homes)
+    assert new.grade("pfirrmann", "L4/L5") == old.grade("pfirrmann", "L4/L5") == "5" and new.images
+    assert new.images[0].path.is_relative_to(homes[1])

@@ -10,7 +10,8 @@ import pytest
 from dashboard import Dashboard, open_dashboard, upload, zipped
 
 from lumbago.batch.worker import do_job
-from lumbago.records.files import files_of_study
+from lumbago.records.blobs import Blob
+from lumbago.records.files import add_file, files_of_study
 from lumbago.records.jobs import find_job, take_job
 from lumbago.records.studies import find_study, studies_with_uid
 
@@ -173,3 +174,26 @@ def test_a_job_is_told_as_it_goes(dashboard: Dashboard) -> None:
     assert text.startswith("event: job\ndata: ") and '"state": "failed"' in text
     with dashboard.store.read() as records:
         assert find_job(records, job["id"]).error
+
+
+def fill(dashboard: Dashboard, size: int) -> None:
+    """Says that so many bytes are kept."""
+    with dashboard.store.write() as records:
+        add_file(records, Blob("0" * 64, size), "received", "images.zip")
+
+
+def test_a_full_quota_is_told_before_a_byte_is_sent_and_before_one_is_kept(phantom: Path, tmp_path: Path) -> None:
+    dashboard = open_dashboard(tmp_path, quota_gb=1)
+    client = dashboard.signed_in("reader")
+    content = zipped(phantom / "dicom")
+    assert upload(client, "fits.zip", content).status_code == 202
+    open_still = begin(client, 5).json()["id"]
+    client.put(f"/api/v1/uploads/{open_still}", params={"offset": 0}, content=b"01234")
+    fill(dashboard, 10**9 - 1)
+    for answer in (begin(client, 10), client.post(f"/api/v1/uploads/{open_still}/finish", json={})):
+        assert answer.status_code == 507 and "quota" in answer.json()["detail"] and answer.json()["detail"][-1] == "."
+    job = work_once(dashboard)
+    assert job["state"] == "failed" and job["attempts"] == 1 and "more than the quota" in job["error"]
+    assert client.get("/api/v1/studies").json()["total"] == 0
+    dashboard.site.images.close()
+    dashboard.store.close()

@@ -12,6 +12,7 @@ from lumbago.records.files import add_file, files_of_study
 from lumbago.records.jobs import Job, add_job
 from lumbago.records.patients import PatientFacts
 from lumbago.records.studies import SeriesFacts, Study, StudyFacts, add_study, put_series, set_state
+from lumbago.records.tidy import refuse_when_full
 from lumbago.report.visible_text import iso_date
 
 RECEIVED: Final = "received"
@@ -23,10 +24,12 @@ def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
 
     Raises:
         ChildFailed: the reading crashed; LumbagoError: nothing in the upload can be used.
+        RecordsFull: the studies do not fit the quota; none is kept.
     """
     upload = shop.settings.home_folder / "uploads" / str(job.payload["upload"])
     request = {"upload": str(upload), "out": str(shop.folder)}
     found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
+    refuse_when_full(shop.store, shop.settings, sum(Path(row["path"]).stat().st_size for row in found))
     kept = [_keep(row, job, shop) for row in found]
     shutil.rmtree(upload, ignore_errors=True)
     return {"studies": [study.id for study in kept], "skipped": _skipped(found)}
@@ -47,6 +50,7 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
         joined = {"sources": [str(shop.store.blobs.place(before[-1].sha256)), str(path)], "out": str(shop.folder),
                   "study_instance_uid": study.study_instance_uid}  # fmt: skip
         row = run_child("join", joined, shop.settings.job_seconds, shop.progress)
+        refuse_when_full(shop.store, shop.settings, Path(row["path"]).stat().st_size)
         blob = shop.store.blobs.keep(file_chunks(Path(row["path"])))
     is_new = all(file.sha256 != blob.sha256 for file in before)
     truth = shop.store.blobs.keep([row["truth"].encode()]) if row.get("truth") else None

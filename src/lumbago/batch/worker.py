@@ -1,7 +1,8 @@
 """A worker: takes jobs from the records, one after the other, and does each in a child process.
 
 A job is held under a lease that is renewed while its child lives; a worker that dies lets it run out, and another goes
-on. A child that crashes or takes too long costs its study one more try; what the input is to blame for costs none.
+on. A child that crashes or takes too long costs its study one more try; what the input is to blame for costs none. A
+fault of our own ends its job, never the worker: the log has the traceback.
 """
 
 import logging
@@ -30,6 +31,7 @@ LEASE_SECONDS: Final = 60.0
 _RENEW_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 1.0
 _TRIES: Final = 2
+_ASK: Final = "ask the admin: the worker's log says where"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -70,6 +72,9 @@ def do_job(store: Store, settings: Settings, job: Job) -> None:
         _LOG.warning("job %s: %s", job.id, error)
     except LumbagoError as error:
         _fail(store, job, error)
+    except Exception as error:  # noqa: BLE001 -- a job's border: whatever is wrong with one, the others wait
+        _LOG.exception("job %s", job.id)
+        _fail(store, job, LumbagoError(f"a fault of Lumbago's own ended this ({type(error).__name__})", advice=_ASK))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -71,6 +71,11 @@ def reviews_of_study(db: Connection, study: str) -> Sequence[Review]:
     return [built(Review, row) for row in db.execute(query)]
 
 
+def reviewed_studies(db: Connection) -> Sequence[str]:
+    """Ids of the studies about which anybody said anything."""
+    return list(db.execute(select(REVIEWS.c.study_id).distinct().order_by(REVIEWS.c.study_id)).scalars())
+
+
 def studies_graded_blind(db: Connection, user: str) -> Sequence[str]:
     """Ids of the studies that a user graded to learn."""
     query = select(REVIEWS.c.study_id).where((REVIEWS.c.user_id == user) & (REVIEWS.c.kind == "teaching")).distinct()

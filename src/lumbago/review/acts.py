@@ -16,7 +16,8 @@ JUDGING: Final[frozenset[str]] = frozenset({"accept", "grade", "add", "move"})
 class Act(Protocol):
     """One review; its place is "" where it is about the study.
 
-    `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `text`, and `shift`, the numbering in force when it was made.
+    `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `box_down_lps`, `text`, and `shift`, the numbering in
+    force when it was made.
     """
 
     @property

@@ -19,7 +19,7 @@ class Opinion:
         grade: None when it is withheld; state: how it came about.
         readers: ids of those who said it, none for the machine.
         machine: the machine's finding, None for a lesion that a reader added.
-        point_lps_mm, box_lps_mm: where, when a reader moved or placed it.
+        point_lps_mm, box_lps_mm, box_down_lps: where, when a reader moved or placed it, as in `Evidence`.
         made_at: when the last reader said it.
     """
 
@@ -29,6 +29,7 @@ class Opinion:
     machine: Finding | None = None
     point_lps_mm: Point | None = None
     box_lps_mm: tuple[Point, Point] | None = None
+    box_down_lps: Point | None = None
     made_at: Any = None
 
 
@@ -135,18 +136,26 @@ def _said(act: Act, before: Opinion | None, machine: Finding | None) -> Opinion:
     """A reader's opinion after one more act; moving a place leaves its grade as it was said before."""
     now = _opinion(act, _WORDS[act.kind], machine)
     if act.kind == "move" and before is not None:
-        return replace(before, point_lps_mm=now.point_lps_mm, box_lps_mm=now.box_lps_mm, made_at=now.made_at)
+        return replace(_placed_as(now, before), made_at=now.made_at)
     if act.kind in {"accept", "move"}:
         now = replace(now, grade=machine.grade if machine is not None else now.grade)
     if before is not None and now.point_lps_mm is None and now.box_lps_mm is None:
-        now = replace(now, point_lps_mm=before.point_lps_mm, box_lps_mm=before.box_lps_mm)
+        now = _placed_as(before, now)
     return now
+
+
+def _placed_as(place: Opinion, opinion: Opinion) -> Opinion:
+    """An opinion where another one is."""
+    return replace(
+        opinion, point_lps_mm=place.point_lps_mm, box_lps_mm=place.box_lps_mm, box_down_lps=place.box_down_lps
+    )
 
 
 def _opinion(act: Act, state: State, machine: Finding | None) -> Opinion:
     return Opinion(
         act.payload.get("grade"), state, (act.user_id,), machine,
-        _point(act.payload.get("point_lps_mm")), _box(act.payload.get("box_lps_mm")), act.made_at,
+        _point(act.payload.get("point_lps_mm")), _box(act.payload.get("box_lps_mm")),
+        _point(act.payload.get("box_down_lps")), act.made_at,
     )  # fmt: skip
 
 

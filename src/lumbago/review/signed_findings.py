@@ -69,5 +69,6 @@ def _evidence(seen: Evidence | None, opinion: Opinion) -> Evidence | None:
         seen,
         point_lps_mm=opinion.point_lps_mm or seen.point_lps_mm,
         box_lps_mm=opinion.box_lps_mm or seen.box_lps_mm,
+        box_down_lps=opinion.box_down_lps if opinion.box_lps_mm else seen.box_down_lps,
         heat_map=None,
     )

@@ -15,6 +15,10 @@ STATE_WORDS: Final[Mapping[str, str]] = {
     "machine": "", "accepted": "accepted", "changed": "changed", "added": "added", "agreed": "readers agree",
     "disputed": "readers differ", "adjudicated": "decided",
 }  # fmt: skip
+BRIEF: Final[Mapping[str, str]] = {
+    "normal/mild": "N/M", "moderate": "Mod", "severe": "Sev", "normal": "Norm", "mild/moderate": "M/M",
+}  # fmt: skip
+"""Long titles of grades as they stand in a narrow column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,16 @@ class Cell:
     def short(self) -> str:
         """Condition and side, briefly."""
         return f"{CONDITIONS[self.condition].short} {self.side or ''}".strip()
+
+    @property
+    def brief(self) -> str:
+        """The title, short enough for a narrow column."""
+        return _brief(self.title)
+
+    @property
+    def machine_brief(self) -> str:
+        """The machine's title, as short."""
+        return _brief(self.machine_title)
 
     @property
     def share(self) -> float:
@@ -127,6 +141,11 @@ def _title(grade: str, condition: Condition, machine: Finding | None) -> str:
         return ""
     mark = PHANTOM_MARK if machine is not None and machine.trained_on == "phantoms" else ""
     return condition.scale.titles[condition.scale.grades.index(grade)] + mark
+
+
+def _brief(title: str) -> str:
+    word = title.removesuffix(PHANTOM_MARK)
+    return BRIEF.get(word, word) + title[len(word) :]
 
 
 def _reason(whole: StudyReading, opinion: Opinion, head: Head, level: str) -> str:

@@ -72,7 +72,7 @@ def _corrections(study: ReviewedStudy, whole: StudyReading) -> Iterator[dict[str
 
 
 def _place(opinion: Opinion) -> dict[str, Any]:
-    places = {"point_lps_mm": opinion.point_lps_mm, "box_lps_mm": opinion.box_lps_mm}
+    places = {name: getattr(opinion, name) for name in ("point_lps_mm", "box_lps_mm", "box_down_lps")}
     return {name: value for name, value in places.items() if value is not None}
 
 

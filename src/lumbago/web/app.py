@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -13,6 +14,7 @@ from lumbago.web import grade_colours, static_files, viewer_access
 from lumbago.web.access import Access
 from lumbago.web.api import accounts, api_pages, jobs, labels, patients, studies, uploads
 from lumbago.web.api import teaching as teaching_api
+from lumbago.web.oidc import add_oidc
 from lumbago.web.pages import (
     administration,
     annotation,
@@ -42,7 +44,11 @@ API: Final[tuple[APIRouter, ...]] = (
 
 
 def create_app(site: Site, access: Access, hosts: Sequence[str] = ("*",)) -> FastAPI:
-    """The app; `hosts` are the names by which it answers."""
+    """The app; `hosts` are the names by which it answers.
+
+    Raises:
+        SettingsRefused: the settings of OpenID Connect make no sense.
+    """
     middleware = [
         Middleware(TellBrowsers), Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(LimitBodies),
     ]  # fmt: skip
@@ -55,6 +61,8 @@ def create_app(site: Site, access: Access, hosts: Sequence[str] = ("*",)) -> Fas
         app.include_router(router)
     app.mount("/static", static_files.static_files())
     add_problem_handlers(app)
+    if add_oidc(app, site.settings):
+        app.state.oidc_title = urlsplit(site.settings.oidc_issuer).hostname
     return app
 
 

@@ -19,8 +19,9 @@ def place_views(whole: StudyReading) -> list[dict[str, Any]]:
 def _shown(cell: Cell) -> dict[str, Any]:
     """What stands in its cell of the table."""
     return {
-        "title": cell.title, "class_name": cell.class_name, "abnormal": cell.abnormal, "label": cell.label,
-        "machine_title": cell.machine_title, "said": cell.said, "state": cell.state,
+        "title": cell.title, "brief": cell.brief, "class_name": cell.class_name, "abnormal": cell.abnormal,
+        "label": cell.label, "state": cell.state, "said": cell.said,
+        "machine_title": cell.machine_title, "machine_brief": cell.machine_brief,
     }  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def _view(site: Site, opinion: Opinion) -> dict[str, Any]:
         "condition": condition, "level": level, "side": side, "grade": opinion.grade, "state": opinion.state,
         "readers": list(opinion.readers), "machine_grade": machine.grade if machine is not None else None,
         "point_lps_mm": opinion.point_lps_mm, "box_lps_mm": opinion.box_lps_mm,
+        "box_down_lps": opinion.box_down_lps,
         "grades": [{"grade": grade, "title": title} for grade, title in titles.items()],
         "probabilities": [
             {"title": titles[grade], "probability": share, "percent": percent(share),

@@ -10,7 +10,6 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from lumbago import __version__
 from lumbago.report.visible_text import person_name, visible
@@ -49,11 +48,6 @@ def when(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
-def breakable(text: str) -> Markup:
-    """A grade that may break after its stroke."""
-    return escape(text).replace("/", Markup("/<wbr>"))
-
-
 def shown_detail(detail: Mapping[str, Any]) -> str:
     """What else an audit line says."""
     return visible("; ".join(f"{name} {value}" for name, value in detail.items()), 200)
@@ -65,7 +59,6 @@ _PAGES: Final = Environment(
 )  # fmt: skip
 _PAGES.globals |= {
     "version": __version__, "build": _build(), "when": when, "shown_detail": shown_detail, "plot": plot,
-    "breakable": breakable,
 }  # fmt: skip
 _PAGES.filters |= {"person": person_name, "visible": visible}
 

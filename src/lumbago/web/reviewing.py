@@ -15,9 +15,9 @@ from lumbago.records.studies import Study, set_state
 from lumbago.records.users import User
 from lumbago.review.readings import StudyReading
 from lumbago.review.signed_findings import signed_findings
-from lumbago.review.write_reviewed import ReviewedStudy, write_reviewed
+from lumbago.web.reviewed_labels import write_labels
 from lumbago.web.site import Site
-from lumbago.web.study_records import study_record, user_names
+from lumbago.web.study_records import study_record
 
 _LEVELS = tuple(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
 _LONGEST_TEXT = 4000
@@ -47,7 +47,7 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
             _settle(records, record.study, whole, user)
         elif remark.kind != "comment":
             set_state(records, study_id, "reviewed")
-    write_labels(site, study_id)
+    write_labels(site.store, site.reviewed, study_id)
     return review
 
 
@@ -61,6 +61,8 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
     for name, corners in (("point_lps_mm", 1), ("box_lps_mm", 2)):
         if remark.payload.get(name) is not None and remark.kind in {"move", "add"}:
             payload[name] = _numbers(remark.payload[name], corners)
+    if "box_lps_mm" in payload and remark.payload.get("box_down_lps") is not None:
+        payload["box_down_lps"] = _numbers(remark.payload["box_down_lps"], 1)
     if remark.kind == "move" and len(payload) == 1:
         raise UsageError("nothing was moved", "point_lps_mm or box_lps_mm")
     if remark.kind == "numbering":
@@ -114,19 +116,6 @@ def _settle(records: Connection, study: Study, whole: StudyReading, user: User) 
     made = add_findings(records, study.id, signed_findings(whole, user.shown_name or user.name, day), {}, user.id)
     add_job(records, "report", study.id, {"findings": made.id}, priority=1)
     set_state(records, study.id, "signed")
-
-
-def write_labels(site: Site, study_id: str) -> None:
-    """Writes a study's reviews where training reads them."""
-    with site.store.read() as records:
-        record, readers = study_record(records, study_id), user_names(records)
-    images = record.newest("received")
-    if record.whole is None or images is None:
-        return
-    patient = record.study.patient
-    key = f"{patient.issuer or 'patient'}:{patient.patient_id}" if patient.patient_id else f"lumbago:{patient.id}"
-    labels = ReviewedStudy(study_id, key, site.store.blobs.place(images.sha256), readers)
-    write_reviewed(site.reviewed, labels, record.whole)
 
 
 def levels_from_the_top() -> list[str]:

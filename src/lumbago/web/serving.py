@@ -14,8 +14,8 @@ from lumbago.records.store import open_records
 from lumbago.settings import Settings
 from lumbago.web.access import LOOPBACK, Access, open_access, refuse_open_door
 from lumbago.web.app import create_app
+from lumbago.web.housekeeping import Housekeeping
 from lumbago.web.site import Site
-from lumbago.web.uploads import forget_old_uploads
 from lumbago.web.viewer_frames import StudyImages
 
 
@@ -52,15 +52,15 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
 
     Raises:
         RecordsRefused: the records cannot be opened.
-        SettingsRefused: other machines could come in before there is an admin.
+        SettingsRefused: other machines could come in before there is an admin, or OpenID Connect is set wrongly.
     """
     store = open_records(settings)
     refuse_open_door(store, address.host)
     access: Access = open_access(store, settings, token_urlsafe(18))
     site = Site(store, settings, StudyImages())
-    forget_old_uploads(site.uploads)
-    with WorkerProcesses(settings.workers):
-        yield Opened(create_app(site, access, address.names), access.first_secret)
+    app = create_app(site, access, address.names)
+    with Housekeeping(site), WorkerProcesses(settings.workers):
+        yield Opened(app, access.first_secret)
 
 
 def answer(app: FastAPI, address: Address) -> None:

@@ -103,7 +103,8 @@ def places(study_id: str, visitor: Opening, site: Here) -> dict[str, Any]:
 
 
 class ReviewWanted(BaseModel):
-    """What a reader says; `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `shift` or `text`, as needed."""
+    """What a reader says; `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `box_down_lps`, `shift` or `text`, as
+    needed."""
 
     findings_id: str
     kind: Literal["accept", "grade", "move", "add", "numbering", "comment", "sign", "adjudicate"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from lumbago.errors import UsageError
 from lumbago.records.audit import Deed, Event, append_line
 from lumbago.records.jobs import add_job
+from lumbago.records.tidy import refuse_when_full
 from lumbago.web.live import job_view
 from lumbago.web.site import Site
 from lumbago.web.uploads import (
@@ -51,6 +52,7 @@ Own = Annotated[Upload, Depends(own_upload)]
 def begin(wanted: UploadWanted, visitor: Uploader, site: Here) -> dict[str, Any]:
     """Begins an upload, or finds the same one, begun before: `received` says where to go on."""
     files = [UploadedFile(file.name, file.bytes) for file in wanted.files]
+    refuse_when_full(site.store, site.settings, sum(file.bytes for file in files))
     return asdict(begin_upload(site.uploads, visitor.user.id, wanted.name, files, site.settings.upload_gb << 30))
 
 
@@ -78,6 +80,7 @@ def finish(upload: Own, visitor: Uploader, site: Here) -> dict[str, Any]:
     """Says that all is sent; gives the job that reads it."""
     if upload.received != upload.bytes:
         raise UsageError(f"{upload.received} of {upload.bytes} bytes are here", "all of them", "send the rest")
+    refuse_when_full(site.store, site.settings, upload.bytes)
     return queue_upload(site, upload, visitor)
 
 

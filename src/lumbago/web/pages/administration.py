@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy import Connection
 
 from lumbago.errors import RecordsDamaged
 from lumbago.records.audit import AuditQuery, Event, audit_lines, verify_audit
+from lumbago.records.snapshot import snapshot
+from lumbago.records.store import Store
 from lumbago.records.users import ROLES, all_users
 from lumbago.web.access import Visitor, audited
 from lumbago.web.rendering import page
@@ -37,10 +38,11 @@ class WantedLines(BaseModel):
     verify: bool = False
 
 
-def _chain(records: Connection) -> tuple[bool, str]:
-    """Whether the chain holds, in words; it is followed from its first line."""
+def _chain(store: Store) -> tuple[bool, str]:
+    """Whether the chain holds, in words; it is followed from its first line, while others go on writing."""
     try:
-        head = verify_audit(records)
+        with snapshot(store) as records:
+            head = verify_audit(records)
     except RecordsDamaged as error:
         return False, str(error)
     return True, f"The chain of {head.number} lines holds together; its head is {head.hash[:16]}."
@@ -52,7 +54,7 @@ def audit_page(request: Request, visitor: Auditing, site: Here, wanted: Annotate
     query = AuditQuery(study_id=wanted.study_id, user_id=wanted.user_id, before=wanted.before, limit=_LINES)
     with site.store.read() as records:
         lines, users = audit_lines(records, query), all_users(records)
-        whole, chain = _chain(records) if wanted.verify else (True, "")
+    whole, chain = _chain(site.store) if wanted.verify else (True, "")
     kept = {name: value for name, value in wanted.model_dump().items() if value and name not in {"before", "verify"}}
     older = "/audit?" + urlencode(kept | {"before": lines[-1].number}) if len(lines) == _LINES else ""
     return page(request, "audit.html", visitor, lines=lines, users=users, query=wanted, whole=whole, chain=chain,

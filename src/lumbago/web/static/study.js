@@ -104,11 +104,12 @@ function fill(cell, shown) {
   const pressed = cell.getAttribute("aria-pressed");
   cell.className = ["place", shown.class_name, shown.abnormal && "abnormal", !shown.title && "withheld", shown.state === "disputed" && "disputed"].filter(Boolean).join(" ");
   cell.setAttribute("aria-label", shown.label);
+  cell.title = shown.label;
   cell.setAttribute("aria-pressed", pressed);
   cell.dataset.grade = known.get(keyOf(placeOf(cell)))?.grade ?? "";
-  cell.querySelector(".grade").textContent = shown.title || "–";
+  cell.querySelector(".grade").textContent = shown.brief || "–";
   for (const old of cell.querySelectorAll(".said, .own")) old.remove();
-  if (shown.machine_title) cell.append(line("about own", `machine: ${shown.machine_title}`));
+  if (shown.machine_title) cell.append(line("about own", `machine: ${shown.machine_brief}`));
   if (shown.said) cell.append(line("said", shown.said));
 }
 
@@ -166,8 +167,8 @@ for (const button of document.querySelectorAll("[data-act]")) {
 
 // The viewer's own events: something was moved, placed, or a level was clicked.
 viewer.addEventListener("lumbago:moved", (event) => {
-  const { condition, level, side, point_lps_mm, box_lps_mm } = event.detail;
-  act({ kind: "move", condition, level, side: side ?? "", payload: { point_lps_mm, box_lps_mm } });
+  const { condition, level, side, point_lps_mm, box_lps_mm, box_down_lps } = event.detail;
+  act({ kind: "move", condition, level, side: side ?? "", payload: { point_lps_mm, box_lps_mm, box_down_lps } });
 });
 viewer.addEventListener("lumbago:placed", (event) => {
   const what = adding ?? lesion();
