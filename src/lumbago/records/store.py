@@ -60,8 +60,12 @@ def open_store(url: str, files: Path) -> Store:
         RecordsRefused: they cannot be opened, or a newer version of Lumbago made them.
     """
     engine = open_engine(url)
-    migrate(engine)
-    return Store(engine, Blobs.at(files))
+    try:
+        migrate(engine)
+        return Store(engine, Blobs.at(files))
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def open_records(settings: Settings) -> Store:
