@@ -1,4 +1,4 @@
-"""From a reader's correction to the next model: the label changes, the machine's grade stays, the card names the data."""
+"""From a correction to the next model: the label changes, the machine's grade stays, the card names the data."""
 
 import json
 from pathlib import Path
