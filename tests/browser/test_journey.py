@@ -9,14 +9,17 @@ from playwright.sync_api import Browser, Page, expect
 from visits import Served, serve, write_visits
 
 from lumbago.anatomy.conditions import CONDITIONS
+from postgres_server import new_database
 
 PASSWORD = "seven vertebrae walk by"
 ANALYSIS_MS = 600_000
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("home")) as one:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The day is lived twice, on records of each kind."""
+    database = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""
+    with serve(tmp_path_factory.mktemp("home"), database) as one:
         yield one
 
 
@@ -111,6 +114,8 @@ def test_correct_a_grade_and_sign(page: Page, served: Served) -> None:
     grade = str(other.text_content()).rsplit(" (", 1)[0]
     other.click()
     expect(page.locator("button.place[data-condition='spinal_canal_stenosis']").first).to_contain_text(grade)
+    expect(page.locator(".head .badge")).to_have_text("reviewed")
+    expect(page.locator("#said")).to_be_in_viewport()
     page.wait_for_selector("#viewer[data-ready]")
     page.get_by_role("button", name="Sign the reading").click()
     expect(page.locator(".head .badge")).to_have_text("signed")

@@ -96,7 +96,16 @@ async function showAnew(kind) {
   for (const cell of cells) fill(cell, known.get(keyOf(placeOf(cell)))?.cell);
   choose(chosen);
   if (kind === "comment") document.getElementById("remark").value = "";
+  else showReviewed();
   say(kind === "comment" ? "The comment is kept." : "Kept.");
+}
+
+// A change also takes a signature back.
+function showReviewed() {
+  const badge = document.querySelector(".head .badge");
+  badge.textContent = "reviewed";
+  badge.className = "badge";
+  document.getElementById("readings").textContent = "What you said is kept, and not signed.";
 }
 
 function fill(cell, shown) {
