@@ -11,14 +11,17 @@ from visits import Served, serve, write_visits
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.review.study_table import BRIEF
+from postgres_server import new_database
 
 PASSWORD = "seven vertebrae walk by"
 ANALYSIS_MS = 600_000
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("home")) as one:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The day is lived twice, on records of each kind."""
+    database = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""
+    with serve(tmp_path_factory.mktemp("home"), database) as one:
         yield one
 
 
@@ -115,6 +118,8 @@ def test_correct_a_grade_and_sign(page: Page, served: Served) -> None:
     corrected = page.locator("button.place[data-condition='spinal_canal_stenosis']").first
     expect(corrected).to_have_attribute("title", re.compile(f": {re.escape(grade)}.*changed"))
     expect(corrected.locator(".grade")).to_have_text(BRIEF.get(grade, grade))
+    expect(page.locator(".head .badge")).to_have_text("reviewed")
+    expect(page.locator("#said")).to_be_in_viewport()
     page.wait_for_selector("#viewer[data-ready]")
     page.get_by_role("button", name="Sign the reading").click()
     expect(page.locator(".head .badge")).to_have_text("signed")

@@ -154,7 +154,12 @@ def test_a_study_from_upload_to_report(phantom: Path, tmp_path: Path) -> None:
     viewer = client.get(f"/api/v1/studies/{study}/viewer").json()
     assert len(viewer["series"]) >= 3 and client.get(viewer["series"][0]["slices"][0]["url"]).status_code == 200
     signed = dashboard.review(client, study, "sign")
+    early = client.get(f"/api/v1/studies/{study}/report.pdf")
+    assert early.status_code == 404 and "is being made" in early.json()["detail"]
+    assert "The signed PDF is being made" in client.get(f"/studies/{study}").text
     assert signed.status_code == 201 and work_once(dashboard)["state"] == "done"
+    assert client.get(f"/api/v1/studies/{study}/report.pdf").content.startswith(b"%PDF")
+    assert "is being made" not in client.get(f"/studies/{study}").text
     assert "signed by reader" in json.dumps(client.get(f"/api/v1/studies/{study}/findings.json").json())
     again = upload(client, "again.zip", zipped(phantom / "dicom"))
     assert again.status_code == 202 and work_once(dashboard)["studies"] == [study]

@@ -55,7 +55,7 @@ def split_upload(upload: Path, place: Path) -> SplitUpload:
     with (upload / "data").open("rb") as data:
         for number, file in enumerate(files, start=1):
             name = file_name(file["name"].replace("\\", "/").rpartition("/")[2])[-_LONGEST_NAME:]
-            _write(data, place / f"{number:06d}-{name}", file["bytes"])
+            _write(data, place / (name if len(files) == 1 else f"{number:06d}-{name}"), file["bytes"])
     return SplitUpload(next(place.iterdir()) if len(files) == 1 else place)
 
 

@@ -66,17 +66,26 @@ class FrameReader:
 
     def headers(self, path: Path) -> tuple[SliceHeader, ...]:
         """Headers of the slices in a file; none when it is no image."""
-        content = self.decoder.read_content(SourceFile(str(path), None, path.name))
-        return content.slices if isinstance(content, MrImage) else ()
+        return self._slices(SourceFile(str(path), None, path.name))
 
     def first(self, image: ImageRef) -> SliceFrame | None:
         """The frame of any slice of an image."""
-        if image.kind == "dicom" and image.path.is_dir():
-            sources, _ = find_files(image.path, self.decoder)
-            found = (self.headers(Path(source.path)) for source in sources)
-            header = next((headers[0] for headers in found if headers), None)
-            return None if header is None else _of_header(header)
-        return self.frame(image, None if image.kind in ("dicom", "picture") else 1)
+        if image.kind == "dicom":
+            return self._first_of_files(image.path)
+        return self.frame(image, None if image.kind == "picture" else 1)
+
+    def _first_of_files(self, path: Path) -> SliceFrame | None:
+        """Of a folder, a file, or a zip archive, as the dashboard keeps studies."""
+        try:
+            sources, _ = find_files(path, self.decoder)
+        except LumbagoError:
+            return None
+        found = (self._slices(source) for source in sources)
+        return next((_of_header(headers[0]) for headers in found if headers), None)
+
+    def _slices(self, source: SourceFile) -> tuple[SliceHeader, ...]:
+        content = self.decoder.read_content(source)
+        return content.slices if isinstance(content, MrImage) else ()
 
 
 def _dicom(reader: FrameReader, image: ImageRef, instance: int | None) -> SliceFrame | None:

@@ -9,8 +9,8 @@
 `study` leads from this folder to the images; without it they lie in `<name>/dicom`. `patient` is the key for splits;
 without it the PatientID. A correction is a label also when it agrees with the model; a grade null says that it cannot
 be graded. What nobody corrected is a label only when `rest_confirmed` is true. `point_lps_mm`, `box_lps_mm` and
-`box_down_lps` of a correction say where the reader saw it, in the place of the machine's evidence. The dashboard writes such folders below
-`LUMBAGO_HOME/reviewed`; the home itself may be given, too.
+`box_down_lps` of a correction say where the reader saw it, in the place of the machine's evidence. The dashboard writes
+such folders below `LUMBAGO_HOME/reviewed`; the home itself may be given, too.
 """
 
 import os

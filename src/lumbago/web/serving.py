@@ -1,6 +1,7 @@
 """`lumbago serve`: opens the records, starts the workers, and answers until it is stopped."""
 
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lumbago.batch.processes import WorkerProcesses
+from lumbago.errors import SettingsRefused
 from lumbago.records.store import open_records
 from lumbago.settings import Settings
 from lumbago.web.access import LOOPBACK, Access, open_access, refuse_open_door
@@ -52,8 +54,10 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
 
     Raises:
         RecordsRefused: the records cannot be opened.
-        SettingsRefused: other machines could come in before there is an admin, or OpenID Connect is set wrongly.
+        SettingsRefused: nobody can listen there, other machines could come in before there is an admin, or OpenID Connect
+            is set wrongly.
     """
+    _refuse_taken(address)
     store = open_records(settings)
     refuse_open_door(store, address.host)
     access: Access = open_access(store, settings, token_urlsafe(18))
@@ -61,6 +65,18 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
     app = create_app(site, access, address.names)
     with Housekeeping(site), WorkerProcesses(settings.workers):
         yield Opened(app, access.first_secret)
+
+
+def _refuse_taken(address: Address) -> None:
+    """Before anything is printed that leads to whoever listens there already."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((address.host, address.port))
+        except OSError as error:
+            why = f"{address.host}, port {address.port}, cannot be listened on ({error.strerror})"
+            raise SettingsRefused(why, "an address of this machine, a free port", "choose another --port") from error
 
 
 def answer(app: FastAPI, address: Address) -> None:

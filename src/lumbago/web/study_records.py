@@ -36,6 +36,11 @@ class StudyRecord:
     series: Sequence[SeriesFacts]
     files: Sequence[KeptFile]
 
+    @property
+    def is_report_pending(self) -> bool:
+        """Whether the report of a signed reading is still being made; the newest that is kept is then an older one."""
+        return self.job is not None and self.job.kind == "report" and self.job.state in {"waiting", "running"}
+
     def newest(self, kind: str) -> KeptFile | None:
         """The newest file of a kind."""
         found = [file for file in self.files if file.kind == kind]

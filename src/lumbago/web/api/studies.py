@@ -69,9 +69,12 @@ def findings(study_id: str, visitor: Exporting, site: Here, machine: bool = Fals
 
 @router.get("/studies/{study_id}/report.pdf", response_class=FileResponse)
 def report(study_id: str, visitor: Exporting, site: Here) -> FileResponse:
-    """The newest report as a PDF."""
+    """The newest report as a PDF; none while that of a signed reading is being made."""
     with site.store.read() as records:
-        file = study_record(records, study_id).newest("report")
+        record = study_record(records, study_id)
+    if record.is_report_pending:
+        raise NotInRecords("the report of the signed reading is being made", advice="try again in a moment")
+    file = record.newest("report")
     if file is None:
         raise NotInRecords("this study has no report yet")
     path = site.store.blobs.checked(file.sha256)

@@ -96,7 +96,16 @@ async function showAnew(kind) {
   for (const cell of cells) fill(cell, known.get(keyOf(placeOf(cell)))?.cell);
   choose(chosen);
   if (kind === "comment") document.getElementById("remark").value = "";
+  else showReviewed();
   say(kind === "comment" ? "The comment is kept." : "Kept.");
+}
+
+// A change also takes a signature back.
+function showReviewed() {
+  const badge = document.querySelector(".head .badge");
+  badge.textContent = "reviewed";
+  badge.className = "badge";
+  document.getElementById("readings").textContent = "What you said is kept, and not signed.";
 }
 
 function fill(cell, shown) {
@@ -204,18 +213,35 @@ function step(key, row) {
   if (cell) { choose(cell); cell.focus(); }
 }
 
-const progress = document.getElementById("progress");
-if (progress?.dataset.job) {
-  const events = new EventSource(`/api/v1/jobs/${progress.dataset.job}/events`);
+function follow(id, tell) {
+  const events = new EventSource(`/api/v1/jobs/${id}/events`);
   events.addEventListener("job", (event) => {
     const job = JSON.parse(event.data);
+    if (["done", "failed"].includes(job.state)) events.close();
+    tell(job);
+  });
+  addEventListener("pagehide", () => events.close());
+}
+
+const progress = document.getElementById("progress");
+if (progress?.dataset.job) {
+  follow(progress.dataset.job, (job) => {
     const bar = progress.querySelector("progress");
     if (bar) bar.value = job.progress;
     const message = progress.querySelector('[data-part="message"]');
     if (message) message.textContent = job.message;
-    if (["done", "failed"].includes(job.state)) { events.close(); location.reload(); }
+    if (["done", "failed"].includes(job.state)) location.reload();
   });
-  addEventListener("pagehide", () => events.close());
+}
+
+const making = document.getElementById("making");
+if (making) {
+  follow(making.dataset.job, (job) => {
+    if (job.state === "failed") making.textContent = job.error;
+    if (job.state !== "done") return;
+    making.remove();
+    document.getElementById("pdf").hidden = false;
+  });
 }
 
 load().catch((error) => fail(error.message));

@@ -102,8 +102,9 @@ function follow(job, part, show) {
   const events = new EventSource(`/api/v1/jobs/${job.id}/events`);
   events.addEventListener("job", (event) => {
     const now = JSON.parse(event.data);
-    show(now.state === "done" ? 1 : now.progress, now.error || now.message || now.state);
-    if (now.state === "done") links(now, part);
+    const isDone = now.state === "done";
+    show(isDone ? 1 : now.progress, now.error || (isDone ? "Read. Its analysis goes on by itself." : now.message || now.state));
+    if (isDone) links(now, part);
     if (now.state === "failed") part("message").classList.add("error");
     if (["done", "failed"].includes(now.state)) events.close();
   });
