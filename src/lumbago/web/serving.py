@@ -54,8 +54,8 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
 
     Raises:
         RecordsRefused: the records cannot be opened.
-        SettingsRefused: nobody can listen there, other machines could come in before there is an admin, or OpenID Connect
-            is set wrongly.
+        SettingsRefused: nobody can listen there, other machines could come in before there is an admin, or OpenID
+            Connect is set wrongly.
     """
     _refuse_taken(address)
     store = open_records(settings)
