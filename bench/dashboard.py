@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import httpx
+import httpx2
 from sqlalchemy import insert, update
 
 from lumbago.anatomy.conditions import CONDITIONS, expected_sites
@@ -70,8 +70,8 @@ def fill(store: Store, count: int) -> list[str]:
     return kept
 
 
-def signed_in(name: str) -> httpx.Client:
-    client = httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=60.0)
+def signed_in(name: str) -> httpx2.Client:
+    client = httpx2.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=60.0)
     client.headers["Origin"] = str(client.base_url).rstrip("/")
     answer = client.post("/sign-in", data={"name": name, "password": PASSWORD})
     assert answer.status_code == 303, answer.text
@@ -91,7 +91,7 @@ class Crowd:
         self.times: defaultdict[str, list[float]] = defaultdict(list)
         self.errors: list[str] = []
 
-    def ask(self, client: httpx.Client, rng: random.Random, until: float) -> None:
+    def ask(self, client: httpx2.Client, rng: random.Random, until: float) -> None:
         while time.monotonic() < until:
             study = rng.choice(self.studies)
             path = rng.choice((*PATHS, f"/studies/{study}", f"/api/v1/studies/{study}/places", "/teaching", "/models"))
@@ -102,7 +102,7 @@ class Crowd:
                 self.times[kind].append(time.perf_counter() - start)
                 if answer.status_code != 200:
                     self.errors.append(f"{path}: {answer.status_code}")
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 self.errors.append(f"{path}: {error!r}")
             time.sleep(self.pause * rng.random() * 2)
 
@@ -144,9 +144,9 @@ def main() -> None:
 def wait_for_server() -> None:
     for _ in range(300):
         try:
-            httpx.get(f"http://127.0.0.1:{PORT}/sign-in")
+            httpx2.get(f"http://127.0.0.1:{PORT}/sign-in")
             return
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             time.sleep(0.5)
     raise SystemExit("the server does not answer")
 
