@@ -94,7 +94,7 @@ class Compared:
         return [*rows, *_references(next(iter(mine.values())))]
 
     def rsna(self) -> dict[str, Score]:
-        """The RSNA 2024 score of every row that has all its conditions, and of the reader who misjudges."""
+        """The RSNA 2024 score of every row that has all its conditions."""
         scores = {}
         for name, cases in self.cases.items():
             graded = [case for case in cases if case.condition in RSNA_CONDITIONS]
