@@ -19,7 +19,7 @@ from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.noisy_readers import with_second_reader
 from lumbago.learning.pace import LEAST_STEPS, steps_for
 from lumbago.learning.places import Places
-from lumbago.learning.run_comparison import Comparison, run_comparison
+from lumbago.learning.run_comparison import Comparison, gathered, run_comparison
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.why_not import WHY, or_why_not, reasons
 from lumbago.phantom.write_study import write_studies
@@ -106,6 +106,14 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
     made = {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")}
     assert run_comparison(wanted, lambda *_: None).read_text(encoding="utf8") == page
     assert {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")} == made
+
+
+def test_a_comparison_of_nothing_says_why(tmp_path: Path) -> None:
+    with or_why_not(tmp_path / "svm" / WHY, "svm"):
+        raise SettingsRefused("no labels", "some")
+    wanted = Comparison((SYSTEMS["svm"],), terms(tmp_path), Places(tmp_path, tmp_path), None, 1, "")
+    with pytest.raises(SettingsRefused, match=r"nothing was compared .* \(svm: no labels; expected some\)"):
+        gathered(wanted)
 
 
 def test_what_goes_wrong_costs_its_cell_and_says_why(tmp_path: Path) -> None:

@@ -110,10 +110,10 @@ class _Work:
 
 def _train(work: _Work) -> str:
     """Trains a model, unless it is there; what keeps it from being trained costs the cells that need it."""
-    job = work.job
-    with or_why_not(job.run / WHY, f"{job.name}, run {job.run.name}"):
+    why, what = work.job.run / WHY, f"{work.job.name}, run {work.job.run.name}"
+    with or_why_not(why, what):
         _train_missing(work)
-    return f"{job.name}, run {job.run.name}"
+    return why.read_text(encoding="utf8") if why.is_file() else what
 
 
 def _train_missing(work: _Work) -> None:
@@ -145,9 +145,11 @@ def gathered(wanted: Comparison) -> Compared:
         if tables and (folder / "facts.json").is_file():
             cases[system.name] = [_with_origin(case, table.stem) for table in tables for case in read_cases(table)]
             facts[system.name] = _row_facts(folder)
+    lacking = reasons(wanted.terms.out)
     if not cases:
-        raise SettingsRefused(f"nothing was compared in {wanted.terms.out}", "rows with a grader")
-    return Compared(cases, facts, _budget(wanted.terms), reasons(wanted.terms.out))
+        why = f" ({lacking[0].removesuffix('.')})" if lacking else ""
+        raise SettingsRefused(f"nothing was compared in {wanted.terms.out}{why}", "rows with a grader")
+    return Compared(cases, facts, _budget(wanted.terms), lacking)
 
 
 def _with_origin(case: GradedCase, table: str) -> GradedCase:

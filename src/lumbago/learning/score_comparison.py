@@ -142,7 +142,9 @@ def _score_phantoms(work: RowsToScore, scores: Path) -> None:
 
 
 def _made(runs: Runs) -> list[str]:
-    return [run for run in runs.others.values() if _is_made(run)]
+    """What grades phantoms: the graders that learn from them, and a locator that grades."""
+    locator = [runs.locator.format(fold=0)] if runs.grader == runs.locator else []
+    return [run for run in (*locator, *runs.others.values()) if _is_made(run)]
 
 
 # --- what else is told of a row --------------------------------------------------------------------------------------
