@@ -109,8 +109,8 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
 
 
 def test_a_comparison_of_nothing_says_why(tmp_path: Path) -> None:
-    with or_why_not(tmp_path / "svm" / WHY, "svm"):
-        raise SettingsRefused("no labels", "some")
+    (tmp_path / "svm").mkdir()
+    (tmp_path / "svm" / WHY).write_text("svm: no labels; expected some", encoding="utf8")
     wanted = Comparison((SYSTEMS["svm"],), terms(tmp_path), Places(tmp_path, tmp_path), None, 1, "")
     with pytest.raises(SettingsRefused, match=r"nothing was compared .* \(svm: no labels; expected some\)"):
         gathered(wanted)
