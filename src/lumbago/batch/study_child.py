@@ -3,7 +3,8 @@
 TASK is receive, join, analyze, report or export.
 
 REQUEST is JSON. Every step is one line of JSON on stdout: `{"progress": 0.4, "message": "..."}`, at last
-`{"result": {...}}`, or `{"error": "one sentence", "code": 3}` for what the input is to blame for.
+`{"result": {...}}`, or `{"error": "one sentence"}` for what the input is to blame for; the exit code
+tells which kind of error it is.
 """
 
 import json
@@ -39,14 +40,12 @@ _READ_SHARE: Final = 0.3
 
 def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
-    task, request = (
-        {"receive": receive, "join": join, "analyze": analyze, "report": report, "export": export}[sys.argv[1]],
-        json.loads(sys.argv[2]),
-    )
+    task = {"receive": receive, "join": join, "analyze": analyze, "report": report, "export": export}[sys.argv[1]]
+    request = json.loads(sys.argv[2])
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:
-        _tell({"error": str(error), "code": error.exit_code})
+        _tell({"error": str(error)})
         return error.exit_code
     return 0
 
@@ -105,7 +104,7 @@ def analyze(request: Request) -> Mapping[str, Any]:
             result = analyze_into(study, models, decoder, Path(request["out"]), settings)
     if result.error is not None:
         raise result.error
-    return {"folder": str(result.folder), "code": result.exit_code}
+    return {"folder": str(result.folder)}
 
 
 def report(request: Request) -> Mapping[str, Any]:

@@ -114,10 +114,7 @@ def register(model: Path, home: Path, reason: Reason) -> Path:
     registry = read_registry(home)
     place = registry.place(card.name, card.sha256)
     if not (place / "card.toml").is_file():
-        part = place.with_name(f"{place.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(model, part)
-        part.replace(place)
+        _put(model, place)
     if not any((row.action, row.sha256) == ("register", card.sha256) for row in registry.history):
         _append(registry, reason, ("register", card.name, card.sha256))
     return place
@@ -183,12 +180,17 @@ def add_model(system: System, run: Path, home: Path) -> Path:
     if wanted and found != wanted:
         raise ModelRefused(f"{folder} holds the network {found}", f"{wanted}, as the system {system.name} has")
     place = home / "systems" / system.name / card.name
+    _put(folder, place)
+    return place
+
+
+def _put(model: Path, place: Path) -> None:
+    """Copies a model's folder as a whole or not at all; one that is already there gives way."""
     part = place.with_name(f"{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(folder, part)
+    shutil.copytree(model, part)
     shutil.rmtree(place, ignore_errors=True)
     part.replace(place)
-    return place
 
 
 def models_in_use(settings: Settings) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from lumbago.networks.grader import Grader, GraderForExport
 from lumbago.networks.patch_grader import STAGES, USUAL, PatchGrader, PatchGraderForExport
 from lumbago.networks.resnet50 import study_heads
 from lumbago.pipeline.crop_patches import MEASURED, PICTURE, PLACE, PLACES
+from lumbago.pipeline.place_patches import SEEN_ON
 from lumbago.pipeline.study_input import PICTURES, sites_of
 
 SVM: Final = "svm"
@@ -95,7 +96,7 @@ def check_study(experiment: Experiment) -> None:
         SettingsRefused: votes, mixing, views, slices, conditions or series that it cannot have.
     """
     sides = {CONDITIONS[name].sided for name in experiment.conditions}
-    series = ("sagittal_t1",) if experiment.anchor in {"disc", "canal"} else ()
+    series = ("sagittal_t1",) if SEEN_ON.get(experiment.anchor) == "sagittal_t2" else ()
     faults = {
         f"{experiment.votes} votes": experiment.votes != 1,
         "patches that are mixed": experiment.mixup + experiment.cutmix > 0,

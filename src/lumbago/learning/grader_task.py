@@ -145,13 +145,17 @@ class GraderTask:
         return {name: table for name, table in counts.items() if table.any()}
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
-        """The graders, averaged, as ONNX; the golden input is two training patches."""
+        """The graders, averaged, as ONNX; the golden input is two samples as training sees them."""
         graders = [network for network in networks if isinstance(network, Grader)]
         example, *_ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
-        sha256 = export_onnx(for_export(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
+        sha256 = export_onnx(self.exported(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
         told = network_facts(self.experiment, graders)
         return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256, told)
+
+    def exported(self, graders: list[Grader]) -> nn.Module:
+        """What the ONNX file holds of the graders."""
+        return for_export(graders)
 
     def sample_counts(self) -> dict[str, int]:
         """Number of graded places by source."""

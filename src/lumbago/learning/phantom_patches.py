@@ -6,7 +6,7 @@ from itertools import count
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64, Shaped
 from numpy.random import Generator
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
@@ -25,7 +25,7 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import SliceGroup
 from lumbago.phantom.scan_spine import Scanned, scan_slices
 from lumbago.phantom.spine_spec import SpineSpec
-from lumbago.phantom.tissues import LABELS, SAC, Tissue, training_labels
+from lumbago.phantom.tissues import DISC_LABELS, LABELS, SAC, VERTEBRA_LABELS, Tissue, training_labels
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.measure_spine import FAT_TO_MARROW, SignalReference
 from lumbago.pipeline.measured_features import Measures, in_order, measure_section
@@ -168,21 +168,21 @@ def _measured(scanned: Scanned, disc: DiscPlace, reference: SignalReference | No
     center, back, down = np.array(disc.center_lps_mm), np.array(disc.back), -np.array(disc.up)
     index = int(np.clip(round(float(scanned.volume.to_ijk(center)[0])), 0, len(scanned.part) - 1))
     classes = training_labels(scanned.part[index])
-    tissues = {name: _mask_volume(scanned.volume, index, np.isin(classes, of)) for name, of in _TISSUES.items()}
+    tissues = {name: slice_alone(scanned.volume, index, np.isin(classes, of)) for name, of in _TISSUES.items()}
     section = cut_section(scanned.volume, tissues, SectionPlace(index, center, back, down))
     return in_order(measure_section(section, reference))
 
 
-def _mask_volume(volume: Volume, index: int, mask: Bool[np.ndarray, "rows columns"]) -> Volume:
+def slice_alone(volume: Volume, index: int, values: Shaped[np.ndarray, "rows columns"]) -> Volume:
+    """A volume of these values alone, where a slice of another lies."""
     affine = volume.affine.copy()
     affine[:3, 3] = volume.to_lps_mm(np.array([index, 0.0, 0.0]))
-    return Volume(mask[None].astype(np.float32), affine, headers=())
+    return Volume(np.ascontiguousarray(values[None], np.float32), affine, headers=())
 
 
-_BODIES: Final = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "other vertebra")
 _TISSUES: Final[Mapping[str, list[int]]] = {
-    "disc": [number for number, name in enumerate(LABELS) if "/" in name or name == "other disc"],
-    "body": [LABELS.index(name) for name in _BODIES],
+    "disc": [LABELS.index(name) for name in DISC_LABELS],
+    "body": [LABELS.index(name) for name in (*VERTEBRA_LABELS, "S1")],
     "canal": [LABELS.index("canal")],
 }
 """Classes of the phantom that the locator's maps show."""

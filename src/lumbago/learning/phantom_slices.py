@@ -20,7 +20,7 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import ScanSpec, SliceGroup, draw_scanner, sample_scan
 from lumbago.phantom.scan_spine import Scanned, scan_slices
 from lumbago.phantom.spine_spec import SpineSpec
-from lumbago.phantom.tissues import LABELS, training_labels
+from lumbago.phantom.tissues import DISC_LABELS, LABELS, VERTEBRA_LABELS, training_labels
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
 from lumbago.pipeline.normalise import resample_image
 
@@ -31,8 +31,6 @@ _GRADED: Final = tuple(row.name for row in CONDITIONS.values() if row.source == 
 """What a sagittal T2 slice shows of its discs."""
 
 _LEAST_DISC_MM2: Final = 60.0
-_DISCS: Final = (*(name for name in LABELS if "/" in name), "other disc")
-_BODIES: Final = (*(name for name in LABELS if name[0] in "LT" and "/" not in name), "other vertebra")
 
 Labels = UInt8[np.ndarray, "rows columns"]
 
@@ -120,7 +118,8 @@ def _sample(spine: SpineSpec, scan: ScanSpec, scanned: Scanned) -> tuple[Locator
 
 def _masks(labels: Labels) -> Maps:
     targets = np.zeros((len(CHANNELS), *labels.shape), np.uint8)
-    for channel, names in (("disc", _DISCS), ("vertebra", _BODIES), ("sacrum", ("S1",)), ("canal", ("canal",))):
+    drawn = {"disc": DISC_LABELS, "vertebra": VERTEBRA_LABELS, "sacrum": ("S1",), "canal": ("canal",)}
+    for channel, names in drawn.items():
         targets[CHANNELS.index(channel)] = np.isin(labels, [LABELS.index(name) for name in names]) * ONE
     return targets
 
@@ -128,7 +127,7 @@ def _masks(labels: Labels) -> Maps:
 def _disc_centers(labels: Labels) -> Centers:
     """Middle of each disc that the slice cuts well, by name."""
     centers = {}
-    for name in _DISCS:
+    for name in DISC_LABELS:
         rows, columns = np.nonzero(labels == LABELS.index(name))
         if rows.size * PIXEL_MM**2 >= _LEAST_DISC_MM2:
             centers[name] = (float(rows.mean()), float(columns.mean()))

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.random import Generator
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES, Role
-from lumbago.dicom.volume import Volume
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.phantom_patches import (
@@ -19,6 +18,7 @@ from lumbago.learning.phantom_patches import (
     patch_on,
     read_grades,
     scan_around,
+    slice_alone,
     true_grades,
 )  # fmt: skip
 from lumbago.learning.sample_cache import ALONE, Piece, Preparation, kept_samples
@@ -76,8 +76,6 @@ def _wide(study: PhantomStudy, role: Role, sites: list[Site], rng: Generator) ->
 
 def _own_slice(patch: GradedPatch) -> GradedPatch:
     """With the slice through it alone: a picture shows no other."""
-    volume, number = patch.volume, patch.frame.slice_index
-    affine = volume.affine.copy()
-    affine[:3, 3] = volume.to_lps_mm(np.array([number, 0.0, 0.0]))
-    alone = Volume(np.ascontiguousarray(volume.array[number : number + 1]), affine, headers=())
+    number = patch.frame.slice_index
+    alone = slice_alone(patch.volume, number, patch.volume.array[number])
     return replace(patch, held=alone, frame=replace(patch.frame, slice_index=0))

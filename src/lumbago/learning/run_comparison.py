@@ -86,9 +86,8 @@ def _rows_by_locator(wanted: Comparison) -> list[RowsToScore]:
 
 
 def _do_all(do: Callable[[Any], str], work: Sequence[Any], wanted: Comparison, tell: Tell) -> None:
-    """Each in a process of its own, as many at a time as wished."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(wanted.processes, max(1, len(work))), context, max_tasks_per_child=8) as pool:
+    """Side by side, in as many processes as wished."""
+    with ProcessPoolExecutor(min(wanted.processes, max(1, len(work))), get_context("spawn")) as pool:
         waiting = [pool.submit(do, item) for item in work]
         try:
             for done, future in enumerate(as_completed(waiting), 1):

@@ -15,7 +15,7 @@ from lumbago.learning.augment import Scanner, draw_scanner, rescan, tone
 from lumbago.learning.experiment import Experiment
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 from lumbago.pipeline.measure_spine import SignalReference
-from lumbago.pipeline.study_input import Seen
+from lumbago.pipeline.study_input import Croppable
 
 Patch = Float32[np.ndarray, "slices rows columns"]
 Views = Float32[np.ndarray, "slices 3 rows columns"]
@@ -61,7 +61,7 @@ def draw_shake(rng: Generator, experiment: Experiment, slice_mm: float) -> Shake
     )
 
 
-def shaken_patch(sample: Seen, recipe: PatchRecipe, shake: Shake) -> Views:
+def shaken_patch(sample: Croppable, recipe: PatchRecipe, shake: Shake) -> Views:
     """Network input of a patch after the shake."""
     frame = sample.frame.shaken(shake.shift_mm, shake.turn_degrees, shake.slices)
     patch = crop_patch(sample.volume, frame, recipe.scaled(shake.zoom / sample.scale))

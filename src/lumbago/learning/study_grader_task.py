@@ -1,9 +1,8 @@
 """Training a grader that sees a whole study at once: a sample is all graded places of a picture or study together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,20 +11,16 @@ from jaxtyping import Int64
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS, SIDES
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
-from lumbago.learning.grader_network import fresh_network, network_facts
 from lumbago.learning.grader_task import UNKNOWN, GraderTask
 from lumbago.learning.shake import Shake, draw_shake, shaken_patch
-from lumbago.learning.write_card import ModelFacts
-from lumbago.networks.export_onnx import export_onnx
 from lumbago.networks.grader import Grader
 from lumbago.networks.study_grader import StudyGraderForExport
 from lumbago.pipeline.crop_patches import PICTURE, Channels, PatchRecipe
-from lumbago.pipeline.study_input import Seen, Site, Spot, see_still, sites_of, study_input
+from lumbago.pipeline.study_input import Croppable, Site, Spot, see_still, sites_of, study_input
 
 _LOST: Final = 0.1
 _LOST_SERIES: Final = 0.2
@@ -48,7 +43,7 @@ class StudyGroup:
 
     def grade(self, site: Site, condition: str) -> int:
         """Index into the condition's scale, -1 where unknown."""
-        seen = [patch for (*place, _), patch in self.spots.items() if (place[0], place[1]) == site]
+        seen = [patch for (level, side, _), patch in self.spots.items() if (level, side) == site]
         return seen[0].grades.get(condition, UNKNOWN) if seen else UNKNOWN
 
 
@@ -94,10 +89,6 @@ class StudyGraderTask(GraderTask):
         each = np.array([np.mean([chance_of[id(patch)] for patch in group.spots.values()]) for group in self.groups])
         return np.asarray(each / each.sum())
 
-    def network(self) -> nn.Module:
-        """The experiment's network with a head for each condition at each place."""
-        return fresh_network(self.experiment, self.heads)
-
     def batch(self, rng: Generator, share: range | None = None) -> Batch:
         """(inputs, grades): shapes (batch, slices, 3, rows, columns) and (batch, places, conditions), -1 where
         unknown."""
@@ -113,7 +104,7 @@ class StudyGraderTask(GraderTask):
         kept = _kept(group.spots, rng)
         shown = replace(group, spots=mirrored(kept) if shake.is_mirrored else kept)
 
-        def see(place: Seen, recipe: PatchRecipe) -> Channels:
+        def see(place: Croppable, recipe: PatchRecipe) -> Channels:
             return shaken_patch(place, recipe, self._own(shake, rng))
 
         return study_input(shown.spots, self.sites, self.recipe, see), self._grades(shown)
@@ -156,15 +147,9 @@ class StudyGraderTask(GraderTask):
         outputs = [self._by_place(network(inputs.to(device)).cpu()) for inputs, _ in batches]
         return self.count([(found, grades.flatten(0, 1)) for found, (_, grades) in zip(outputs, batches, strict=True)])
 
-    def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
-        """The graders, averaged, as ONNX; the golden input is two training studies."""
-        graders = [network for network in networks if isinstance(network, Grader)]
-        example, *_ = self.batch(np.random.default_rng(1))
-        outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
-        whole = StudyGraderForExport(graders, self.heads)
-        sha256 = export_onnx(whole, example[:2], [*outputs, "maps"], {0: 1}, folder)
-        told = network_facts(self.experiment, graders)
-        return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256, told)
+    def exported(self, graders: list[Grader]) -> nn.Module:
+        """The graders, averaged, place by place."""
+        return StudyGraderForExport(graders, self.heads)
 
 
 def _stacked(drawn: Sequence[tuple[Channels, np.ndarray]]) -> Batch:

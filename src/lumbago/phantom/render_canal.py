@@ -21,7 +21,6 @@ from lumbago.phantom.tissues import (
 Coordinates = Float32[np.ndarray, " points"]
 
 _FREE_CORTEX_MM = 0.9
-_PEDICLE_DOWN = 2.6
 _LIGAMENT_MM = 1.2
 _ROOTS_BEHIND_BODY = 0.38
 _LIGAMENT_BEFORE_SAC = ("T11/T12", "T12/L1", "L1/L2", "L2/L3", "L3/L4", "L4/L5")

@@ -64,6 +64,12 @@ LABELS: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """Names of the classes of `training_labels`, by number; `canal` is the dural sac and the fat around it."""
 
+VERTEBRA_LABELS: Final = (*(name for name in LABELS if name[0] in "LT" and "/" not in name), "other vertebra")
+"""Classes of bodies above the sacrum."""
+
+DISC_LABELS: Final = (*(name for name in LABELS if "/" in name), "other disc")
+"""Classes of discs, without those within the sacrum."""
+
 
 def _class_table() -> UInt8[np.ndarray, "256"]:
     table = np.zeros(256, np.uint8)

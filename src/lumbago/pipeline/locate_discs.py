@@ -262,7 +262,7 @@ def _directions(chain: DiscChain) -> list[tuple[float, float]]:
 
 def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float, float]) -> LocatedDisc:
     """Fills in a disc of the chain: its slice, frame, outline and canal."""
-    index = _middle_slice(reader, point, down)
+    index = _middle_slice(reader, point)
     maps = reader.read([index])[index]
     outline = _outline(channel(maps, "disc"), point)
     center, back, depth, height = _shape(outline, point, down)
@@ -289,7 +289,7 @@ def _turned(back: np.ndarray) -> np.ndarray:
     return np.array([back[1], -back[0]])
 
 
-def _middle_slice(reader: SliceReader, point: DiscPoint, down: tuple[float, float]) -> int:
+def _middle_slice(reader: SliceReader, point: DiscPoint) -> int:
     """The slice in the middle of the canal behind this disc, by the canal's mass over the slices read, then refined."""
     indices = sorted(reader.maps)
     if len(indices) == 1:

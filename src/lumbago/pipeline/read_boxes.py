@@ -119,7 +119,7 @@ def _bodies(discs: Sequence[tuple[Box, float]], shape: tuple[int, int]) -> Map:
 
 
 def _add_bump(drawn: Map, box: Box, score: float) -> None:
-    x, y = ((box[:2] + box[2:]) / 2).tolist()
+    x, y = _middle(box).tolist()
     near = np.array([x, y, x, y], np.float32) + 4 * _SIGMA_PX * np.array([-1, -1, 1, 1], np.float32)
     rows, columns = window = _window((drawn.shape[0], drawn.shape[1]), near)
     down, along = np.arange(rows.start, rows.stop)[:, None] + 0.5 - y, np.arange(columns.start, columns.stop) + 0.5 - x

@@ -34,7 +34,7 @@ _PER_CELL: Final = 4
 
 
 @runtime_checkable
-class Seen(Protocol):
+class Croppable(Protocol):
     """What is needed to crop a patch: a volume, a frame in it, how bright things are there, and how far its
     millimetres are believed (`PlacedPatch.scale`)."""
 
@@ -48,11 +48,11 @@ class Seen(Protocol):
     def scale(self) -> float: ...
 
 
-See = Callable[[Seen, PatchRecipe], Channels]
+See = Callable[[Croppable, PatchRecipe], Channels]
 """How a place becomes the views of a recipe."""
 
 
-def see_still(place: Seen, recipe: PatchRecipe) -> Channels:
+def see_still(place: Croppable, recipe: PatchRecipe) -> Channels:
     """As an analysis sees it."""
     patch = crop_patch(place.volume, place.frame, recipe.scaled(1 / place.scale))
     return patch_views(patch, place.reference, recipe)
@@ -64,7 +64,7 @@ def sites_of(conditions: Sequence[str]) -> list[Site]:
 
 
 def study_input(
-    spots: Mapping[Spot, Seen], sites: Sequence[Site], recipe: PatchRecipe, see: See = see_still
+    spots: Mapping[Spot, Croppable], sites: Sequence[Site], recipe: PatchRecipe, see: See = see_still
 ) -> Channels:
     """One input of a grader that sees a whole study.
 
@@ -74,7 +74,7 @@ def study_input(
     return _INPUTS[recipe.sees](spots, sites, recipe, see)
 
 
-def _patches(spots: Mapping[Spot, Seen], sites: Sequence[Site], recipe: PatchRecipe, see: See) -> Channels:
+def _patches(spots: Mapping[Spot, Croppable], sites: Sequence[Site], recipe: PatchRecipe, see: See) -> Channels:
     series = 1 + len(recipe.also_on)
     tokens = np.zeros((len(sites), series, recipe.slices, 3, recipe.rows, recipe.columns), np.float32)
     for number, site in enumerate(sites):
@@ -89,7 +89,7 @@ def _patches(spots: Mapping[Spot, Seen], sites: Sequence[Site], recipe: PatchRec
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Where a part of a picture is seen."""
+    """Where a whole slice is seen, about the middle of the places on it."""
 
     volume: Volume
     frame: PatchFrame
@@ -104,10 +104,10 @@ class Panel:
     channel: int
     corner: tuple[int, int]
     recipe: PatchRecipe
-    seen: Look
+    seen: Croppable
 
 
-def _picture(spots: Mapping[Spot, Seen], sites: Sequence[Site], recipe: PatchRecipe, see: See) -> Channels:
+def _picture(spots: Mapping[Spot, Croppable], sites: Sequence[Site], recipe: PatchRecipe, see: See) -> Channels:
     picture = np.zeros((1, 3, recipe.rows, recipe.columns), np.float32)
     for panel in dict.fromkeys(panels_of(spots, recipe).values()):
         (top, left), size = panel.corner, panel.recipe
@@ -116,13 +116,13 @@ def _picture(spots: Mapping[Spot, Seen], sites: Sequence[Site], recipe: PatchRec
     return picture
 
 
-def panels_of(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot, Panel]:
+def panels_of(spots: Mapping[Spot, Croppable], recipe: PatchRecipe) -> dict[Spot, Panel]:
     """The part of the picture in which each spot is seen; several may share one."""
     return PICTURES[recipe.anchor](spots, replace(recipe.place, rows=recipe.rows, columns=recipe.columns,
                                                   pixel_mm=recipe.pixel_mm))  # fmt: skip
 
 
-def _whole_slices(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot, Panel]:
+def _whole_slices(spots: Mapping[Spot, Croppable], recipe: PatchRecipe) -> dict[Spot, Panel]:
     """A channel for each side or series: the slice through its middle level."""
     channel_of = {spot: SIDES.index(spot[1]) if spot[1] is not None else spot[2] for spot in spots}
     panels = {}
@@ -132,7 +132,7 @@ def _whole_slices(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot,
     return {spot: panels[channel] for spot, channel in channel_of.items()}
 
 
-def _upright(shown: Mapping[str, Seen]) -> Look:
+def _upright(shown: Mapping[str, Croppable]) -> Look:
     """The slice of the middle one of the levels that are there, about where L3/L4 is by them."""
     middle = shown[sorted(shown, key=LEVELS.index)[len(shown) // 2]]
     volume = middle.volume
@@ -143,7 +143,7 @@ def _upright(shown: Mapping[str, Seen]) -> Look:
     return Look(volume, frame, middle.reference, middle.scale)
 
 
-def _mosaic(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot, Panel]:
+def _mosaic(spots: Mapping[Spot, Croppable], recipe: PatchRecipe) -> dict[Spot, Panel]:
     """Left and right of two levels in each row: no one slice shows them all."""
     high, wide = _MOSAIC
     cell = replace(recipe, rows=recipe.rows // high, columns=recipe.columns // wide)
@@ -151,12 +151,11 @@ def _mosaic(spots: Mapping[Spot, Seen], recipe: PatchRecipe) -> dict[Spot, Panel
     for (level, side, series), place in spots.items():
         number = LEVELS.index(level) * len(SIDES) + (SIDES.index(side) if side is not None else 0)
         corner = (number // wide * cell.rows, number % wide * cell.columns)
-        look = Look(place.volume, place.frame, place.reference, place.scale)
-        panels[level, side, series] = Panel(0, corner, cell, look)
+        panels[level, side, series] = Panel(0, corner, cell, place)
     return panels
 
 
-PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Seen], PatchRecipe], dict[Spot, Panel]]]] = {
+PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], PatchRecipe], dict[Spot, Panel]]]] = {
     "disc": _whole_slices,
     "canal": _whole_slices,
     "foramen": _whole_slices,
@@ -165,14 +164,14 @@ PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Seen], PatchRecipe], dict[S
 """How the picture of a study is laid out, by anchor. Discs and canals: the middle sagittal T2 and, where asked for, T1
 slice; foramina: the sagittal T1 slices through the left and the right ones; recesses: all of them, each in its cell."""
 
-_INPUTS: Final[Mapping[str, Callable[[Mapping[Spot, Seen], Sequence[Site], PatchRecipe, See], Channels]]] = {
+_INPUTS: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], Sequence[Site], PatchRecipe, See], Channels]]] = {
     PLACES: _patches,
     PICTURE: _picture,
 }
 
 
 def cut_heat(
-    heat: Float32[np.ndarray, "maps h w"], panel: Panel, place: Seen, recipe: PatchRecipe
+    heat: Float32[np.ndarray, "maps h w"], panel: Panel, place: Croppable, recipe: PatchRecipe
 ) -> Float32[np.ndarray, "maps high wide"]:
     """The part of maps of a whole picture that lies about a place (`recipe.place`), in the place's own frame."""
     box, (top, left) = recipe.place, panel.corner

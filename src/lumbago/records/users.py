@@ -19,7 +19,7 @@ ROLES: Final[tuple[str, ...]] = get_args(Role)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user; `name` is what one signs in with, `shown_name` what others see."""
+    """A user; `name` is what one signs in with, `shown_name` what others see, never empty."""
 
     id: str
     name: str

@@ -1,6 +1,6 @@
 """The table of the study page: levels down, conditions across, in each cell the grade, how sure, and who agrees."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,18 +102,23 @@ class StudyTable:
 def study_table(whole: StudyReading) -> StudyTable:
     """Every condition that was graded, or that a reader added; the others are listed as not assessed."""
     known = {site[0] for site, opinion in whole.opinions.items() if opinion.machine is not None or opinion.grade}
-    heads = tuple(
-        Head(row, side, f"{row.short} {side or ''}".strip())
-        for row in CONDITIONS.values()
-        if row.name in known
-        for side in row.sides[::-1]
-    )
+    heads = heads_of(known)
     levels = dict.fromkeys((*shown_levels(whole.findings), *(site[1] for site in whole.opinions)))
     rows = tuple(
         (level, level_label(whole.findings, level), tuple(_cell(whole, head, level) for head in heads))
         for level in levels
     )
     return StudyTable(heads, rows)
+
+
+def heads_of(conditions: Collection[str]) -> tuple[Head, ...]:
+    """The columns of these conditions, by name, in the order of the vocabulary."""
+    return tuple(
+        Head(row, side, f"{row.short} {side or ''}".strip())
+        for row in CONDITIONS.values()
+        if row.name in conditions
+        for side in row.sides[::-1]
+    )
 
 
 def _cell(whole: StudyReading, head: Head, level: str) -> Cell:

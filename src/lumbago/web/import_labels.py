@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from lumbago.batch.label_pictures import FRAMES, points_of
 from lumbago.errors import NotInRecords, UnreadableInput
@@ -24,13 +24,16 @@ from lumbago.web.reviewing import review_study
 from lumbago.web.site import Site
 from lumbago.web.study_records import reading_in
 
+Form = Literal["labelme", "coco", "yolo", "csv"]
+FORMS: Final[tuple[str, ...]] = get_args(Form)
+"""In which labels go out and come back."""
 _MOST_BYTES: Final = 64 << 20
 _MOST_FILES: Final = 20_000
 _MOVED_MM: Final = 1.5
 """A point that lies nearer to where it was is rounding."""
 
 
-def import_labels(site: Site, user: User, form: str, archive: bytes) -> Counter[str]:
+def import_labels(site: Site, user: User, form: Form, archive: bytes) -> Counter[str]:
     """Appends to the reviews what a label archive says otherwise; gives how many of each kind, and studies left out.
 
     Raises:

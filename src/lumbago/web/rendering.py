@@ -80,4 +80,4 @@ def page(
 def _shown_user(visitor: Visitor | None) -> Mapping[str, str] | None:
     if visitor is None:
         return None
-    return {"name": visitor.user.shown_name or visitor.user.name, "role": visitor.user.role}
+    return {"name": visitor.user.shown_name, "role": visitor.user.role}

@@ -40,7 +40,7 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
                 "this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page"
             )
         checked = _checked(remark, record.whole)
-        _refuse_rights(checked, record.whole, user)
+        _refuse_lone_verdict(checked, record.whole)
         review = add_review(records, (study_id, record.machine.id), user.id, checked)
         whole = study_record(records, study_id).whole
         if remark.kind == "sign" and whole is not None:
@@ -106,14 +106,15 @@ def _shift(value: Any) -> int:
     return value
 
 
-def _refuse_rights(remark: Remark, whole: StudyReading, user: User) -> None:
+def _refuse_lone_verdict(remark: Remark, whole: StudyReading) -> None:
+    """Deciding takes two readers who may differ."""
     if remark.kind == "adjudicate" and len(whole.readings) < 2:
         raise UsageError("fewer than two readers have judged this study", "two readings to decide between")
 
 
 def _settle(records: Connection, study: Study, whole: StudyReading, user: User) -> None:
     day = datetime.now(UTC).date().isoformat()
-    made = add_findings(records, study.id, signed_findings(whole, user.shown_name or user.name, day), {}, user.id)
+    made = add_findings(records, study.id, signed_findings(whole, user.shown_name, day), {}, user.id)
     add_job(records, "report", study.id, {"findings": made.id}, priority=1)
     set_state(records, study.id, "signed")
 

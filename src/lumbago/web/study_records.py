@@ -78,4 +78,4 @@ def reading_in(records: Connection, study_id: str) -> StudyReading | None:
 
 def user_names(records: Connection) -> Mapping[str, str]:
     """How users are shown, by id."""
-    return {user.id: user.shown_name or user.name for user in all_users(records)}
+    return {user.id: user.shown_name for user in all_users(records)}

@@ -22,6 +22,9 @@ from lumbago.review.changes import Course, TimePoint
 from lumbago.web.study_records import TEACHING, StudyRecord, study_record
 
 _MOST: Final = 50
+_TRUTH, _SIGNED, _MACHINE = "the truth", "the signed reading", "the machine"
+_TEACHES: Final = (_TRUTH, _SIGNED, _MACHINE)
+"""What an answer is compared with; what teaches most comes first."""
 Grades = dict[Site, str | None]
 
 
@@ -64,14 +67,14 @@ def reference(store: Store, record: StudyRecord, user: str) -> tuple[str, Grades
     truth = record.newest("truth")
     if truth is not None:
         found = StudyFindings.from_json(store.blobs.read(truth.sha256).decode("utf8"))
-        return "the truth", {(row.condition, row.level, row.side): row.grade for row in found.findings}
+        return _TRUTH, {(row.condition, row.level, row.side): row.grade for row in found.findings}
     whole = record.whole
     if whole is None:
         return "nothing", {}
     others = [reading.reader for reading in whole.signed if reading.reader != user]
     if others:
-        return "the signed reading", {site: opinion.grade for site, opinion in whole.opinions.items()}
-    return "the machine", {(row.condition, row.level, row.side): row.grade for row in whole.findings.findings}
+        return _SIGNED, {site: opinion.grade for site, opinion in whole.opinions.items()}
+    return _MACHINE, {(row.condition, row.level, row.side): row.grade for row in whole.findings.findings}
 
 
 def answers_to(store: Store, record: StudyRecord, user: str) -> list[Answer]:
@@ -107,13 +110,10 @@ def exercises(records: Connection, answers: Sequence[Answer]) -> list[Exercise]:
     return sorted(rows, key=lambda row: _TEACHES.index(row.against))
 
 
-_TEACHES: Final = ("the truth", "the signed reading", "the machine")
-
-
 def _likely(records: Connection, study: Study) -> str:
     if files_of_study(records, study.id, ("truth",)):
-        return _TEACHES[0]
-    return _TEACHES[1] if study.state == "signed" else _TEACHES[2]
+        return _TRUTH
+    return _SIGNED if study.state == "signed" else _MACHINE
 
 
 def all_answers(store: Store, records: Connection, user: str) -> list[Answer]:

@@ -78,7 +78,7 @@ def viewer_router(
         return _picture(request, found.pixels, found.etag, headers)
 
     @router.get("/heat-maps/{name}", response_class=Response)
-    def heat_map(study_id: str, name: str, reading: what_is_known) -> Response:
+    def heat_map(name: str, reading: what_is_known) -> Response:
         """What a grade rests on, as an 8-bit grey PNG."""
         if (content := reading.heat_maps.get(name)) is None:
             raise HTTPException(404, "there is no such heat map")

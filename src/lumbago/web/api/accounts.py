@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from lumbago.errors import NotInRecords
 from lumbago.records import users
 from lumbago.records.audit import AuditLine, AuditQuery, Deed, Event, append_line, audit_lines
-from lumbago.records.users import TokenPlan, User
+from lumbago.records.users import Role, TokenPlan, User
 from lumbago.web.access import SCOPES_FOR, Visitor, audited
 from lumbago.web.passwords import hash_password
 from lumbago.web.sign_in import change_password, make_token, set_cookie
@@ -81,7 +81,7 @@ class UserWanted(BaseModel):
 
     name: Name
     shown_name: Annotated[str, Field(max_length=120)] = ""
-    role: Literal["viewer", "reader", "admin", "service"]
+    role: Role
     password: Secret = ""
 
 
@@ -105,7 +105,7 @@ def new_user(wanted: UserWanted, visitor: Admin, site: Here) -> dict[str, Any]:
 class RoleWanted(BaseModel):
     """Another role."""
 
-    role: Literal["viewer", "reader", "admin", "service"]
+    role: Role
 
 
 @router.post("/users/{user_id}/role")

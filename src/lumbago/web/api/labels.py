@@ -1,6 +1,6 @@
 """Reviewed labels out and in, in the forms of others."""
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
@@ -11,12 +11,11 @@ from lumbago.errors import NotInRecords
 from lumbago.records.audit import Deed, Event, append_line
 from lumbago.records.files import find_file
 from lumbago.records.jobs import add_job
-from lumbago.web.import_labels import import_labels
+from lumbago.web.import_labels import Form, import_labels
 from lumbago.web.live import job_view
 from lumbago.web.visitors import Here, Reader
 
 router = APIRouter(prefix="/api/v1/labels", tags=["labels"])
-Form = Literal["labelme", "coco", "yolo", "csv"]
 
 
 class ExportWanted(BaseModel):

@@ -20,7 +20,7 @@ from lumbago.web.live import job_view
 from lumbago.web.pages.worklist import Wanted, query_of
 from lumbago.web.place_view import place_views
 from lumbago.web.reviewing import review_study
-from lumbago.web.study_records import study_record
+from lumbago.web.study_records import TEACHING, study_record
 from lumbago.web.visitors import Here, Reader, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["studies"])
@@ -121,7 +121,7 @@ class ReviewWanted(BaseModel):
 def reviews(study_id: str, visitor: Opening, site: Here) -> list[dict[str, Any]]:
     """All that was said about a study, oldest first; what was graded blind to learn is left out."""
     with site.store.read() as records:
-        return [asdict(review) for review in study_record(records, study_id).reviews if review.kind != "teaching"]
+        return [asdict(review) for review in study_record(records, study_id).reviews if review.kind != TEACHING]
 
 
 @router.post("/studies/{study_id}/reviews", status_code=201)

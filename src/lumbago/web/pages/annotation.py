@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from lumbago.records.worklist import counts_by_state
+from lumbago.web.import_labels import FORMS
 from lumbago.web.rendering import page
 from lumbago.web.visitors import Here, Reader
 
 router = APIRouter(include_in_schema=False)
-FORMS = ("labelme", "coco", "yolo", "csv")
 
 
 @router.get("/labels")

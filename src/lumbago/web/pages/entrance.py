@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from lumbago.errors import UsageError
@@ -22,11 +22,11 @@ def _inside(path: str) -> str:
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 -- the name in the address
+def sign_in_page(request: Request, following: Annotated[str, Query(alias="next")] = "/") -> Response:
     """The form, or the first start while there is nobody to sign in."""
     if access_of(request).first_secret:
         return RedirectResponse("/first-start", 303)
-    return _form(request, "", _inside(next))
+    return _form(request, "", _inside(following))
 
 
 def _form(request: Request, name: str, following: str, problem: str = "", status: int = 200) -> Response:
@@ -35,13 +35,15 @@ def _form(request: Request, name: str, following: str, problem: str = "", status
 
 
 @router.post("/sign-in")
-def enter(request: Request, name: Text, password: Text, next: Text = "/") -> Response:  # noqa: A002
+def enter(
+    request: Request, name: Text, password: Text, following: Annotated[str, Form(alias="next")] = "/"
+) -> Response:
     """Begins a session."""
     try:
         secret = sign_in(request, name, password)
     except HTTPException as error:
-        return _form(request, name, _inside(next), str(error.detail), error.status_code)
-    response = RedirectResponse(quote(_inside(next), safe="/?=&%"), 303)
+        return _form(request, name, _inside(following), str(error.detail), error.status_code)
+    response = RedirectResponse(quote(_inside(following), safe="/?=&%"), 303)
     set_cookie(request, response, secret)
     return response
 

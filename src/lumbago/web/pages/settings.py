@@ -12,7 +12,7 @@ from lumbago.web.rendering import page
 from lumbago.web.visitors import Here, Viewer
 
 router = APIRouter(include_in_schema=False)
-_SECRET = frozenset({"database", "oidc_secret"})
+_SECRET = frozenset({"database"})
 
 
 def server_settings(settings: Settings) -> list[dict[str, str]]:

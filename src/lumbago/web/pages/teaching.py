@@ -9,7 +9,7 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS
 from lumbago.review.acts import Site
 from lumbago.review.agreement import agreement
-from lumbago.review.study_table import Head
+from lumbago.review.study_table import Head, heads_of
 from lumbago.web.rendering import page
 from lumbago.web.study_records import StudyRecord, study_record
 from lumbago.web.teaching import Answer, all_answers, answers_to, exercises, kappa_course
@@ -42,15 +42,9 @@ def teaching_study_page(
                 **known)  # fmt: skip
 
 
-def _heads(record: StudyRecord) -> list[Head]:
+def _heads(record: StudyRecord) -> tuple[Head, ...]:
     """What can be graded: the conditions that somebody graded in this study, so that nothing else is given away."""
-    graded = {site[0] for site in record.whole.opinions} if record.whole else set(CONDITIONS)
-    return [
-        Head(row, side, f"{row.short} {side or ''}".strip())
-        for row in CONDITIONS.values()
-        if row.name in graded
-        for side in row.sides[::-1]
-    ]
+    return heads_of({site[0] for site in record.whole.opinions} if record.whole else CONDITIONS)
 
 
 def _compared(answer: Answer) -> dict[str, Any]:
