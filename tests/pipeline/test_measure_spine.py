@@ -1,4 +1,4 @@
-"""Signals that grades are judged against, and sizes."""
+"""Signals that grades are judged against."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from painted_spine import DISCS
 
 from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
-from lumbago.pipeline.measure_spine import FAT_TO_MARROW, fat_references, measure_disc, signal_references
+from lumbago.pipeline.measure_spine import FAT_TO_MARROW, fat_references, signal_references
 
 
 def test_bright_is_fluid_and_middle_is_marrow(location: SpineLocation) -> None:
@@ -54,13 +54,6 @@ def test_without_segmentation_the_picture_stands_in(location: SpineLocation) -> 
 def test_a_black_picture_has_no_zero_reference(location: SpineLocation) -> None:
     black = replace(location, volume=replace(location.volume, array=np.zeros_like(location.volume.array)))
     assert all(min(r.bright, r.middle) > 0 for r in signal_references(black).values())
-
-
-def test_sizes_need_an_outline_and_millimetres(location: SpineLocation) -> None:
-    disc = location.discs[0]
-    assert set(measure_disc(disc)) == {"disc_height_mm", "disc_depth_mm", "canal_depth_mm"}
-    assert "canal_depth_mm" not in measure_disc(replace(disc, canal_mm=None))
-    assert measure_disc(replace(disc, outline_lps_mm=())) == {}
 
 
 def test_channels_are_those_that_weights_were_trained_for() -> None:

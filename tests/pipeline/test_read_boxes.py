@@ -8,11 +8,13 @@ from painted_study import small_sagittal
 
 from lumbago.anatomy.levels import LEVELS
 from lumbago.pipeline.disc_chain import find_chain
+from lumbago.pipeline.disc_sizes import disc_sizes, spine_sizes
 from lumbago.pipeline.grade_patches import grade_patches
 from lumbago.pipeline.judge_quality import doubt_of, quality_remarks, seen_weighting
 from lumbago.pipeline.locate_discs import locate_discs
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
-from lumbago.pipeline.measure_spine import measure_disc, signal_references
+from lumbago.pipeline.measure_spine import signal_references
+from lumbago.pipeline.measured_features import measure_place
 from lumbago.pipeline.place_patches import LocatedSpine
 from lumbago.pipeline.read_boxes import PLACES, classes_of, maps_of_boxes
 
@@ -85,7 +87,9 @@ def test_boxes_are_enough_for_an_analysis() -> None:
         assert found.canal_mm == pytest.approx(CANAL_MM, abs=2.0)
         assert np.abs(found.canal_lps_mm - spine.canal(disc))[1:].max() < 4.5
         assert found.frame.back @ disc.back > np.cos(np.radians(8))
-        assert not found.outline_lps_mm and not measure_disc(found), "nothing is measured by boxes"
+        measures = measure_place(location, found, signal_references(location)[disc.level])
+        assert not disc_sizes(found, measures, is_in_mm=True), "nothing is measured by boxes"
+    assert not spine_sizes(location)
     assert all(reference.bright > reference.middle > 0 for reference in signal_references(location).values())
     assert seen_weighting(location) == "t2" and not quality_remarks("sagittal_t2", location)
     foramina = locate_foramina(model, location)

@@ -94,6 +94,7 @@ class Condition:
         source: the role of the series that it is read from; also_from: other roles that can show it, each graded by a
             model of its own and joined (`pipeline.join_series`).
         is_spot: small enough to lie on a few slices of a disc; how many, and where, is said of it.
+        sized_by: name of the measurement that says how much of it there is, or "".
         sided: graded for left and right apart.
         definition: what the grade means, with its source.
     """
@@ -107,6 +108,7 @@ class Condition:
     definition: str
     also_from: tuple[Role, ...] = ()
     is_spot: bool = False
+    sized_by: str = ""
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -151,7 +153,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
         Condition("endplate_lower", "lower endplate change", "lower endplate", PRESENCE, "sagittal_t2", False,
                   "irregular or broken endplate below the disc"),
         Condition("spondylolisthesis", "spondylolisthesis", "slip", PRESENCE, "sagittal_t2", False,
-                  "slip of the body above on the body below; its size is given by Meyerding"),
+                  "slip of the body above on the body below; its size is given by Meyerding", sized_by="slip_percent"),
     )
 }  # fmt: skip
 

@@ -164,7 +164,7 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class StudyFindings:
-    """All results of one study."""
+    """All results of one study; `measurements` are those of the spine as a whole."""
 
     study: StudySummary
     levels: tuple[LevelLocation, ...]
@@ -172,6 +172,7 @@ class StudyFindings:
     not_assessed: tuple[NotAssessed, ...] = ()
     quality: tuple[QualityRemark, ...] = ()
     models: tuple[ModelUse, ...] = ()
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
     notice: str = RESEARCH_USE
     schema: str = SCHEMA
 
@@ -202,6 +203,7 @@ class StudyFindings:
             not_assessed=_many(NotAssessed, data.get("not_assessed", ())),
             quality=_many(QualityRemark, data.get("quality", ())),
             models=_many(ModelUse, data.get("models", ())),
+            measurements=_measurements(data),
             notice=data.get("notice", RESEARCH_USE),
         )
 
@@ -226,6 +228,10 @@ def _finding(row: Mapping[str, Any]) -> Finding:
         Finding,
         row,
         evidence=None if evidence is None else _build(Evidence, evidence),
-        measurements={name: _build(Measurement, value) for name, value in row.get("measurements", {}).items()},
+        measurements=_measurements(row),
     )
     return finding
+
+
+def _measurements(row: Mapping[str, Any]) -> dict[str, Measurement]:
+    return {name: _build(Measurement, value) for name, value in row.get("measurements", {}).items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lumbago.anatomy.findings import Point
+from lumbago.anatomy.meyerding import slip_details
 from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.landmarks import point_at
 from lumbago.phantom.spine_spec import DiscSpec, SegmentSpec, SpineSpec
@@ -80,10 +81,12 @@ def _slip(spine: SpineSpec, segment: SegmentSpec) -> dict[str, object]:
     if not segment.is_slipped:
         return {}
     body = spine.vertebrae[spine.segments.index(segment)]
+    percent = 100 * segment.slip / body.depth[1]
     return {
         "type": "isthmic" if body.pars_gap else "degenerative",
         "slip_mm": round(segment.slip * spine.size, 2),
-        "slip_percent": round(100 * abs(segment.slip) / body.depth[1], 1),
+        "slip_percent": round(abs(percent), 1),
+        **slip_details(percent),
     }
 
 

@@ -10,13 +10,14 @@ from jaxtyping import Float32
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
 from lumbago.anatomy.levels import Side
+from lumbago.anatomy.meyerding import slip_details
 from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
 from lumbago.pipeline.crop_patches import PLACE, PatchRecipe, crop_patch, patch_views
+from lumbago.pipeline.disc_sizes import disc_sizes
 from lumbago.pipeline.grade_boxes import grades_of_boxes
 from lumbago.pipeline.grade_study import also_placed, run_on_study
 from lumbago.pipeline.join_series import join_series
-from lumbago.pipeline.measure_spine import measure_disc
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
 from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, slice_details
 
@@ -43,7 +44,7 @@ def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
         patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
         if patches:
             graded += _grade(model, patches, also_placed(PatchRecipe.of(model.card.inputs), spine))
-    graded = _one_each(graded)
+    graded = [_sized(item) for item in _one_each(graded)]
     return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
 
 
@@ -59,6 +60,15 @@ def _one_each(graded: Sequence[Graded]) -> list[Graded]:
         heat = next(item.heat for item in items if item.finding.evidence is finding.evidence)
         joined.append(Graded(finding, heat))
     return joined
+
+
+def _sized(item: Graded) -> Graded:
+    """Of an abnormal finding that has a size: what grade that is."""
+    finding = item.finding
+    size = finding.measurements.get(CONDITIONS[finding.condition].sized_by)
+    if size is None or not finding.is_abnormal:
+        return item
+    return replace(item, finding=replace(finding, details={**finding.details, **slip_details(size.value)}))
 
 
 def _degeneration(pfirrmann: Graded) -> Graded | None:
@@ -228,13 +238,15 @@ def _finding(
 
 
 def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
-    """None beside a grade of a side, none without true millimetres, and no canal depth on the first or last of many
-    slices: the middle of the canal may lie beyond it."""
-    if patch.side is not None or patch.scale != 1.0 or patch.volume.geometry_is_assumed:
+    """None beside a grade of a side, no millimetres where those stated are not believed, and nothing of the canal on
+    the first or last of many slices: the middle of the canal may lie beyond it."""
+    if patch.side is not None:
         return {}
+    is_in_mm = patch.scale == 1.0 and not patch.volume.geometry_is_assumed
+    sizes = disc_sizes(patch.disc, patch.measures, is_in_mm=is_in_mm)
     slices = patch.volume.array.shape[0]
     is_at_end = slices > 1 and patch.disc.slice_index in {0, slices - 1}
-    return measure_disc(replace(patch.disc, canal_mm=None) if is_at_end else patch.disc)
+    return {name: size for name, size in sizes.items() if not (is_at_end and name.startswith("canal"))}
 
 
 def _evidence(patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:

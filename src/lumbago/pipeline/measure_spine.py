@@ -1,4 +1,4 @@
-"""Numbers read off the segmentation: disc height, canal width, and the signals that grades are judged against."""
+"""The signals that grades are judged against, read off the segmentation."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,16 +6,12 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
-from lumbago.anatomy.findings import Measurement
 from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SpineLocation, channel, grid_spacing, slice_on_grid
 
 _INSIDE: Final = 0.5
 _LEAST_PIXELS: Final = 30
 _NEAR_MM: Final = 30.0
 FAT_TO_MARROW: Final = 1.6
-_HEIGHT_ERROR_MM: Final = 0.8
-_CANAL_ERROR_MM: Final = 1.0
-"""Standard errors, from phantoms whose true sizes are known; the locator's card says how they were measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +21,6 @@ class SignalReference:
 
     bright: float
     middle: float
-
-
-def measure_disc(disc: LocatedDisc) -> dict[str, Measurement]:
-    """Sizes of a located disc; none when it was not outlined."""
-    if not disc.outline_lps_mm:
-        return {}
-    sizes = {
-        "disc_height_mm": Measurement(round(disc.frame.height_mm, 1), _HEIGHT_ERROR_MM),
-        "disc_depth_mm": Measurement(round(disc.frame.depth_mm, 1), _CANAL_ERROR_MM),
-    }
-    if disc.canal_mm is not None:
-        sizes["canal_depth_mm"] = Measurement(round(disc.canal_mm, 1), _CANAL_ERROR_MM)
-    return sizes
 
 
 def signal_references(location: SpineLocation) -> dict[str, SignalReference]:

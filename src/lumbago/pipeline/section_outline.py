@@ -86,7 +86,7 @@ class Outline:
 
 def outline_of(section: Section) -> Outline | None:
     """The outline of the disc in the middle; None where it, or a body next to it, is not seen as a whole."""
-    disc = _own(section.disc)
+    disc = own_disc(section)
     if disc is None:
         return None
     first, last = np.percentile(np.nonzero(disc)[1], (1, 99))
@@ -127,9 +127,9 @@ def rows_between(section: Section, begin_mm: float, end_mm: float) -> Mask:
     return rows
 
 
-def _own(discs: Mask) -> Mask | None:
+def own_disc(section: Section) -> Mask | None:
     """The disc nearest to the middle, if it is near and large enough."""
-    labels, count = ndimage.label(discs)
+    labels, count = ndimage.label(section.disc)
     if not count:
         return None
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)

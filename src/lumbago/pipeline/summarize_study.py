@@ -8,6 +8,7 @@ from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
 from lumbago.anatomy.findings import (
     Finding,
     LevelLocation,
+    Measurement,
     ModelUse,
     NotAssessed,
     QualityRemark,
@@ -19,7 +20,9 @@ from lumbago.dicom.study import SkippedFile, Study
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Card
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice
+from lumbago.pipeline.disc_sizes import spine_sizes
 from lumbago.pipeline.judge_quality import quality_remarks
+from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.name_gaps import not_assessed
 from lumbago.pipeline.place_patches import LocatedSpine
 from lumbago.pipeline.read_volumes import ReadSagittal
@@ -54,7 +57,13 @@ def summarize_study(reading: StudyReading, findings: Sequence[Finding]) -> Study
             ModelUse(card.name, card.version, card.sha256, card.conditions, card.trained_on, card.caution)
             for card in reading.cards
         ),
+        measurements=_sizes(reading.spine.reference),
     )
+
+
+def _sizes(location: SpineLocation) -> dict[str, Measurement]:
+    """Of the spine as a whole, on the series whose discs stand for the study; angles need square pixels alone."""
+    return spine_sizes(location) if location.name_is_sure else {}
 
 
 def gaps(reading: StudyReading, entries: Sequence[NotAssessed]) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """Findings as sentences."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, StudyFindings
+from lumbago.anatomy.findings import Finding, Measurement, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -42,8 +42,21 @@ def place(finding: Finding, label: str) -> str:
 
 
 def graded(finding: Finding, label: str) -> str:
-    """Where, what, how bad and how sure: `L4/L5 spinal canal stenosis, severe† (94%)`; the finding has a grade."""
-    return f"{place(finding, label)}, {grade_title(finding)} ({percent(finding.confidence or 0.0)})"
+    """Where, what, how bad, of which kind and how sure: `L4/L5 spinal canal stenosis, severe† (94%)`; the finding has
+    a grade."""
+    parts = (place(finding, label), grade_title(finding), *kind_texts(finding))
+    return f"{', '.join(parts)} ({percent(finding.confidence or 0.0)})"
+
+
+def kind_texts(finding: Finding) -> tuple[str, ...]:
+    """What is said of an abnormal finding beyond its grade: Meyerding's grade of a slip, type and zone of a herniation,
+    part and slices of a high-intensity zone."""
+    said = finding.details if finding.is_abnormal else {}
+    texts = [f"Meyerding {said['meyerding']} {said['direction']}"] if "meyerding" in said else []
+    texts += [str(said[name]) for name in ("type", "zone", "part") if name in said]
+    if "slices_counted" in said:
+        texts.append(f"on {said['slices_counted']} of {said['slices_looked_at']} slices")
+    return tuple(texts)
 
 
 def short_graded(finding: Finding) -> str:
@@ -98,14 +111,25 @@ def _short(finding: Finding) -> str:
 
 
 def measurement_lines(findings: StudyFindings) -> tuple[str, ...]:
-    """One line per level with what was measured, value and standard error: `L4/L5: disc height 7.9 ± 0.6 mm`."""
-    lines = []
+    """One line per level with what was measured, value and standard error: `L4/L5: disc height 7.9 ± 0.6 mm`; above
+    them one of the whole spine."""
+    lines = [_capital(_measured(findings.measurements))] if findings.measurements else []
     for level in shown_levels(findings):
         known = {name: m for f in findings.findings if f.level == level for name, m in f.measurements.items()}
-        parts = [f"{_measure_title(name)} {m.value:.1f} ± {m.error:.1f}{_unit(name)}" for name, m in known.items()]
-        if parts:
-            lines.append(f"{level_label(findings, level)}: {', '.join(parts)}")
+        if known:
+            lines.append(f"{level_label(findings, level)}: {_measured(known)}")
     return tuple(lines)
+
+
+def _measured(sizes: Mapping[str, Measurement]) -> str:
+    return ", ".join(f"{_measure_title(name)} {value_text(name, size)}" for name, size in sizes.items())
+
+
+def value_text(name: str, size: Measurement) -> str:
+    """A measured number with its standard error and unit: `7.9 ± 0.6 mm`; shares with two decimals."""
+    stem, _, unit = name.rpartition("_")
+    places = 2 if unit == "ratio" else 1
+    return f"{size.value:.{places}f} ± {size.error:.{places}f}{_UNITS.get(unit, '') if stem else ''}"
 
 
 _UNITS: Final = {"mm": " mm", "mm2": " mm²", "degrees": "°", "percent": "%", "ratio": ""}
@@ -114,10 +138,6 @@ _UNITS: Final = {"mm": " mm", "mm2": " mm²", "degrees": "°", "percent": "%", "
 def _measure_title(name: str) -> str:
     stem, _, unit = name.rpartition("_")
     return (stem if unit in _UNITS else name).replace("_", " ")
-
-
-def _unit(name: str) -> str:
-    return _UNITS.get(name.rpartition("_")[2], "")
 
 
 def limits(findings: StudyFindings) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, StudyFindings
+from lumbago.anatomy.findings import Finding, Measurement, StudyFindings
+from lumbago.report.wording import value_text
 from lumbago.review.acts import Site
 
 _SURE: Final = 0.95
@@ -71,7 +72,7 @@ def courses(studies: Sequence[Dated]) -> list[Course]:
 
 def _measurements(study_id: str, date: str, rows: Iterable[Finding]) -> Mapping[tuple[str, str], TimePoint]:
     return {
-        (row.level, name): TimePoint(study_id, date, m.value, m.error, f"{m.value:.1f} ± {m.error:.1f}")
+        (row.level, name): TimePoint(study_id, date, m.value, m.error, value_text(name, m))
         for row in rows
         for name, m in row.measurements.items()
     }
@@ -120,7 +121,8 @@ def _measured_course(place: tuple[str, str], points: list[TimePoint]) -> Course:
     low = min(point.value - 2 * point.error for point in points)
     high = max(point.value + 2 * point.error for point in points)
     stem, _, unit = name.rpartition("_")
-    what = f"{difference:+.1f} {unit}, beyond ± {_TWO_SIDED_Z * error:.1f}" if changed else ""
+    beyond = value_text(name, Measurement(difference, _TWO_SIDED_Z * error)).replace("±", "beyond ±")
+    what = ("+" if difference > 0 else "") + beyond if changed else ""
     margin = 0.1 * (high - low) or 1.0
     return Course(
         name, f"{stem.replace('_', ' ')} ({unit})", level, None, tuple(points), low - margin, high + margin,

@@ -1,0 +1,98 @@
+"""How far off are the sizes that a report states? `python bench/sizes.py --phantoms 40`.
+
+Phantoms of seeds that no model has learned from, whose sagittal T2 series is scanned as a whole and located by the
+shipped locator. Beside every size: how many could be compared, the median error, its spread (half the distance between
+the 16th and the 84th percentile, which for a normal distribution is its standard deviation), the root of
+the mean square, and the largest. Heights, slips
+and lordosis are held against what the phantom was drawn with, canal and signal against the same measures on the tissue
+that was scanned.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+
+from lumbago.anatomy.levels import LEVELS
+from lumbago.dicom.patient_geometry import canonical_sagittal
+from lumbago.inference.weights import SHIPPED, Model, load_model
+from lumbago.learning.phantom_patches import SITES, patch_on
+from lumbago.phantom.measure_truth import measure_truth
+from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.spine_spec import SpineSpec
+from lumbago.pipeline.disc_sizes import disc_sizes, spine_sizes
+from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.measured_features import MEASURES
+from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine
+
+Sizes = dict[tuple[str, str], float]
+"""By name of the size, and level or ""."""
+
+
+def true_sizes(study: PhantomStudy) -> Sizes:
+    """What the phantom was drawn with."""
+    found: Sizes = {("lordosis_degrees", ""): true_lordosis(study.spine)}
+    heights = {truth.level: truth.disc_height_mm for truth in measure_truth(study.spine)}
+    for site in SITES["disc"](study):
+        index = study.spine.segments.index(study.spine.segment(site.level))
+        above, below = study.spine.vertebrae[index : index + 2]
+        depth = (above.depth[1] + below.depth[0]) / 2
+        found["disc_height_mm", site.level] = heights[site.level]
+        found["disc_height_index_ratio", site.level] = heights[site.level] / study.spine.size / depth
+        found["slip_percent", site.level] = 100 * study.spine.segments[index].slip / below.depth[0]
+        seen = patch_on(study, "sagittal_t2", site, (study.scan_near("sagittal_t2", tuple(site.point_lps_mm)), {}))
+        names = {
+            "canal_depth_mm": "canal_mm", "nucleus_to_fluid_ratio": "nucleus", "canal_to_usual_ratio": "canal_ratio",
+        }  # fmt: skip
+        if seen.measures is not None:
+            found |= {(name, site.level): float(seen.measures[MEASURES.index(own)]) for name, own in names.items()}
+    return {place: size for place, size in found.items() if np.isfinite(size)}
+
+
+def true_lordosis(spine: SpineSpec) -> float:
+    """Between the upper endplates of L1 and S1."""
+    top, sacrum = (next(body for body in spine.vertebrae if body.name == name) for name in ("L1", "S1"))
+    return sum(spine.segment(level).lordosis for level in LEVELS) + (top.wedge - sacrum.wedge) / 2
+
+
+def measured_sizes(location: SpineLocation) -> Sizes:
+    """What a report would state."""
+    patches = ANCHORS["disc"](LocatedSpine({"sagittal_t2": location}, {}, {}))
+    sizes = {patch.level: disc_sizes(patch.disc, patch.measures, is_in_mm=True) for patch in patches} | {
+        "": spine_sizes(location)
+    }
+    return {(name, level): size.value for level, row in sizes.items() for name, size in row.items()}
+
+
+def errors(locator: Model, seeds: range) -> Iterator[tuple[str, float, float]]:
+    """(name, truth, error) of every size of every phantom that has both."""
+    for seed in seeds:
+        study = phantom_study(seed)
+        location = locate_discs(locator, canonical_sagittal(study.scan("sagittal_t2")[0].volume))
+        truth, found = true_sizes(study), measured_sizes(location)
+        yield from ((place[0], truth[place], found[place] - truth[place]) for place in truth.keys() & found.keys())
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--phantoms", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=5_000, help="the first phantom's seed")
+    arguments = parser.parse_args()
+    rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    locator = load_model("spine-locator", SHIPPED, 1)
+    for name, truth, error in errors(locator, range(arguments.seed, arguments.seed + arguments.phantoms)):
+        rows[name].append((truth, error))
+    print("size                      number  median  spread    root  largest  correlation")
+    for name, pairs in sorted(rows.items()):
+        truth, error = np.array(pairs).T
+        low, middle, high = np.percentile(error, (16, 50, 84))
+        correlation = np.corrcoef(truth, truth + error)[0, 1]
+        print(
+            f"{name:26}{len(error):6} {middle:7.3f} {(high - low) / 2:7.3f} {abs(error).max():8.2f} {correlation:9.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
