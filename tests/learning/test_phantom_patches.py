@@ -8,6 +8,7 @@ import pytest
 from lumbago.dicom.patient_geometry import canonical_axial
 from lumbago.learning.phantom_patches import FINE, SITES, _patch, _training_patches
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.spine_spec import ZoneSpec
 from lumbago.phantom.truth_details import finding_details
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch
 from lumbago.pipeline.locate_discs import DiscFrame, LocatedDisc
@@ -20,14 +21,13 @@ PIXEL_MM = 0.6
 SEED = 5
 
 
-def with_zone(study: PhantomStudy, there: bool) -> PhantomStudy:
-    """The study's person with or without a zone in the middle of one disc, which is otherwise dark and sound."""
+def with_zone(study: PhantomStudy, zones: tuple[ZoneSpec, ...]) -> PhantomStudy:
+    """The study's person with these zones in one disc, all being dark and sound otherwise."""
     segments = tuple(
         replace(
             segment,
             disc=replace(
-                segment.disc, high_intensity_zone=there and segment.name == LEVEL, zone_x=0.0, zone_down=0.0,
-                pfirrmann=4, hernia_depth=0.0, is_herniated=False, vacuum=False,
+                segment.disc, zones=zones if segment.name == LEVEL else (), pfirrmann=4, hernia_depth=0.0, is_herniated=False, vacuum=False,
             ),
         )
         for segment in study.spine.segments
@@ -35,14 +35,16 @@ def with_zone(study: PhantomStudy, there: bool) -> PhantomStudy:
     return replace(study, spine=replace(study.spine, segments=segments))
 
 
+@pytest.mark.parametrize("in_front", [False, True])
 @pytest.mark.parametrize("anchor, slices", [("disc", 5), ("axial_disc", 3)])
-def test_a_zone_shines_where_the_truth_says(anchor: str, slices: int) -> None:
+def test_a_zone_shines_where_the_truth_says(anchor: str, slices: int, in_front: bool) -> None:
     """What the zone adds to the patch is brightest within 2.5 mm of its place, in the plane of its slice."""
     sound = phantom_study(SEED)
     recipe = PatchRecipe(anchor, 96, 96, PIXEL_MM, slices)
     patches = []
-    for there in (True, False):
-        study = with_zone(sound, there)
+    zone = ZoneSpec(0.0, 0.0, in_front, half=(5.0, 1.5, 1.5))
+    for zones in ((zone,), ()):
+        study = with_zone(sound, zones)
         (site,) = [site for site in SITES[anchor](study) if site.level == LEVEL]
         how = replace(FINE, slices=slices)
         patch = _patch(study, (SEEN_ON[anchor], how), site, {}, np.random.default_rng(1))
@@ -51,7 +53,9 @@ def test_a_zone_shines_where_the_truth_says(anchor: str, slices: int) -> None:
     assert added.shape == (slices, 96, 96)
     seen, row, column = np.unravel_index(int(np.argmax(added)), added.shape)
     assert added.max() > 0.2 * float(np.percentile(patches[0][1], 99)) and 0 < seen < slices - 1
-    place = np.array(finding_details(with_zone(sound, True).spine, ZONE, LEVEL)["point_lps_mm"]) - frame.center_lps_mm
+    details = finding_details(with_zone(sound, (zone,)).spine, ZONE, LEVEL)
+    assert details["part"] == ("anterior" if in_front else "posterior")
+    place = np.array(details["point_lps_mm"]) - frame.center_lps_mm
     assert (row - 47.5) * PIXEL_MM == pytest.approx(place @ frame.down, abs=2.5)
     if anchor == "disc":
         assert (column - 47.5) * PIXEL_MM == pytest.approx(place @ frame.along, abs=2.5)

@@ -61,3 +61,12 @@ HIGH_INTENSITY_BY_LEVEL: Final[dict[str, float]] = {
     "L4/L5": 1.8,
     "L5/S1": 1.6,
 }
+ANTERIOR_ZONE: Final = (0.0, 0.023, 0.09, 0.105, 0.045)
+ANTERIOR_ZONE_BY_LEVEL: Final[dict[str, float]] = {
+    "L1/L2": 0.5,
+    "L2/L3": 0.9,
+    "L3/L4": 2.3,
+    "L4/L5": 0.9,
+    "L5/S1": 0.4,
+}
+"""The same in front: three quarters as many, nearly half of them at L3/L4."""

@@ -170,7 +170,7 @@ def _disc_grades(spec: SpineSpec, index: int) -> dict[str, str]:
     disc = segment.disc
     found = {
         "herniation": disc.is_herniated,
-        "high_intensity_zone": disc.high_intensity_zone,
+        "high_intensity_zone": bool(disc.zones),
         "narrowing": disc.is_narrowed,
         "bulging": disc.is_bulging,
         "endplate_upper": is_changed(above),

@@ -1,6 +1,7 @@
 """Vertebral bodies and discs as tissue."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -151,6 +152,11 @@ _GEL, _SCAR = (0.58, 0.5, 0.15, 0.1, 0.6), (0.0, 0.0, 0.04, 0.22, 0.0)
 relate to marrow as in SPIDER's patients: `bench/contrast.py`."""
 
 
+IN_ANNULUS_MM: Final = 2.6
+"""How far inside the rim of the disc the middle of a high-intensity zone lies."""
+_HALFWAY_MM: Final = 14.0
+
+
 def paint_disc(
     canvas: Canvas, segment: SegmentSpec, index: int, place: Between, depths: tuple[BodyDepth, BodyDepth]
 ) -> None:
@@ -174,9 +180,11 @@ def paint_disc(
     canvas.paint(inside & (side < 1.5) & (shade < 0), Tissue.OUTER_ANNULUS)
     if disc.vacuum:
         canvas.paint(inside & (middle > 0.6) & (np.abs(ring - 0.5) < 0.3) & (place.x > -6), Tissue.VACUUM)
-    if disc.high_intensity_zone:
-        spot = ellipse((place.x - disc.zone_x, 5.0), (side - 2.6, 1.5), (place.up + disc.zone_down, 1.5))
-        canvas.paint(inside & (place.behind > -8) & (spot > 0), Tissue.HIGH_INTENSITY_ZONE)
+    for zone in disc.zones:
+        wide, deep, high = zone.half
+        spot = ellipse((place.x - zone.x, wide), (side - IN_ANNULUS_MM, deep), (place.up + zone.down, high))
+        is_there = place.behind < -_HALFWAY_MM if zone.in_front else place.behind > -_HALFWAY_MM
+        canvas.paint(inside & is_there & (spot > 0), Tissue.HIGH_INTENSITY_ZONE)
 
 
 def _fibrous(shade: Coordinates, inward: Coordinates) -> Coordinates:
@@ -184,6 +192,11 @@ def _fibrous(shade: Coordinates, inward: Coordinates) -> Coordinates:
     mm of annulus, of which a cartilage endplate counts a third."""
     border = np.clip(1 - inward / np.float32(_FIBRE_MM), 0, 1)
     return np.asarray(shade * (1 - border) - border)
+
+
+def front_bulge(disc: DiscSpec) -> float:
+    """How far a disc stands out in front of the bodies."""
+    return 0.4 * max(disc.bulge, 0.0)
 
 
 def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
@@ -195,9 +208,9 @@ def _standing_out(segment: SegmentSpec, place: Between) -> Coordinates:
     lateral = np.where(x > 0, *(np.float32(value) for value in disc.foraminal_bulge)) * smoothstep(np.abs(x), 9.0, 15.0)
     behind = smoothstep(place.behind, -9.0, -4.0)
     fade = 1 - smoothstep(np.abs(place.up), 0.5 * disc.height + 0.5, 0.5 * disc.height + 3.5)
-    out = np.maximum(np.float32(bulge_of(segment)) * settle, lateral) * behind + np.float32(
-        0.4 * max(disc.bulge, 0)
-    ) * (1 - behind)
+    out = np.maximum(np.float32(bulge_of(segment)) * settle, lateral) * behind + np.float32(front_bulge(disc)) * (
+        1 - behind
+    )
     hernia = disc.hernia_depth * bump(x, disc.hernia_x, disc.hernia_width) * behind if disc.hernia_depth else 0.0
     stood: Coordinates = out * fade + hernia
     return stood

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from lumbago.anatomy.levels import LEVELS
 from lumbago.phantom import degeneration_tables as tables
 from lumbago.phantom.anatomy_tables import SegmentRow
-from lumbago.phantom.spine_spec import DiscSpec, EndplateSpec
+from lumbago.phantom.spine_spec import DiscSpec, EndplateSpec, ZoneSpec
 
 _SHARED = 0.55
 _HEIGHT_FACTOR = ((1.0, 0.05), (1.0, 0.05), (0.97, 0.06), (0.9, 0.07), (0.72, 0.08))
@@ -70,13 +70,17 @@ def draw_disc(rng: Generator, row: SegmentRow, grade: int, sides: tuple[float, f
         nucleus_blur=(0.14, 0.18, 0.28, 0.4, 0.5)[grade - 1] * float(rng.uniform(0.7, 1.3)),
         cleft=float(rng.uniform(0.3, 0.9)) if grade in (2, 3) and rng.random() < 0.6 else 0.0,
         vacuum=bool(grade == 5 and rng.random() < 0.3),
-        high_intensity_zone=bool(zone),
-        zone_x=float(rng.normal(0, 4)),
-        zone_down=float(rng.normal(0.12, 0.12) * row.disc_height),
+        zones=_posterior_zone(rng, bool(zone)),
         is_narrowed=narrowed,
         is_bulging=bulging,
         is_herniated=herniated,
     )
+
+
+def _posterior_zone(rng: Generator, has_one: bool) -> tuple[ZoneSpec, ...]:
+    """In the middle and round, until `sample_zones` gives it its place and form."""
+    x, _ = float(rng.normal(0, 4)), rng.standard_normal()
+    return (ZoneSpec(x, 0.0, in_front=False, half=(5.0, 1.5, 1.5)),) if has_one else ()
 
 
 def _share(by_grade: float, odds_by_level: dict[str, float], level: str) -> float:

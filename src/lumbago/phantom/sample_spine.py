@@ -21,6 +21,7 @@ from lumbago.phantom.sample_discs import (
 )
 from lumbago.phantom.sample_rare import with_rare_findings
 from lumbago.phantom.sample_trunk import draw_trunk
+from lumbago.phantom.sample_zones import with_zones
 from lumbago.phantom.spine_spec import EndplateSpec, SegmentSpec, SpineSpec, VertebraSpec
 
 _NORMAL: Final[tuple[float, Thresholds]] = (0.2, (1.7, 2.4))
@@ -52,7 +53,7 @@ def sample_spine(seed: int) -> SpineSpec:
         conus=float(np.clip(rng.normal(5.2, 0.45), 4.0, 6.6)),
         texture=int(rng.integers(2**31)),
     )
-    return with_rare_findings(common)
+    return with_zones(with_rare_findings(common))
 
 
 Ends = dict[tuple[str, str], EndplateSpec]

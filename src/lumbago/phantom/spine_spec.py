@@ -58,6 +58,17 @@ class VertebraSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneSpec:
+    """A high-intensity zone in the annulus, behind or in front: `x` to the left, `down` below the middle of the disc,
+    and half of its width, of its extent inward, and of its height."""
+
+    x: float
+    down: float
+    in_front: bool
+    half: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class DiscSpec:
     """A disc. `height` is the mean of its corners; `bulge` and herniation are how far it stands out behind the wall.
 
@@ -79,12 +90,10 @@ class DiscSpec:
     nucleus_blur: float
     cleft: float
     vacuum: bool
-    high_intensity_zone: bool
-    zone_x: float
-    zone_down: float
     is_narrowed: bool
     is_bulging: bool
     is_herniated: bool
+    zones: tuple[ZoneSpec, ...]
     hernia_kind: str = "protrusion"
     fragment: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 

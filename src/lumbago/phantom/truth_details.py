@@ -7,10 +7,10 @@ from lumbago.anatomy.findings import Point
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.landmarks import point_at
-from lumbago.phantom.spine_spec import DiscSpec, SegmentSpec, SpineSpec
+from lumbago.phantom.render_bones import IN_ANNULUS_MM, front_bulge
+from lumbago.phantom.spine_spec import DiscSpec, SegmentSpec, SpineSpec, ZoneSpec
 
 _ZONES: Final = ((2.5, "central"), (7.5, "paracentral"), (11.0, "subarticular"), (20.0, "foraminal"))
-_INSIDE_RIM_MM: Final = 2.6
 
 
 def finding_details(spine: SpineSpec, condition: str, level: str) -> dict[str, object]:
@@ -58,11 +58,22 @@ def zone(left_mm: float) -> str:
 
 
 def _high_intensity_zone(spine: SpineSpec, segment: SegmentSpec) -> dict[str, object]:
-    disc = segment.disc
-    if not disc.high_intensity_zone:
+    """Of the first, one behind where there is one."""
+    if not segment.disc.zones:
         return {}
-    place = (disc.zone_x, front_at(disc.zone_x, segment) - _INSIDE_RIM_MM, -disc.zone_down)
-    return {"point_lps_mm": _rounded(point_at(spine, segment.name, place))}
+    first = segment.disc.zones[0]
+    place = (first.x, _depth_of(spine, segment, first), -first.down)
+    part = "anterior" if first.in_front else "posterior"
+    return {"part": part, "point_lps_mm": _rounded(point_at(spine, segment.name, place))}
+
+
+def _depth_of(spine: SpineSpec, segment: SegmentSpec, zone: ZoneSpec) -> float:
+    """How far behind the posterior wall the middle of a zone lies."""
+    if not zone.in_front:
+        return front_at(zone.x, segment) - IN_ANNULUS_MM
+    index = spine.segments.index(segment)
+    depth = (spine.vertebrae[index].depth[1] + spine.vertebrae[index + 1].depth[0]) / 2
+    return IN_ANNULUS_MM - depth - front_bulge(segment.disc)
 
 
 def _modic(spine: SpineSpec, segment: SegmentSpec) -> dict[str, object]:
