@@ -20,6 +20,7 @@ from lumbago.inference.weights import SHIPPED, Model, load_model
 from lumbago.learning.phantom_patches import SITES, patch_on
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
+from lumbago.phantom.render_bones import front_bulge
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.pipeline.disc_sizes import disc_sizes, spine_sizes
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
@@ -38,7 +39,9 @@ def true_sizes(study: PhantomStudy) -> Sizes:
         index = study.spine.segments.index(study.spine.segment(site.level))
         above, below = study.spine.vertebrae[index : index + 2]
         depth = (above.depth[1] + below.depth[0]) / 2
+        disc = study.spine.segments[index].disc
         found["disc_height_mm", site.level] = heights[site.level]
+        found["disc_depth_mm", site.level] = (depth + max(disc.bulge, 0.0) + front_bulge(disc)) * study.spine.size
         found["disc_height_index_ratio", site.level] = heights[site.level] / study.spine.size / depth
         found["slip_percent", site.level] = 100 * study.spine.segments[index].slip / below.depth[0]
         seen = patch_on(study, "sagittal_t2", site, (study.scan_near("sagittal_t2", tuple(site.point_lps_mm)), {}))

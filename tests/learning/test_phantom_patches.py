@@ -27,7 +27,8 @@ def with_zone(study: PhantomStudy, zones: tuple[ZoneSpec, ...]) -> PhantomStudy:
         replace(
             segment,
             disc=replace(
-                segment.disc, zones=zones if segment.name == LEVEL else (), pfirrmann=4, hernia_depth=0.0, is_herniated=False, vacuum=False,
+                segment.disc, zones=zones if segment.name == LEVEL else (), pfirrmann=4, hernia_depth=0.0,
+                is_herniated=False, vacuum=False,
             ),
         )
         for segment in study.spine.segments

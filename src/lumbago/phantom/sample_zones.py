@@ -43,12 +43,8 @@ def _form(
     """How far below the middle of the disc it lies, and half its width, extent inward and height: round, 2 to 4 mm, or
     a rim of 1 to 2 by 4 to 8 mm, as far as the disc is high enough."""
     third, jitter, wide = rng.choice(3, p=thirds), rng.uniform(-0.35, 0.35), rng.uniform(3.0, 6.0)
-    is_round, radius, thin, long = (
-        rng.random() < _ROUND,
-        rng.uniform(1.0, 2.0),
-        rng.uniform(0.6, 1.0),
-        rng.uniform(2, 4),
-    )
+    is_round, radius = rng.random() < _ROUND, rng.uniform(1.0, 2.0)
+    thin, long = rng.uniform(0.6, 1.0), rng.uniform(2.0, 4.0)
     deep, high = (radius, radius) if is_round else (thin, long)
     high = min(high, 0.35 * height)
     room = max(0.5 * height - 0.8 * high, 0.0)
