@@ -14,7 +14,7 @@ BUNDLE := src/lumbago/web/static
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench bundle phantom-check train-check rsna-check few-shot-check lock clean
+.PHONY: help demo test test-system test-slow check format bench bundle phantom-check sizes-check train-check rsna-check few-shot-check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ few-shot-check: $(VENV)/test.stamp  ## score graders of 10 to 100 patients, few-
 
 phantom-check: $(VENV)/runtime.stamp  ## hold the phantoms against published statistics; takes up to an hour (ARGS="--spines 500")
 	$(RUN)/python bench/phantom_check.py $(ARGS)
+
+sizes-check: $(VENV)/test.stamp  ## hold the sizes that a report states against phantoms' truth; takes minutes (ARGS="--phantoms 40")
+	$(RUN)/python bench/sizes.py $(ARGS)
 
 bundle:  ## build the viewer of the dashboard from viewer/ (needs Node.js and npm)
 	cd viewer && npm ci --ignore-scripts --no-audit --no-fund --silent

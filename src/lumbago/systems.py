@@ -25,6 +25,8 @@ class Part:
             that is not wired yet; `System.differs` says which.
         network: what it is made of, as an experiment names it and a card tells it; "" for any.
         same_as: the part whose model does this too, in a system of one stage; "" for a model of its own.
+        joins: the part that grades the same, with whose answers its own are joined; comparisons leave it out. "" for
+            what grades alone.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Part:
     borrowed: bool = False
     network: str = ""
     same_as: str = ""
+    joins: str = ""
 
     @property
     def is_own(self) -> bool:
@@ -114,6 +117,7 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("canal-grader", "grades the canal"),
                 Part("foramen-grader", "grades foramina"),
                 Part("recess-grader", "grades lateral recesses"),
+                Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
             ),
         ),
         System(

@@ -55,6 +55,12 @@ def test_rows_of_one_locator_share_it(tmp_path: Path) -> None:
     assert len({job.run for job in locators}) == len(locators)
 
 
+def test_what_joins_the_answers_of_another_part_is_left_out(tmp_path: Path) -> None:
+    joining = {part.name for part in SYSTEMS[OURS].parts if part.joins}
+    jobs = [job for stage in plan([SYSTEMS[OURS]], terms(tmp_path), on_phantoms=True) for job in stage]
+    assert joining and not joining & {job.experiment.name for job in jobs}
+
+
 def test_an_experiment_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match=r"no experiment .*spine-locator.toml; expected the folder"):
         plan(ROWS, terms(tmp_path, experiments=tmp_path), on_phantoms=True)

@@ -49,16 +49,16 @@ def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
 
 
 def _one_each(graded: Sequence[Graded]) -> list[Graded]:
-    """One of each condition, level and side: where several models graded it, their answers joined, with the map of the
-    one whose evidence is kept."""
+    """One of each condition, level and side: where several models graded it, their answers joined, with a map of the
+    patch that is its evidence, if one of them made it."""
     places: dict[tuple[str, str, Side | None], list[Graded]] = {}
     for item in graded:
         places.setdefault((item.finding.condition, item.finding.level, item.finding.side), []).append(item)
     joined = []
     for items in places.values():
         finding = join_series([item.finding for item in items])
-        heat = next(item.heat for item in items if item.finding.evidence is finding.evidence)
-        joined.append(Graded(finding, heat))
+        heats = [item.heat for item in items if item.finding.evidence == finding.evidence and item.heat is not None]
+        joined.append(Graded(finding, heats[0] if heats else None))
     return joined
 
 
