@@ -29,7 +29,7 @@ def join_series(findings: Sequence[Finding]) -> Finding:
     probabilities are averaged as logarithms and made to sum to 1 again (the logarithmic opinion pool of Genest and
     Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence
     and model are those of the surest, and so are the details, where it has them; among them stands the probability of
-    an abnormal grade on each series, of those that do not count too.
+    an abnormal grade on each series where there are several, of those that do not count too.
     """
     given = [finding for finding in findings if not finding.abstained]
     if len(given) < 2:
@@ -46,7 +46,7 @@ def join_series(findings: Sequence[Finding]) -> Finding:
         grade=max(values, key=lambda grade: values[grade]),
         probabilities=values,
         expected_grade=None if expected is None else round(expected, 2),
-        details={**_details(given), **surest.details, SERIES: answers},
+        details={**_details(given), **surest.details, **({SERIES: answers} if len(answers) > 1 else {})},
         measurements={name: size for row in given for name, size in row.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
