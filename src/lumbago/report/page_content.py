@@ -1,7 +1,7 @@
 """What stands where in the printed report, as plain data for its template `report.typ`."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from PIL import ImageColor
@@ -20,6 +20,7 @@ from lumbago.report.level_grid import (
     level_label,
     phantom_mark,
 )
+from lumbago.report.measurement_table import measurement_table
 from lumbago.report.picture_files import OVERVIEW_ROLES, evidence_name, overview_name
 from lumbago.report.visible_text import iso_date, person_name, visible
 
@@ -78,7 +79,7 @@ def page_content(findings: StudyFindings, pictures: Collection[str]) -> Json:
         "evidence_legend": _EVIDENCE_LEGEND + _left_out(abnormal, pictures),
         "series": _series(findings.study.series),
         "models": [_model(model) for model in findings.models[:_LINES]],
-        "measurements": wording.measurement_lines(findings)[:_LINES],
+        "measurements": asdict(measurement_table(findings)),
         "remarks": wording.remarks(findings)[:_LINES],
     }
 

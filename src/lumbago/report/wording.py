@@ -1,11 +1,11 @@
 """Findings as sentences."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, Measurement, StudyFindings
+from lumbago.anatomy.findings import Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -108,36 +108,6 @@ def _short(finding: Finding) -> str:
     expected = expected_text(finding)
     numbers = percent(finding.confidence or 0.0) + (f", expected {expected}" if expected else "")
     return f"{name} {grade_title(finding)} ({numbers})"
-
-
-def measurement_lines(findings: StudyFindings) -> tuple[str, ...]:
-    """One line per level with what was measured, value and standard error: `L4/L5: disc height 7.9 ± 0.6 mm`; above
-    them one of the whole spine."""
-    lines = [_capital(_measured(findings.measurements))] if findings.measurements else []
-    for level in shown_levels(findings):
-        known = {name: m for f in findings.findings if f.level == level for name, m in f.measurements.items()}
-        if known:
-            lines.append(f"{level_label(findings, level)}: {_measured(known)}")
-    return tuple(lines)
-
-
-def _measured(sizes: Mapping[str, Measurement]) -> str:
-    return ", ".join(f"{_measure_title(name)} {value_text(name, size)}" for name, size in sizes.items())
-
-
-def value_text(name: str, size: Measurement) -> str:
-    """A measured number with its standard error and unit: `7.9 ± 0.6 mm`; shares with two decimals."""
-    stem, _, unit = name.rpartition("_")
-    places = 2 if unit == "ratio" else 1
-    return f"{size.value:.{places}f} ± {size.error:.{places}f}{_UNITS.get(unit, '') if stem else ''}"
-
-
-_UNITS: Final = {"mm": " mm", "mm2": " mm²", "degrees": "°", "percent": "%", "ratio": ""}
-
-
-def _measure_title(name: str) -> str:
-    stem, _, unit = name.rpartition("_")
-    return (stem if unit in _UNITS else name).replace("_", " ")
 
 
 def limits(findings: StudyFindings) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Finding, Measurement, StudyFindings
-from lumbago.report.wording import value_text
+from lumbago.report.measurement_table import value_text
 from lumbago.review.acts import Site
 
 _SURE: Final = 0.95

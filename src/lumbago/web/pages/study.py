@@ -9,6 +9,7 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.records.audit import Event
 from lumbago.records.studies import find_study
 from lumbago.report import wording
+from lumbago.report.measurement_table import measurement_table
 from lumbago.report.visible_text import person_name
 from lumbago.review.agreement import agreement, reader_pairs
 from lumbago.review.signed_findings import signed_findings
@@ -40,7 +41,7 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
         known |= {
             "table": study_table(record.whole), "headline": wording.headline(settled),
             "limits": wording.limits(record.whole.findings), "remarks": wording.remarks(record.whole.findings),
-            "measurements": wording.measurement_lines(record.whole.findings),
+            "measurements": measurement_table(record.whole.findings),
             "not_assessed": wording.not_assessed_lines(record.whole.findings),
             "cautions": wording.cautions(record.whole.findings), "models": record.whole.findings.models,
             "agreement": agreement(reader_pairs(record.whole)),

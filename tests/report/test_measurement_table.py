@@ -1,0 +1,49 @@
+"""The table of what was measured."""
+
+from dataclasses import replace
+
+from report_cases import CASES
+
+from lumbago.anatomy.findings import Measurement, StudyFindings
+from lumbago.report.measurement_table import measurement_table, value_text
+
+
+def measured(findings: StudyFindings, **sizes: Measurement) -> StudyFindings:
+    """The findings with these sizes beside the first grade of each level, none elsewhere."""
+    rows, seen = [], set()
+    for row in findings.findings:
+        rows.append(replace(row, measurements={} if row.level in seen else sizes))
+        seen.add(row.level)
+    return replace(findings, findings=tuple(rows))
+
+
+def test_a_row_a_size_and_a_column_a_level() -> None:
+    findings = measured(CASES["full"]()[0], disc_height_mm=Measurement(8.04, 0.6), slip_percent=Measurement(-3.0, 2.6))
+    table = measurement_table(findings)
+    assert table.heads == ("", "L1/L2", "L2/L3", "L3/L4", "L4/L5", "L5/S1")
+    assert [row[0] for row in table.rows] == ["disc height, mm", "slip, %"]
+    assert set(table.rows[0][1:]) == {"8.0 ± 0.6"} and set(table.rows[1][1:]) == {"-3.0 ± 2.6"}
+
+
+def test_what_a_level_lacks_is_a_dash() -> None:
+    findings = measured(CASES["full"]()[0], canal_depth_mm=Measurement(14.0, 1.0))
+    last = findings.findings[-1].level
+    more = tuple(
+        replace(row, measurements={**row.measurements, "disc_height_mm": Measurement(8.0, 1.0)}) if row.measurements
+        and row.level != last else row for row in findings.findings
+    )  # fmt: skip
+    table = measurement_table(replace(findings, findings=more))
+    (heights,) = (row for row in table.rows if row[0] == "disc height, mm")
+    assert heights[table.heads.index(last)] == "–" and heights.count("–") == 1
+
+
+def test_units_and_decimals() -> None:
+    assert value_text("disc_height_mm", Measurement(7.94, 0.6)) == "7.9 ± 0.6 mm"
+    assert value_text("disc_height_index_ratio", Measurement(0.314, 0.03)) == "0.31 ± 0.03"
+    assert value_text("lordosis_degrees", Measurement(42.5, 4.2)) == "42.5 ± 4.2°"
+
+
+def test_the_spine_as_a_whole() -> None:
+    findings = replace(CASES["full"]()[0], measurements={"lordosis_degrees": Measurement(42.5, 4.2)})
+    assert measurement_table(findings).spine == "Lordosis 42.5 ± 4.2°"
+    assert measurement_table(replace(findings, measurements={})).spine == ""
