@@ -1,6 +1,6 @@
 """The pictures of a report: slices of the study with what was found drawn on them, one picture a function."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Point, SeriesSummary, StudyFindings
 from lumbago.anatomy.levels import SIDES
 from lumbago.report import marks
+from lumbago.report.affected_bodies import affected_ends, end_line
 from lumbago.report.heat_overlay import lay_heat
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -44,6 +45,9 @@ from lumbago.report.visible_text import visible
 _OUTLINED: Final = "pfirrmann"
 _RINGED: Final = "spinal_canal_stenosis"
 """What the overview shows of each level: the disc by one condition, the canal by another."""
+
+_BAR_MM: Final = 2.5
+"""From the outline of a disc to the bar of an affected body."""
 
 _NOTICE: Final = "Research use - not a diagnosis"
 _PHANTOM_NOTE: Final = f"{PHANTOM_MARK} model trained on phantoms only"
@@ -99,7 +103,8 @@ def _sided_pictures(findings: StudyFindings, volumes: Volumes, role: Role) -> di
 
 
 def draw_overview(findings: StudyFindings, volumes: Volumes) -> Image.Image | None:
-    """The midline slice: levels named, discs outlined by Pfirrmann grade, the canal ringed by its grade.
+    """The midline slice: levels named, discs outlined by Pfirrmann grade, the canal ringed by its grade, bars along
+    the ends of bodies with Modic or endplate changes.
 
     It is the slice that most midline findings point to; without any, the one nearest to the discs. None without a
     sagittal volume.
@@ -120,6 +125,8 @@ def draw_overview(findings: StudyFindings, volumes: Volumes) -> Image.Image | No
     for finding in ringed:
         _mark_grade(image, view, finding, _grade_words(finding) if finding.is_abnormal else "")
     title = _title(findings, shown) + (f"; rings: {CONDITIONS[_RINGED].short}" if ringed else "")
+    if any(affected_ends(findings, location.level) for location in findings.levels):
+        title += "; bars: Modic or endplate changes"
     return _framed(image, view, title, findings.findings)
 
 
@@ -189,6 +196,7 @@ def _mark_disc(image: Image.Image, view: SliceView, findings: StudyFindings, loc
     center = view.to_px(location.disc_center_lps_mm)
     if outline:
         _outline(image, view, outline, _colour(finding))
+        _mark_bodies(image, view, outline, affected_ends(findings, location.level))
     else:
         marks.draw_ring(image, center, 3.0, marks.GREY, 2.0)
     front = min((view.to_px(point)[0] for point in outline), default=center[0] - 20 * view.px_per_mm)
@@ -197,6 +205,15 @@ def _mark_disc(image: Image.Image, view: SliceView, findings: StudyFindings, loc
     if finding and finding.grade:
         words = f"{CONDITIONS[_OUTLINED].short} {grade_title(finding)}"
         marks.draw_text(image, (name_at[0], name_at[1] + 27), words, Lettering(20, "right"))
+
+
+def _mark_bodies(
+    image: Image.Image, view: SliceView, outline: tuple[Point, ...], affected: Mapping[int, Finding]
+) -> None:
+    """A bar along the end of each affected body."""
+    for end, finding in affected.items():
+        line = end_line([view.to_px(point) for point in outline], end, _BAR_MM * view.px_per_mm)
+        marks.draw_line(image, line, _colour(finding), 4.0)
 
 
 def _outline_near(view: SliceView, findings: StudyFindings, level: str) -> tuple[Point, ...]:
