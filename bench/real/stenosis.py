@@ -1,0 +1,205 @@
+"""Stenosis of the canal on mid-sagittal T2 of `sudirman`: the grader, and measured widths, against a reader's boxes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from real.answers import Answer, Answers, Place, places_of, t2_rows
+from real.page import Page, Sample
+from real.sheets import FOUND, TRUE, Tile, Window, write_sheet
+from scipy import stats
+
+from lumbago.anatomy.conditions import SEVERITY
+from lumbago.anatomy.levels import LEVELS
+from lumbago.evaluation.intervals import WeightedFigure, weighted_differences, weighted_scores
+from lumbago.evaluation.metrics import aucs
+from lumbago.labels.picture_slices import LabelledSlice
+from lumbago.labels.tables import read_table, write_table
+
+GRADER = "canal grader (learned from phantoms), expected grade"
+LEAST = "canal's width behind the disc against away from it, least (`canal_least_ratio`)"
+MEAN = "the same, mean (`canal_ratio`)"
+JOINED = "grader and least width, mean of their ranks"
+ALONE = "level alone: its share of boxes in these very data"
+PAIRS = ((GRADER, LEAST), (GRADER, MEAN), (JOINED, LEAST), (JOINED, GRADER))
+GROUPS = ("all", *LEVELS)
+BEFORE = dict(zip(GROUPS, (0.686, 0.903, 0.786, 0.872, 0.823, 0.467), strict=True))
+"""AUC of a plain width ratio on about 100 other patients of the set, measured apart from this."""
+_TILE_MM, _TILE_PX = 100.0, 300
+
+Box = tuple[float, float, float, float]
+"""Top, bottom, left, right."""
+Boxes = Mapping[tuple[str, str], Sequence[Box]]
+"""Of canal stenosis, by patient's key and level."""
+
+
+def tell_stenosis(page: Page, answers: Answers, rows: Sequence[LabelledSlice], table: Path) -> None:
+    boxes, boxed = read_boxes(table)
+    shown = [row for row in t2_rows(rows, "sudirman") if row.patient in boxed]
+    places = places_of(answers, shown)
+    truth = np.array([(place.row.patient, place.level) in boxes for place in places])
+    page.say("## Canal stenosis on `sudirman`, mid-sagittal T2")
+    page.say(words(places, boxes, len(shown)))
+    show_areas(page, places, truth)
+    misses = worst_misses(places, truth)
+    tiles = [miss_tile(places[index], answers, boxes) for index in misses]
+    write_sheet(tiles, 5, page.out / "worst-misses.png")
+    page.say(
+        "The ten worst misses: above, boxed places with the lowest expected grades; below, places without a box with "
+        "the highest. Boxes in blue, what was located in orange.\n\n![worst misses](worst-misses.png)"
+    )
+    write_places(page.out / "canal-places.csv", places, truth)
+
+
+def read_boxes(path: Path) -> tuple[dict[tuple[str, str], list[Box]], set[str]]:
+    """Boxes of canal stenosis on T2, and the patients whose T2 was boxed at all."""
+    boxes: dict[tuple[str, str], list[Box]] = {}
+    patients = set()
+    for row in read_table(path, ("patient", "sequence", "finding", "level", "xc", "yc", "w", "h")):
+        if row["sequence"] != "t2":
+            continue
+        patient = f"sudirman:{row['patient']}"
+        patients.add(patient)
+        if row["finding"] == "SS":
+            x, y, wide, high = (float(row[name]) for name in ("xc", "yc", "w", "h"))
+            box = y - high / 2, y + high / 2, x - wide / 2, x + wide / 2
+            boxes.setdefault((patient, row["level"].replace("-", "/")), []).append(box)
+    return boxes, patients
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def words(places: Sequence[Place], boxes: Boxes, patients: int) -> str:
+    doubts = Counter(place.answer.doubt for place in places if place.answer.doubt)
+    reasons = "".join(f"; {number}: {why}" for why, number in doubts.items())
+    agreement = box_agreement(places, boxes)
+    return (
+        "Truth: a reader's box of stenosis at a level (presence only, and liberal); boxes are used to judge by, not to "
+        "learn from. They are matched by the name of the level, which their reader, too, counted from the sacrum. "
+        f"Located: {len(places)} of the {len(LEVELS) * patients} lumbar discs of {patients} patients. Of "
+        f"{agreement.boxes} boxes there {agreement.right} lie nearest to the canal of their name. An analysis would "
+        f"withhold {doubts.total()} of the grades{reasons}; they are scored here all the same. A ratio that cannot be "
+        "read counts as the median."
+    )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many boxes lie at a level that was located, and at how many of those no other canal is nearer."""
+
+    boxes: int
+    right: int
+
+
+def box_agreement(places: Sequence[Place], boxes: Boxes) -> Agreement:
+    found: dict[str, dict[str, Answer]] = {}
+    for place in places:
+        found.setdefault(place.row.patient, {})[place.level] = place.answer
+    nearest = [
+        nearest_level(found[patient], box) == level
+        for (patient, level), drawn in boxes.items() if level in found.get(patient, {}) for box in drawn
+    ]  # fmt: skip
+    return Agreement(len(nearest), sum(nearest))
+
+
+def nearest_level(found: Mapping[str, Answer], box: Box) -> str:
+    """The level whose canal is nearest to the middle of a box."""
+    row, column = (box[0] + box[1]) / 2, (box[2] + box[3]) / 2
+    return min(found, key=lambda level: np.hypot(found[level].canal_row - row, found[level].canal_column - column))
+
+
+def likelihoods(places: Sequence[Place], truth: np.ndarray) -> dict[str, np.ndarray]:
+    """How likely each place is stenotic, by each way of telling."""
+    expected = np.array([place.answer.expected for place in places])
+    least = -filled(np.array([place.answer.canal_least_ratio for place in places]))
+    mean = -filled(np.array([place.answer.canal_ratio for place in places]))
+    levels = np.array([place.level for place in places])
+    share = np.array([truth[levels == level].mean() for level in levels])
+    return {GRADER: expected, LEAST: least, MEAN: mean, JOINED: mean_rank(expected, least), ALONE: share}
+
+
+def filled(values: np.ndarray) -> np.ndarray:
+    """What is not known counts as the median."""
+    return np.where(np.isnan(values), np.nanmedian(values), values)
+
+
+def mean_rank(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Two ways of telling joined without fitting."""
+    return np.asarray((stats.rankdata(one) + stats.rankdata(other)) / 2)
+
+
+def show_areas(page: Page, places: Sequence[Place], truth: np.ndarray) -> None:
+    """AUC of every way and paired differences, all levels together and one by one."""
+    patients, levels = np.array([place.row.patient for place in places]), np.array([place.level for place in places])
+    ways, heads = likelihoods(places, truth), ["AUC"]
+    areas = {way: [way] for way in ways}
+    gaps = {pair: [f"{pair[0]}, less {pair[1]}"] for pair in PAIRS}
+    for group in GROUPS:
+        here = (levels == group) | (group == "all")
+        sample = Sample("stenosis", "sudirman t2", group, int(here.sum()), len(set(patients[here])))
+        heads.append(f"{group} ({truth[here].sum()} of {here.sum()})")
+        figures: dict[str, WeightedFigure] = {way: partial(aucs, truth[here], ways[way][here]) for way in ways}
+        for way, score in weighted_scores(figures, patients[here]).items():
+            areas[way].append(page.put(sample, f"AUC of {way}", score))
+        for pair in PAIRS:
+            one, other = ({"": figures[way]} for way in pair)
+            gap = weighted_differences(one, other, patients[here])[""]
+            gaps[pair].append(f"{page.put(sample, f'AUC of {gaps[pair][0]}', gap.score)}, p {gap.p:.3f}")
+    before = ["a plain width ratio on other patients of the set", *(f"{BEFORE[group]:.2f}" for group in GROUPS)]
+    page.show(heads, [*areas.values(), before])
+    page.say("Differences on the same places, resampled together:")
+    page.show(["AUC", *GROUPS], list(gaps.values()))
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def worst_misses(places: Sequence[Place], truth: np.ndarray, count: int = 5) -> list[int]:
+    """Of boxed places those with the lowest expected grades, then of the others those with the highest."""
+    order = sorted(range(len(places)), key=lambda index: places[index].answer.expected)
+    boxed, free = ([index for index in order if truth[index] == wanted] for wanted in (True, False))
+    return boxed[:count] + free[::-1][:count]
+
+
+def miss_tile(place: Place, answers: Answers, boxes: Boxes) -> Tile:
+    """The canal of a place in the middle."""
+    one, side = place.answer, _TILE_MM / place.row.spacing_mm
+    middle = one.canal_row, one.canal_column
+    boxed = "boxed" if (place.row.patient, place.level) in boxes else "no box"
+    chances = " / ".join(f"{value:.2f}" for value in one.probabilities)
+    told = [
+        f"{place.row.patient.partition(':')[2]} {place.level}, {boxed}, grade {one.expected:.2f}",
+        f"p {chances}, width {one.canal_least_ratio:.2f}",
+    ]
+    tile = Tile(place.row, Window.about(middle, (side, side), _TILE_PX), told)
+    for disc in answers[place.row.name]:
+        if disc.level and abs(disc.row - middle[0]) < side / 2:
+            tile.ring((disc.row, disc.column), FOUND, disc.level)
+            for box in boxes.get((place.row.patient, disc.level), ()):
+                tile.box(box, TRUE)
+    tile.cross(middle, FOUND)
+    return tile
+
+
+def write_places(path: Path, places: Sequence[Place], truth: np.ndarray) -> None:
+    """Every place with what was said of it."""
+    head = (
+        "patient",
+        "level",
+        "boxed",
+        "expected_grade",
+        *SEVERITY.grades,
+        "canal_ratio",
+        "canal_least_ratio",
+        "doubt",
+    )
+    rows = [
+        (place.row.patient, one.level, int(boxed), one.expected, *one.probabilities, one.canal_ratio,
+         one.canal_least_ratio, one.doubt)
+        for place, boxed in zip(places, truth, strict=True) for one in (place.answer,)
+    ]  # fmt: skip
+    write_table(path, head, rows)
