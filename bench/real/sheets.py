@@ -39,16 +39,23 @@ class Tile:
     def __init__(self, row: LabelledSlice, window: Window, title: Sequence[str]) -> None:
         grey = read_picture(row)
         grey = np.clip(grey * 255 / max(float(np.percentile(grey, 99.7)), 1.0), 0, 255)
-        size = round(window.columns * window.scale), round(window.rows * window.scale)
-        box = window.left, window.top, window.left + window.columns, window.top + window.rows
-        cut = Image.fromarray(grey.astype(np.uint8)).transform(
-            size, Image.Transform.EXTENT, box, Image.Resampling.BICUBIC
-        )
         self.window = window
-        self.image = Image.new("RGB", (size[0], size[1] + 2 * _TITLE_PX))
+        cut = self._cut(grey.astype(np.uint8), Image.Resampling.BICUBIC)
+        self.image = Image.new("RGB", (cut.width, cut.height + 2 * _TITLE_PX))
         self.image.paste(cut, (0, 2 * _TITLE_PX))
         for number, line in enumerate(title):
             draw_text(self.image, (4, (number + 0.5) * _TITLE_PX), line, Lettering(14))
+
+    def _cut(self, picture: np.ndarray, resampling: Image.Resampling) -> Image.Image:
+        window = self.window
+        size = round(window.columns * window.scale), round(window.rows * window.scale)
+        box = window.left, window.top, window.left + window.columns, window.top + window.rows
+        return Image.fromarray(picture).transform(size, Image.Transform.EXTENT, box, resampling)
+
+    def shade(self, mask: np.ndarray, colour: str) -> None:
+        """Half a colour over the pixels of a mask."""
+        cut = self._cut(mask.astype(np.uint8) * 128, Image.Resampling.NEAREST)
+        self.image.paste(Image.new("RGB", cut.size, colour), (0, 2 * _TITLE_PX), cut)
 
     def ring(self, place: tuple[float, float], colour: str, text: str = "") -> None:
         """A ring, and a text to the left of it."""
