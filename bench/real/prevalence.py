@@ -27,7 +27,8 @@ WIDTHS: dict[str, Callable[[Answer], float]] = {
     "`canal_ratio`": lambda one: one.canal_ratio,
     "`canal_least_ratio`": lambda one: one.canal_least_ratio,
 }
-SHOWN, _TILE_PX, _MARGIN_MM = 20, 420, 70.0
+SHOWN, _TILE_PX, _MARGIN_MM = 20, 520, 70.0
+COLOURS = (PLAIN, *SEVERITY.colours[1:])
 WHY_NOT = {
     "sagittal_t1": "not applicable, as a mid-sagittal slice shows no foramen: of {pictures} T1 pictures {shown} were "
     "taken to show one",
@@ -161,5 +162,5 @@ def graded_tile(places: Sequence[Place]) -> Tile:
         grade = int(np.argmax(one.probabilities))
         tile.ring((one.row, one.column), PLAIN, one.level)
         text = f"{one.expected:.2f} {SEVERITY.titles[grade]}, {one.canal_least_ratio:.2f}"
-        tile.cross((one.canal_row, one.canal_column), SEVERITY.colours[grade], "withheld" if one.doubt else text)
+        tile.cross((one.canal_row, one.canal_column), COLOURS[grade], "withheld" if one.doubt else text)
     return tile

@@ -1,8 +1,7 @@
 """Stenosis of the canal on mid-sagittal T2 of `sudirman`: the grader, and measured widths, against a reader's boxes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from lumbago.evaluation.metrics import aucs
 from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.labels.tables import read_table, write_table
 
-GRADER = "canal grader (learned from phantoms), expected grade"
-LEAST = "canal's width behind the disc against away from it, least (`canal_least_ratio`)"
-MEAN = "the same, mean (`canal_ratio`)"
-JOINED = "grader and least width, mean of their ranks"
+GRADER = "expected grade of the canal grader"
+LEAST = "measured `canal_least_ratio`: least width behind the disc, as a share of that away from it"
+MEAN = "measured `canal_ratio`: the same with the mean width"
+JOINED = "grader and `canal_least_ratio`, mean of their ranks"
 ALONE = "level alone: its share of boxes in these very data"
 PAIRS = ((GRADER, LEAST), (GRADER, MEAN), (JOINED, LEAST), (JOINED, GRADER))
 GROUPS = ("all", *LEVELS)
@@ -41,17 +40,24 @@ def tell_stenosis(page: Page, answers: Answers, rows: Sequence[LabelledSlice], t
     shown = [row for row in t2_rows(rows, "sudirman") if row.patient in boxed]
     places = places_of(answers, shown)
     truth = np.array([(place.row.patient, place.level) in boxes for place in places])
+    placed = boxes_by_place(answers, shown, boxes)
     page.say("## Canal stenosis on `sudirman`, mid-sagittal T2")
-    page.say(words(places, boxes, len(shown)))
-    show_areas(page, places, truth)
-    misses = worst_misses(places, truth)
-    tiles = [miss_tile(places[index], answers, boxes) for index in misses]
-    write_sheet(tiles, 5, page.out / "worst-misses.png")
+    page.say(words(places, placed, len(shown)))
+    show_areas(page, places, truth, "boxes by name")
     page.say(
-        "The ten worst misses: above, boxed places with the lowest expected grades; below, places without a box with "
-        "the highest. Boxes in blue, what was located in orange.\n\n![worst misses](worst-misses.png)"
+        "The same with each box given to the canal that lies nearest to it, whatever its name: the place that the reader "
+        "meant where he and the locator count differently."
     )
-    write_places(page.out / "canal-places.csv", places, truth)
+    by_place = {(patient, nearest) for patient, _, nearest in placed}
+    truth = np.array([(place.row.patient, place.level) in by_place for place in places])
+    show_areas(page, places, truth, "boxes by place")
+    misses = worst_misses(places, truth)
+    write_sheet([miss_tile(places[index], answers, boxes) for index in misses], 5, page.out / "worst-misses.png")
+    page.say(
+        "The ten worst misses, boxes by place: above, boxed places with the lowest expected grades; below, places without "
+        "a box with the highest. Boxes in blue, what was located in orange.\n\n![worst misses](worst-misses.png)"
+    )
+    write_places(page.out / "canal-places.csv", places, boxes, by_place)
 
 
 def read_boxes(path: Path) -> tuple[dict[tuple[str, str], list[Box]], set[str]]:
@@ -73,37 +79,29 @@ def read_boxes(path: Path) -> tuple[dict[tuple[str, str], list[Box]], set[str]]:
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
-def words(places: Sequence[Place], boxes: Boxes, patients: int) -> str:
+def words(places: Sequence[Place], placed: Sequence[tuple[str, str, str]], patients: int) -> str:
     doubts = Counter(place.answer.doubt for place in places if place.answer.doubt)
     reasons = "".join(f"; {number}: {why}" for why, number in doubts.items())
-    agreement = box_agreement(places, boxes)
+    same = [level == nearest for _, level, nearest in placed if level in LEVELS]
     return (
         "Truth: a reader's box of stenosis at a level (presence only, and liberal); boxes are used to judge by, not to "
         "learn from. They are matched by the name of the level, which their reader, too, counted from the sacrum. "
         f"Located: {len(places)} of the {len(LEVELS) * patients} lumbar discs of {patients} patients. Of "
-        f"{agreement.boxes} boxes there {agreement.right} lie nearest to the canal of their name. An analysis would "
+        f"{len(same)} boxes at these levels {sum(same)} lie nearest to the canal of their name. An analysis would "
         f"withhold {doubts.total()} of the grades{reasons}; they are scored here all the same. A ratio that cannot be "
         "read counts as the median."
     )
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How many boxes lie at a level that was located, and at how many of those no other canal is nearer."""
-
-    boxes: int
-    right: int
-
-
-def box_agreement(places: Sequence[Place], boxes: Boxes) -> Agreement:
-    found: dict[str, dict[str, Answer]] = {}
-    for place in places:
-        found.setdefault(place.row.patient, {})[place.level] = place.answer
-    nearest = [
-        nearest_level(found[patient], box) == level
-        for (patient, level), drawn in boxes.items() if level in found.get(patient, {}) for box in drawn
-    ]  # fmt: skip
-    return Agreement(len(nearest), sum(nearest))
+def boxes_by_place(answers: Answers, rows: Sequence[LabelledSlice], boxes: Boxes) -> list[tuple[str, str, str]]:
+    """(patient, the level that a box names, the level whose canal lies nearest to it), whatever levels these are."""
+    found = {row.patient: {one.level: one for one in answers[row.name] if one.level} for row in rows}
+    return [
+        (patient, level, nearest_level(found[patient], box))
+        for (patient, level), drawn in boxes.items()
+        for box in drawn
+        if found.get(patient)
+    ]
 
 
 def nearest_level(found: Mapping[str, Answer], box: Box) -> str:
@@ -132,15 +130,15 @@ def mean_rank(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray((stats.rankdata(one) + stats.rankdata(other)) / 2)
 
 
-def show_areas(page: Page, places: Sequence[Place], truth: np.ndarray) -> None:
+def show_areas(page: Page, places: Sequence[Place], truth: np.ndarray, said: str) -> None:
     """AUC of every way and paired differences, all levels together and one by one."""
     patients, levels = np.array([place.row.patient for place in places]), np.array([place.level for place in places])
-    ways, heads = likelihoods(places, truth), ["AUC"]
+    ways, heads = likelihoods(places, truth), [f"AUC, {said}"]
     areas = {way: [way] for way in ways}
-    gaps = {pair: [f"{pair[0]}, less {pair[1]}"] for pair in PAIRS}
+    gaps = {pair: [" less ".join(way.partition(":")[0] for way in pair)] for pair in PAIRS}
     for group in GROUPS:
         here = (levels == group) | (group == "all")
-        sample = Sample("stenosis", "sudirman t2", group, int(here.sum()), len(set(patients[here])))
+        sample = Sample("stenosis", f"sudirman t2, {said}", group, int(here.sum()), len(set(patients[here])))
         heads.append(f"{group} ({truth[here].sum()} of {here.sum()})")
         figures: dict[str, WeightedFigure] = {way: partial(aucs, truth[here], ways[way][here]) for way in ways}
         for way, score in weighted_scores(figures, patients[here]).items():
@@ -169,37 +167,28 @@ def miss_tile(place: Place, answers: Answers, boxes: Boxes) -> Tile:
     """The canal of a place in the middle."""
     one, side = place.answer, _TILE_MM / place.row.spacing_mm
     middle = one.canal_row, one.canal_column
-    boxed = "boxed" if (place.row.patient, place.level) in boxes else "no box"
     chances = " / ".join(f"{value:.2f}" for value in one.probabilities)
     told = [
-        f"{place.row.patient.partition(':')[2]} {place.level}, {boxed}, grade {one.expected:.2f}",
+        f"{place.row.patient.partition(':')[2]} {place.level}, expected grade {one.expected:.2f}",
         f"p {chances}, width {one.canal_least_ratio:.2f}",
     ]
     tile = Tile(place.row, Window.about(middle, (side, side), _TILE_PX), told)
     for disc in answers[place.row.name]:
         if disc.level and abs(disc.row - middle[0]) < side / 2:
             tile.ring((disc.row, disc.column), FOUND, disc.level)
-            for box in boxes.get((place.row.patient, disc.level), ()):
-                tile.box(box, TRUE)
+    for (patient, _), drawn in boxes.items():
+        for box in drawn if patient == place.row.patient else ():
+            tile.box(box, TRUE)
     tile.cross(middle, FOUND)
     return tile
 
 
-def write_places(path: Path, places: Sequence[Place], truth: np.ndarray) -> None:
+def write_places(path: Path, places: Sequence[Place], boxes: Boxes, by_place: Set[tuple[str, str]]) -> None:
     """Every place with what was said of it."""
-    head = (
-        "patient",
-        "level",
-        "boxed",
-        "expected_grade",
-        *SEVERITY.grades,
-        "canal_ratio",
-        "canal_least_ratio",
-        "doubt",
-    )
-    rows = [
-        (place.row.patient, one.level, int(boxed), one.expected, *one.probabilities, one.canal_ratio,
-         one.canal_least_ratio, one.doubt)
-        for place, boxed in zip(places, truth, strict=True) for one in (place.answer,)
-    ]  # fmt: skip
-    write_table(path, head, rows)
+    boxed, measured = ("boxed_by_name", "boxed_by_place"), ("canal_ratio", "canal_least_ratio", "doubt")
+    rows = []
+    for place in places:
+        one, key = place.answer, (place.row.patient, place.level)
+        said = (one.expected, *one.probabilities, *(getattr(one, name) for name in measured))
+        rows.append((*key, int(key in boxes), int(key in by_place), *said))
+    write_table(path, ("patient", "level", *boxed, "expected_grade", *SEVERITY.grades, *measured), rows)
