@@ -13,12 +13,12 @@ from real.sheets import FOUND, TRUE, Tile, Window, write_sheet
 from lumbago.anatomy.levels import bottom_count
 from lumbago.evaluation.detection import distance_figures
 from lumbago.evaluation.intervals import Score
-from lumbago.labels.picture_slices import LabelledSlice, picture_size
+from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.labels.tables import write_table
 from lumbago.learning.locator_targets import TrueDisc
 from lumbago.learning.score_locator import FoundDisc, summarize, true_levels
 
-SHOWN, _TILE_PX, _NEAR_MM = 12, 460, 4.0
+SHOWN, _TILE_PX, _MARGIN_MM, _NEAR_MM = 12, 560, 110.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,26 @@ class Compared:
         pairs = list(self.discs())
         steps = {bottom_count(nearest) - bottom_count(disc.level) for disc, nearest in pairs if disc.is_found}
         missed = sum(not disc.is_found for disc, _ in pairs)
+        if missed and self.is_displaced:
+            return "all displaced alike"
         if not steps:
             return "nothing found at any labelled disc"
         words = (
             ["some names shifted" if len(steps) > 1 else f"names shifted by {steps.pop():+d}"] if steps != {0} else []
         )
         return " and ".join(words + [f"{missed} missed"] * (missed > 0))
+
+    @property
+    def is_displaced(self) -> bool:
+        """Whether every labelled disc was found under its name once all are moved by one and the same step, longer than
+        `_NEAR_MM`: then labels and picture do not belong together."""
+        found = {one.level: (one.row, one.column) for one in self.answers}
+        if not set(self.truth) <= set(found):
+            return False
+        off = np.array([np.subtract(found[level], disc.center) for level, disc in self.truth.items()])
+        step = np.median(off, axis=0)
+        near = np.linalg.norm(off - step, axis=1) <= [disc.half_height for disc in self.truth.values()]
+        return bool(near.all()) and float(np.linalg.norm(step)) * self.row.spacing_mm > _NEAR_MM
 
 
 def compared(answers: Answers, rows: Sequence[LabelledSlice]) -> list[Compared]:
@@ -84,7 +98,8 @@ def tell_faults(page: Page, answers: Answers, rows: Sequence[LabelledSlice]) -> 
     faulty = [one for one in pictures if one.fault]
     page.say(
         f"{len(faulty)} of {len(pictures)} pictures have a disc that was missed (no disc within half its height) or "
-        "bears another name; `locator-faults.csv` lists them."
+        "bears another name; `locator-faults.csv` lists them. *All displaced alike*: right once all labels are moved by "
+        "one step, so that these labels and this picture do not fit."
     )
     counts = Counter((one.kind, one.fault) for one in faulty)
     page.show(["data", "fault", "pictures"], [[*key, str(count)] for key, count in sorted(counts.items())])
@@ -92,7 +107,9 @@ def tell_faults(page: Page, answers: Answers, rows: Sequence[LabelledSlice]) -> 
     write_table(page.out / "locator-faults.csv", ("data", "patient", "picture", "fault", "discs"), lines)
     shown = one_of_each(faulty, SHOWN)
     write_sheet([fault_tile(one) for one in shown], 4, page.out / "locator-faults.png")
-    page.say(f"{len(shown)} of them, labels in blue, what was located in orange:\n\n![faults](locator-faults.png)")
+    page.say(
+        f"{len(shown)} of them, labels blue (to the right), what was located orange (to the left; in brackets: not seen, but in a gap):\n\n![faults](locator-faults.png)"
+    )
 
 
 def show_scores(page: Page, pictures: Sequence[Compared]) -> None:
@@ -114,22 +131,23 @@ def figures_of(discs: list[FoundDisc]) -> dict[str, Score]:
 
 
 def fault_tile(one: Compared) -> Tile:
-    """A whole picture: labelled discs in blue, to the right; found ones in orange, to the left."""
-    rows, columns = picture_size(one.row.image) or (1, 1)
-    window = Window(0.0, 0.0, rows, columns, _TILE_PX / rows)
-    tile = Tile(one.row, window, [f"{one.row.source} {one.row.name.partition(':')[2]}", one.fault])
+    """The labelled part of a picture: labels to the right, found discs to the left."""
+    centers = np.array([disc.center for disc in one.truth.values()])
+    middle, high = centers.mean(0), np.ptp(centers[:, 0]) + _MARGIN_MM / one.row.spacing_mm
+    window = Window.about((float(middle[0]), float(middle[1])), (high, 0.8 * high), _TILE_PX)
+    tile = Tile(one.row, window, [f"{one.row.source} {one.row.name.partition(':')[2]}: {one.fault}", one.faults()[0]])
     for level, disc in one.truth.items():
         tile.cross(disc.center, TRUE, level)
     for answer in one.answers:
-        if answer.level:
+        if answer.level and abs(answer.row - middle[0]) < high / 2:
             tile.ring((answer.row, answer.column), FOUND, answer.level if answer.confidence else f"({answer.level})")
     return tile
 
 
-def one_of_each(pictures: Sequence[Compared], count: int) -> list[Compared]:
-    """Up to so many, by kinds of fault in turn, so that a sheet shows every kind."""
+def one_of_each(faulty: Sequence[Compared], count: int) -> list[Compared]:
+    """Up to so many, each of another patient, by kinds of fault in turn, so that a sheet shows every kind."""
+    of_patient = {one.row.patient: one for one in faulty}
     groups: dict[str, list[Compared]] = {}
-    for one in pictures:
-        groups.setdefault(f"{one.kind} {one.fault}", []).append(one)
-    rounds = zip_longest(*groups.values())
-    return [one for group in rounds for one in group if one is not None][:count]
+    for one in of_patient.values():
+        groups.setdefault(one.fault, []).append(one)
+    return [one for group in zip_longest(*groups.values()) for one in group if one is not None][:count]

@@ -45,8 +45,8 @@ def tell_stenosis(page: Page, answers: Answers, rows: Sequence[LabelledSlice], t
     page.say(words(places, placed, len(shown)))
     show_areas(page, places, truth, "boxes by name")
     page.say(
-        "The same with each box given to the canal that lies nearest to it, whatever its name: the place that the reader "
-        "meant where he and the locator count differently."
+        "The same with each box given to the canal that lies nearest to it, whatever its name: the place that its "
+        "reader meant where he and the locator count differently."
     )
     by_place = {(patient, nearest) for patient, _, nearest in placed}
     truth = np.array([(place.row.patient, place.level) in by_place for place in places])
@@ -54,8 +54,8 @@ def tell_stenosis(page: Page, answers: Answers, rows: Sequence[LabelledSlice], t
     misses = worst_misses(places, truth)
     write_sheet([miss_tile(places[index], answers, boxes) for index in misses], 5, page.out / "worst-misses.png")
     page.say(
-        "The ten worst misses, boxes by place: above, boxed places with the lowest expected grades; below, places without "
-        "a box with the highest. Boxes in blue, what was located in orange.\n\n![worst misses](worst-misses.png)"
+        "The ten worst misses, boxes by place: above, boxed places with the lowest expected grades; below, places "
+        "without a box with the highest. Boxes blue, what was located orange.\n\n![worst misses](worst-misses.png)"
     )
     write_places(page.out / "canal-places.csv", places, boxes, by_place)
 
