@@ -67,10 +67,8 @@ class Compared:
             return "all displaced alike"
         if not steps:
             return "nothing found at any labelled disc"
-        words = (
-            ["some names shifted" if len(steps) > 1 else f"names shifted by {steps.pop():+d}"] if steps != {0} else []
-        )
-        return " and ".join(words + [f"{missed} missed"] * (missed > 0))
+        shifted = "some names shifted" if len(steps) > 1 else f"names shifted by {min(steps):+d}"
+        return " and ".join([shifted] * (steps != {0}) + [f"{missed} missed"] * (missed > 0))
 
     @property
     def is_displaced(self) -> bool:
@@ -98,8 +96,8 @@ def tell_faults(page: Page, answers: Answers, rows: Sequence[LabelledSlice]) -> 
     faulty = [one for one in pictures if one.fault]
     page.say(
         f"{len(faulty)} of {len(pictures)} pictures have a disc that was missed (no disc within half its height) or "
-        "bears another name; `locator-faults.csv` lists them. *All displaced alike*: right once all labels are moved by "
-        "one step, so that these labels and this picture do not fit."
+        "bears another name; `locator-faults.csv` lists them. *All displaced alike*: right once all labels are moved "
+        "by one step, so that these labels do not fit this picture."
     )
     counts = Counter((one.kind, one.fault) for one in faulty)
     page.show(["data", "fault", "pictures"], [[*key, str(count)] for key, count in sorted(counts.items())])
@@ -108,7 +106,8 @@ def tell_faults(page: Page, answers: Answers, rows: Sequence[LabelledSlice]) -> 
     shown = one_of_each(faulty, SHOWN)
     write_sheet([fault_tile(one) for one in shown], 4, page.out / "locator-faults.png")
     page.say(
-        f"{len(shown)} of them, labels blue (to the right), what was located orange (to the left; in brackets: not seen, but in a gap):\n\n![faults](locator-faults.png)"
+        f"{len(shown)} of them, each of another patient. Labels blue, to the right; what was located orange, to the left, "
+        "in brackets where it was not seen, but must lie in a gap.\n\n![faults](locator-faults.png)"
     )
 
 
