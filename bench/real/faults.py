@@ -106,8 +106,8 @@ def tell_faults(page: Page, answers: Answers, rows: Sequence[LabelledSlice]) -> 
     shown = one_of_each(faulty, SHOWN)
     write_sheet([fault_tile(one) for one in shown], 4, page.out / "locator-faults.png")
     page.say(
-        f"{len(shown)} of them, each of another patient. Labels blue, to the right; what was located orange, to the left, "
-        "in brackets where it was not seen, but must lie in a gap.\n\n![faults](locator-faults.png)"
+        f"{len(shown)} of them, each of another patient. Labels blue, to the right; what was located orange, to the "
+        "left, in brackets where it was not seen, but must lie in a gap.\n\n![faults](locator-faults.png)"
     )
 
 
