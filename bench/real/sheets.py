@@ -43,8 +43,7 @@ class Tile:
         cut = self._cut(grey.astype(np.uint8), Image.Resampling.BICUBIC)
         self.image = Image.new("RGB", (cut.width, cut.height + 2 * _TITLE_PX))
         self.image.paste(cut, (0, 2 * _TITLE_PX))
-        for number, line in enumerate(title):
-            draw_text(self.image, (4, (number + 0.5) * _TITLE_PX), line, Lettering(14))
+        self.title = title
 
     def _cut(self, picture: np.ndarray, resampling: Image.Resampling) -> Image.Image:
         window = self.window
@@ -77,10 +76,19 @@ class Tile:
         draw_line(self.image, [self.window.to_px(*corner) for corner in corners], colour, 1.5)
 
 
+def titled(tile: Tile) -> Image.Image:
+    """With its lines of text, on black, over whatever was drawn there."""
+    image = tile.image.copy()
+    image.paste("#000000", (0, 0, image.width, 2 * _TITLE_PX))
+    for number, line in enumerate(tile.title):
+        draw_text(image, (4, (number + 0.5) * _TITLE_PX), line, Lettering(14))
+    return image
+
+
 def write_sheet(tiles: Sequence[Tile], columns: int, path: Path) -> None:
     """Tiles side by side."""
     wide, high = (max((tile.image.size[axis] for tile in tiles), default=1) + 6 for axis in (0, 1))
     sheet = Image.new("RGB", (wide * columns, high * -(-len(tiles) // columns)))
     for number, tile in enumerate(tiles):
-        sheet.paste(tile.image, (number % columns * wide, number // columns * high))
+        sheet.paste(titled(tile), (number % columns * wide, number // columns * high))
     sheet.save(path)

@@ -80,16 +80,18 @@ def read_boxes(path: Path) -> tuple[dict[tuple[str, str], list[Box]], set[str]]:
 
 
 def words(places: Sequence[Place], placed: Sequence[tuple[str, str, str]], patients: int) -> str:
-    doubts = Counter(place.answer.doubt for place in places if place.answer.doubt)
-    reasons = "".join(f"; {number}: {why}" for why, number in doubts.items())
     same = [level == nearest for _, level, nearest in placed if level in LEVELS]
+    boxed = {(patient, nearest) for patient, _, nearest in placed}
+    withheld = [place for place in places if place.answer.doubt]
+    reasons = "; ".join(f"{why}: {count}" for why, count in Counter(one.answer.doubt for one in withheld).items())
     return (
         "Truth: a reader's box of stenosis at a level (presence only, and liberal); boxes are used to judge by, not to "
         "learn from. They are matched by the name of the level, which their reader, too, counted from the sacrum. "
-        f"Located: {len(places)} of the {len(LEVELS) * patients} lumbar discs of {patients} patients. Of "
-        f"{len(same)} boxes at these levels {sum(same)} lie nearest to the canal of their name. An analysis would "
-        f"withhold {doubts.total()} of the grades{reasons}; they are scored here all the same. A ratio that cannot be "
-        "read counts as the median."
+        f"Located: {len(places)} of the {len(LEVELS) * patients} lumbar discs of {patients} patients. Of {len(same)} "
+        f"boxes at these levels {sum(same)} lie nearest to the canal of their name. An analysis would withhold "
+        f"{len(withheld)} of the grades ({reasons or 'none'}), of which "
+        f"{sum((one.row.patient, one.level) in boxed for one in withheld)} lie at a box; they are scored here all the "
+        "same. A ratio that cannot be read counts as the median."
     )
 
 
