@@ -1,0 +1,206 @@
+"""What the models say of real pictures, kept in a folder: a picture that was answered is not read again."""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import groupby
+from math import nan
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lumbago.anatomy.levels import LEVELS
+from lumbago.inference.weights import Card, Model, read_card
+from lumbago.labels.picture_slices import LabelledSlice, picture_volume
+from lumbago.learning.label_tables import fold_of
+from lumbago.learning.places import ModelOf, model_of
+from lumbago.pipeline.crop_patches import PatchRecipe
+from lumbago.pipeline.grade_patches import crop_votes, predict, why_abstain
+from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, channel, locate_discs, read_slice
+from lumbago.pipeline.locate_points import locate_foramina
+from lumbago.pipeline.measured_features import MEASURES
+from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine
+
+FOLDS = 4
+CANAL = "spinal_canal_stenosis"
+DRAWN = {"disc": 29, "vertebra": 76, "canal": 150}
+"""Tissues and their grey values in masks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A disc found on a picture; of a picture without discs one row without level.
+
+    Confidence 0 is of discs that were not seen, but must lie in a gap. Places are (row, column) in pixels of the
+    picture, head up. `canal_mm` by the stated pixel size; the ratios are those of `measured_features`. Probabilities of
+    the canal's grades on T2; `doubt` is why an analysis would not grade there. `foramina` counts those that the picture
+    is found to show.
+    """
+
+    name: str
+    level: str = ""
+    confidence: float = 0.0
+    row: float = nan
+    column: float = nan
+    canal_row: float = nan
+    canal_column: float = nan
+    canal_mm: float = nan
+    canal_ratio: float = nan
+    canal_least_ratio: float = nan
+    normal_mild: float = nan
+    moderate: float = nan
+    severe: float = nan
+    doubt: str = ""
+    foramina: int = 0
+
+    @property
+    def expected(self) -> float:
+        """Expected grade, 0 to 2."""
+        return self.moderate + 2 * self.severe
+
+    @property
+    def probabilities(self) -> tuple[float, float, float]:
+        return self.normal_mild, self.moderate, self.severe
+
+
+Answers = dict[str, list[Answer]]
+"""By name of the picture."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The locator of a patient's fold, and the grader of canals, neither of which has seen him."""
+
+    locator: ModelOf
+    grader: ModelOf
+    cards: tuple[Card, ...]
+
+    @classmethod
+    def of(cls, locators: str, grader: Path) -> "Models":
+        def fold(patient: str) -> int:
+            return fold_of(patient, FOLDS)
+
+        folders = dict.fromkeys(Path(locators.format(fold=number)) for number in range(FOLDS))
+        cards = tuple(read_card(folder) for folder in (grader, *folders))
+        return cls(model_of(locators, fold), model_of(str(grader), fold), cards)
+
+    @property
+    def digest(self) -> str:
+        """What tells these models from others."""
+        return hashlib.sha256("".join(card.sha256 for card in self.cards).encode()).hexdigest()[:8]
+
+
+def ask(models: Models, rows: Iterable[LabelledSlice], path: Path) -> Answers:
+    """Answers by picture, from the table where it has them, else put there."""
+    known = read_answers(path)
+    for row in rows:
+        if row.name not in known:
+            known[row.name] = answers_of(row, models.locator(row.patient), models.grader(row.patient))
+            append(path, known[row.name])
+    return known
+
+
+def read_answers(path: Path) -> Answers:
+    if not path.is_file():
+        return {}
+    kinds: dict[str, Callable[[str], object]] = {"float": float, "int": int, "str": str}
+    with path.open(newline="", encoding="utf8") as lines:
+        answers = [
+            Answer(**{item.name: kinds[item.type.__name__](line[item.name]) for item in fields(Answer)})  # type: ignore
+            for line in csv.DictReader(lines)
+        ]
+    return {name: list(found) for name, found in groupby(answers, lambda answer: answer.name)}
+
+
+def append(path: Path, answers: Sequence[Answer]) -> None:
+    """Adds the rows of a whole picture."""
+    is_new = not path.is_file()
+    with path.open("a", newline="", encoding="utf8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerows([[item.name for item in fields(Answer)]] * is_new + [list(astuple(one)) for one in answers])
+
+
+def answers_of(row: LabelledSlice, locator: Model, grader: Model) -> list[Answer]:
+    location = locate_discs(locator, picture_volume(row))
+    foramina = len(locate_foramina(locator, location))
+    graded = canal_answers(location, grader) if row.weighting == "t2" else {}
+    found = [_answer(row.name, location, disc, graded.get(disc.level, {}), foramina) for disc in location.discs]
+    return found or [Answer(row.name, foramina=foramina)]
+
+
+def _answer(
+    name: str, location: SpineLocation, disc: LocatedDisc, graded: dict[str, float | str], foramina: int
+) -> Answer:
+    (_, row, column), (_, canal_row, canal_column) = (
+        map(float, location.volume.to_ijk(place)) for place in (disc.center_lps_mm, disc.canal_lps_mm)
+    )
+    width = nan if disc.canal_mm is None else disc.canal_mm
+    place = (row, column, canal_row, canal_column, width)
+    return Answer(name, disc.level, disc.confidence, *place, **graded, foramina=foramina)  # type: ignore[arg-type]
+
+
+def canal_answers(location: SpineLocation, grader: Model) -> dict[str, dict[str, float | str]]:
+    """What is measured and said of the canal by level."""
+    recipe = PatchRecipe.of(grader.card.inputs)
+    spine = LocatedSpine({"sagittal_t2": location}, {}, {})
+    patches = [patch for patch in ANCHORS[recipe.anchor](spine) if patch.disc.confidence > 0]
+    if not patches:
+        return {}
+    votes = [crop_votes(patch, recipe.place) for patch in patches]
+    values = predict(grader, patches, votes).probabilities[CANAL]
+    found: dict[str, dict[str, float | str]] = {}
+    for patch, vote, chances in zip(patches, votes, values, strict=True):
+        widths = {name: float(patch.measures[MEASURES.index(name)]) for name in ("canal_ratio", "canal_least_ratio")}
+        grades = dict(zip(grader.card.outputs[CANAL], map(float, chances), strict=True))
+        doubt = why_abstain(patch, vote[recipe.votes // 2], recipe.place)
+        found[patch.level] = {**widths, **grades, "doubt": doubt}
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """A level whose canal was graded on a picture."""
+
+    row: LabelledSlice
+    answer: Answer
+
+    @property
+    def level(self) -> str:
+        return self.answer.level
+
+
+def places_of(answers: Answers, rows: Iterable[LabelledSlice]) -> list[Place]:
+    """The lumbar levels of pictures that have a grade of the canal, withheld or not."""
+    return [
+        Place(row, one)
+        for row in rows for one in answers[row.name] if one.level in LEVELS and not np.isnan(one.normal_mild)
+    ]  # fmt: skip
+
+
+def t2_rows(rows: Iterable[LabelledSlice], source: str) -> list[LabelledSlice]:
+    """A source's mid-sagittal T2, without T2-SPACE: one for each patient."""
+    return [row for row in rows if row.source == source and row.name.endswith("_t2")]
+
+
+def draw_tissues(models: Models, rows: Iterable[LabelledSlice], folder: Path) -> None:
+    """Writes what the locator draws on every picture as a mask on the picture's own pixels: of the tissues, the one
+    with the highest chance, where that is above one half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        path = folder / row.image.name
+        if not path.is_file():
+            image = picture_volume(row).array[0]
+            maps = read_slice(models.locator(row.patient), image, (row.spacing_mm, row.spacing_mm))
+            size = (image.shape[1], image.shape[0])
+            chances = np.stack([_resized(channel(maps, name), size) for name in DRAWN])
+            values = np.array([0, *DRAWN.values()], np.uint8)
+            best = np.where(chances.max(0) > 0.5, 1 + chances.argmax(0), 0)
+            part = path.with_suffix(".part")
+            Image.fromarray(values[best]).save(part, "PNG")
+            part.replace(path)
+
+
+def _resized(chances: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(chances).resize(size, Image.Resampling.BILINEAR))
