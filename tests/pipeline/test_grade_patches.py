@@ -15,7 +15,7 @@ from lumbago.dicom.patient_geometry import distance_to_slice_mm
 from lumbago.pipeline.classical_features import FEATURES
 from lumbago.pipeline.explain_grades import explain_grades
 from lumbago.pipeline.grade_patches import Graded, grade_patches
-from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
 
@@ -331,11 +331,27 @@ def test_a_disc_that_was_not_seen_gets_no_grade(spine_found: LocatedSpine, locat
     assert withheld(spine) == {"L2/L3": "the disc is not clearly seen"}
 
 
-def test_a_canal_that_was_not_seen_gets_no_grade(spine_found: LocatedSpine, location: SpineLocation) -> None:
-    discs = tuple(replace(disc, canal_mm=None) if disc.level == "L2/L3" else disc for disc in location.discs)
-    spine = replace(spine_found, sagittal={"sagittal_t2": replace(location, discs=discs)})
+def without_canal(location: SpineLocation, level: str, reach_mm: float) -> SpineLocation:
+    """The location with nothing drawn of the canal so far above and below a disc."""
+    closed = location.disc(level)
+    assert closed is not None
+    row = round(float(location.volume.to_ijk(closed.canal_lps_mm)[1]))
+    maps = {index: drawn.copy() for index, drawn in location.maps.items()}
+    for drawn in maps.values():
+        drawn[CHANNELS.index("canal"), max(row - round(reach_mm), 0) : row + round(reach_mm)] = 0.0
+    discs = tuple(replace(disc, canal_mm=None) if disc is closed else disc for disc in location.discs)
+    return replace(location, discs=discs, maps=maps)
+
+
+def test_a_slice_beside_the_canal_gets_no_grade_of_it(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    spine = replace(spine_found, sagittal={"sagittal_t2": without_canal(location, "L2/L3", 300.0)})
     assert withheld(spine, anchor="canal") == {"L2/L3": "the slice does not pass through the canal"}
     assert withheld(spine, anchor="disc") == {}
+
+
+def test_a_canal_that_is_closed_at_the_disc_is_graded(spine_found: LocatedSpine, location: SpineLocation) -> None:
+    spine = replace(spine_found, sagittal={"sagittal_t2": without_canal(location, "L2/L3", 8.0)})
+    assert withheld(spine, anchor="canal") == {}
 
 
 def test_a_blackened_disc_gets_no_grade(spine_found: LocatedSpine) -> None:

@@ -15,7 +15,7 @@ from lumbago.pipeline.crop_patches import PatchFrame, Vector
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
 from lumbago.pipeline.locate_points import LocatedPoint
 from lumbago.pipeline.measure_spine import SignalReference, fat_references, signal_references
-from lumbago.pipeline.measured_features import UNKNOWN, Measures, measure_place
+from lumbago.pipeline.measured_features import MEASURES, UNKNOWN, Measures, measure_place
 
 BEHIND_DISC_MM: Final = 5.0
 
@@ -120,9 +120,15 @@ def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
     """A slice that leaves the canal, as in scoliosis, shows its wall there, which looks like a narrow canal."""
     return [
-        patch if patch.disc.canal_mm is not None else replace(patch, doubt="the slice does not pass through the canal")
+        patch if _passes_canal(patch) else replace(patch, doubt="the slice does not pass through the canal")
         for patch in _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
     ]
+
+
+def _passes_canal(patch: PlacedPatch) -> bool:
+    """Whether the slice shows canal behind the disc, or a little above or below: a canal that is closed at the disc is
+    a stenosis, and what most needs a grade (13 of 15 such discs of real patients were called stenotic by a reader)."""
+    return patch.disc.canal_mm is not None or bool(np.isfinite(patch.measures[MEASURES.index("canal_ratio")]))
 
 
 def _along_the_middle(
