@@ -15,6 +15,7 @@ from lumbago.evaluation.cases import GradedCase
 from lumbago.inference.weights import SHIPPED
 from lumbago.learning.comparison_plan import DISCS, Terms, plan, runs_of
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_network import check_study
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.noisy_readers import with_second_reader
 from lumbago.learning.pace import LEAST_STEPS, steps_for
@@ -23,6 +24,7 @@ from lumbago.learning.run_comparison import Comparison, gathered, run_comparison
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.why_not import WHY, or_why_not, reasons
 from lumbago.phantom.write_study import write_studies
+from lumbago.pipeline.crop_patches import PLACE
 from lumbago.systems import OURS, SYSTEMS
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -53,6 +55,14 @@ def test_rows_of_one_locator_share_it(tmp_path: Path) -> None:
     locators, *_, made = plan(ROWS, terms(tmp_path), on_phantoms=False)
     assert not made
     assert len({job.run for job in locators}) == len(locators)
+
+
+def test_rows_that_see_a_whole_study_can_see_all_they_are_to_grade(tmp_path: Path) -> None:
+    jobs = [job for stage in plan(ROWS, terms(tmp_path), on_phantoms=True) for job in stage]
+    whole = [job.experiment for job in jobs if job.experiment.kind == "grader" and job.experiment.sees != PLACE]
+    assert {experiment.anchor for experiment in whole} == {"disc", "canal", "foramen", "recess", "axial_disc"}
+    for experiment in whole:
+        check_study(experiment)
 
 
 def test_what_joins_the_answers_of_another_part_is_left_out(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
+from lumbago.pipeline.crop_patches import PICTURE
 from lumbago.systems import OURS, Part, System
 
 LOCATING: Final = "spine-locator"
@@ -168,13 +169,13 @@ def _disc_experiment(system: System, terms: Terms) -> Path | None:
 
 
 def _by_own_network(system: System, zone: str, terms: Terms) -> Experiment:
-    """Our experiment of a part, with the network and the patch of the row's grader of discs."""
+    """Our experiment of a part, with the network and the patch of the row's grader of discs; a picture of the study has
+    room for one slice of each place."""
     ours = _read(terms.experiments / f"{zone}.toml", phantoms=terms.phantoms)
     own = _read(experiment_file(system.name, Part(DISCS, ""), terms))
-    kept = {
-        name: getattr(own, name) for name in ("network", "views", "sees", "pretrained", "patch", "pixel_mm", "start")
-    }
-    return replace(ours, **kept)
+    names = ["network", "views", "sees", "pretrained", "patch", "pixel_mm", "start"]
+    names += ["slices"] if own.sees == PICTURE else []
+    return replace(ours, **{name: getattr(own, name) for name in names})
 
 
 def _read(path: Path, **changes: Any) -> Experiment:

@@ -160,9 +160,11 @@ PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], PatchRecipe], d
     "canal": _whole_slices,
     "foramen": _whole_slices,
     "recess": _mosaic,
+    "axial_disc": _mosaic,
 }
 """How the picture of a study is laid out, by anchor. Discs and canals: the middle sagittal T2 and, where asked for, T1
-slice; foramina: the sagittal T1 slices through the left and the right ones; recesses: all of them, each in its cell."""
+slice; foramina: the sagittal T1 slices through the left and the right ones; recesses and discs on axial slices: all of
+them, each in its cell."""
 
 _INPUTS: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], Sequence[Site], PatchRecipe, See], Channels]]] = {
     PLACES: _patches,
