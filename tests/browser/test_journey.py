@@ -106,6 +106,8 @@ def test_scroll_and_go_to_the_evidence_of_each_condition(page: Page, served: Ser
         expect(page.locator(".lv-status")).to_contain_text(str(level))
         expect(page.locator(".lv-status")).to_contain_text(CONDITIONS[str(condition)].short)
         expect(page.locator(".lv-active circle").first).to_be_attached()
+    table = page.locator(".scroll:has(table.grid)")
+    assert table.evaluate("one => one.scrollWidth <= one.clientWidth"), "the table scrolls sideways at 1280 pixels"
     checked(page, "study")
 
 

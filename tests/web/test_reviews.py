@@ -223,6 +223,15 @@ def test_long_grades_stand_short_in_the_table_and_whole_in_its_words(dashboard: 
         assert f'aria-label="{words}' in button[0][-400:] and f'title="{words}' in button[0][-400:]
 
 
+def test_both_sides_of_a_condition_stand_under_one_head(dashboard: Dashboard, study: str) -> None:
+    table = dashboard.signed_in("reader").get(f"/studies/{study}").text.split('<table class="grid"')[1]
+    first, second = table.split("</thead>")[0].split("</tr>")[:2]
+    assert first.count('scope="colgroup" colspan="2"') == 2
+    assert [part.split(">")[1].split("<")[0] for part in second.split("<th ")[1:]] == ["right", "left"] * 2
+    columns = first.count('rowspan="2"') - 1 + second.count("<th ")
+    assert {row.count("<td>") for row in table.split("<tbody>")[1].split("</tr>")[:-1]} == {columns}
+
+
 def test_a_moved_box_keeps_how_it_is_turned(dashboard: Dashboard, study: str) -> None:
     reader, box = dashboard.signed_in("reader"), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
     turned = {"point_lps_mm": [2.0, 3.0, 4.0], "box_lps_mm": box, "box_down_lps": [0.0, 0.6, -0.8]}
