@@ -35,6 +35,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     """The reader's one window; the tests below are his day, in their order."""
     with quiet_page(browser, accept_downloads=True) as made:
         made.goto(f"{served.address}/first-start?secret={served.secret}")
+        checked(made, "first-start")
         made.get_by_label("Name").fill("anna")
         made.get_by_label("Password").fill(PASSWORD)
         made.get_by_role("button", name="Make the account").click()
@@ -149,11 +150,13 @@ def test_history_of_three_dates_and_side_by_side(page: Page) -> None:
     checked(page, "beside")
 
 
-@pytest.mark.parametrize("name", ["audit", "models", "settings", "users", "teaching", "upload"])
+@pytest.mark.parametrize(
+    "name", ["audit", "models", "settings", "users", "teaching", "upload", "labels", "api/v1/docs"]
+)
 def test_other_pages(page: Page, served: Served, name: str) -> None:
     page.goto(f"{served.address}/{name}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    checked(page, name)
+    checked(page, name.rpartition("/")[2])
 
 
 def test_audit(page: Page, served: Served) -> None:
