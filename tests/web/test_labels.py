@@ -184,7 +184,8 @@ def test_pictures_of_others_are_told_and_a_large_archive_comes_in_pieces(
         table.unlink()
     (out / "images" / "large.png").write_bytes(random.Random(1).randbytes(3 << 20))
     content = zipped(out)
-    assert client.post("/api/v1/labels/import?form=coco", content=content).status_code == 413
+    whole = client.post("/api/v1/labels/import?form=coco", content=content)
+    assert whole.status_code == 413 and "as an upload" in whole.json()["detail"]
     begun = client.post("/api/v1/uploads", json={"name": "l.zip", "files": [{"name": "l.zip", "bytes": len(content)}]})
     upload = begun.json()["id"]
     early = client.post(f"/api/v1/labels/import?form=coco&upload={upload}")
