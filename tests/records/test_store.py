@@ -283,8 +283,8 @@ def test_bytes_said_again_are_the_newest(store: Store) -> None:
     study = add_whole_study(store, JANE, "1.2.3")
     with store.write() as db:
         for content in (b"one", b"two", b"one"):
-            last = add_file(db, store.blobs.keep([content]), "heat_map", "map.png", study.id)
-        maps = files_of_study(db, study.id, ["heat_map"])
+            last = add_file(db, store.blobs.keep([content]), "heat_map", "again.png", study.id)
+        maps = [file for file in files_of_study(db, study.id, ["heat_map"]) if file.name == "again.png"]
     assert len(maps) == 2 and maps[-1] == last and store.blobs.read(last.sha256) == b"one"
 
 

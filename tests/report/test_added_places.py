@@ -61,7 +61,22 @@ def test_where_its_series_does_not_reach_another_shows_it(case: tuple[StudyFindi
     assert the_lesion(with_added_places(with_lesion(findings, point), {})).evidence is None
 
 
-def test_what_has_a_slice_or_no_place_stays_as_it_is(case: tuple[StudyFindings, Volumes], tmp_path: Path) -> None:
+def test_a_place_that_was_moved_to_another_slice_is_shown_there(case: tuple[StudyFindings, Volumes]) -> None:
+    findings, volumes = case
+    row = next(one for one in findings.findings if one.evidence is not None and one.evidence.outline)
+    assert row.evidence is not None
+    (volume,) = volumes[row.evidence.role]
+    i, j, k = volume.to_ijk(np.array(row.evidence.point_lps_mm, np.float64))
+    for index, is_same in ((round(float(i)), True), (round(float(i)) + 2, False)):
+        point = as_point(volume.to_lps_mm(np.array([index, j, k])))
+        placed = replace(row, details={PLACED: list(point)})
+        (seen,) = with_added_places(replace(findings, findings=(placed,)), volumes).findings
+        assert seen.evidence is not None and (seen == placed) is is_same
+        assert seen.evidence.sop_instance_uid == volume.headers[index].sop_instance_uid
+        assert bool(seen.evidence.outline) is is_same
+
+
+def test_what_no_reader_placed_stays_as_it_is(case: tuple[StudyFindings, Volumes], tmp_path: Path) -> None:
     findings, volumes = case
     assert with_added_places(findings, volumes) == findings
     unplaced = with_lesion(findings, None)

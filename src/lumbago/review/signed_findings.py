@@ -41,11 +41,11 @@ def _finding(site: Site, opinion: Opinion) -> Finding:
     if not opinion.readers and machine is not None:
         return machine
     details: dict[str, Any] = dict(machine.details) if machine is not None else {}
+    if opinion.point_lps_mm is not None:
+        details[PLACED] = list(opinion.point_lps_mm)
     own = machine.grade if machine is not None else None
     if opinion.grade == own and machine is not None and opinion.state != "disputed":
-        return replace(machine, evidence=_evidence(machine.evidence, opinion))
-    if opinion.point_lps_mm is not None and (machine is None or machine.evidence is None):
-        details[PLACED] = list(opinion.point_lps_mm)
+        return replace(machine, evidence=_evidence(machine.evidence, opinion), details=details)
     details |= {"machine_grade": own, "machine_probabilities": dict(machine.probabilities) if machine else {}}
     graded = _graded(site, opinion)
     return replace(
