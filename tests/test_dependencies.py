@@ -30,8 +30,17 @@ LOCKED_BY_VERSION_ALONE = {"torch"}
 """Its file differs between machines (CPU or CUDA build), so constraints.txt names the version and no lock the hash."""
 
 CUDA = re.compile(r"nvidia-|cuda-|triton$|pytorch-triton")
-SAFE_SINCE = {"pydicom": "3.0.2", "torch": "2.6", "onnx": "1.21"}
-"""Package -> first version without a known hole that a hostile file or checkpoint could use."""
+SAFE_SINCE = {
+    "pydicom": "3.0.2",
+    "torch": "2.6",
+    "onnx": "1.21",
+    "starlette": "1.3.1",  # CVE-2026-54283: forms without limits; before it Host and path (48710, 54282), Range (2025)
+    "python-multipart": "0.0.31",  # CVE-2026-53539, -53540: slow and large forms
+    "h11": "0.16",  # CVE-2025-43859: requests smuggled in chunks
+    "jinja2": "3.1.6",  # CVE-2025-27516: out of the sandbox
+    "authlib": "1.7.1",  # CVE-2026-28802, -28498, -44681: tokens without signature or hash, open redirects
+}
+"""Package -> first version without a known hole that a hostile file, checkpoint, request or identity could use."""
 
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC",
@@ -173,6 +182,8 @@ def test_version_is_safe(package: str) -> None:
 
 @pytest.mark.parametrize("package", SAFE_SINCE)
 def test_pyproject_refuses_unsafe_versions(package: str) -> None:
-    (wanted,) = [w for w in map(Requirement, LOCKS["requirements.lock"] + EXTRAS["train"]) if w.name == package]
+    (wanted,) = [
+        w for w in map(Requirement, LOCKS["requirements.lock"] + EXTRAS["train"] + EXTRAS["serve"]) if w.name == package
+    ]
     (bound,) = [part for part in wanted.specifier if part.operator in (">=", "==")]
     assert Version(bound.version) >= Version(SAFE_SINCE[package])

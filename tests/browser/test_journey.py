@@ -35,6 +35,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     """The reader's one window; the tests below are his day, in their order."""
     with quiet_page(browser, accept_downloads=True) as made:
         made.goto(f"{served.address}/first-start?secret={served.secret}")
+        checked(made, "first-start")
         made.get_by_label("Name").fill("anna")
         made.get_by_label("Password").fill(PASSWORD)
         made.get_by_role("button", name="Make the account").click()
@@ -106,6 +107,8 @@ def test_scroll_and_go_to_the_evidence_of_each_condition(page: Page, served: Ser
         expect(page.locator(".lv-status")).to_contain_text(str(level))
         expect(page.locator(".lv-status")).to_contain_text(CONDITIONS[str(condition)].short)
         expect(page.locator(".lv-active circle").first).to_be_attached()
+    table = page.locator(".scroll:has(table.grid)")
+    assert table.evaluate("one => one.scrollWidth <= one.clientWidth"), "the table scrolls sideways at 1280 pixels"
     checked(page, "study")
 
 
@@ -147,11 +150,13 @@ def test_history_of_three_dates_and_side_by_side(page: Page) -> None:
     checked(page, "beside")
 
 
-@pytest.mark.parametrize("name", ["audit", "models", "settings", "users", "teaching", "upload"])
+@pytest.mark.parametrize(
+    "name", ["audit", "models", "settings", "users", "teaching", "upload", "labels", "api/v1/docs"]
+)
 def test_other_pages(page: Page, served: Served, name: str) -> None:
     page.goto(f"{served.address}/{name}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    checked(page, name)
+    checked(page, name.rpartition("/")[2])
 
 
 def test_audit(page: Page, served: Served) -> None:

@@ -271,11 +271,21 @@ def test_the_same_bytes_are_kept_once(store: Store) -> None:
     assert one == two and len(list(store.blobs)) == 1 and store.blobs.read(one.sha256) == b"abc"
     study = add_whole_study(store, JANE, "1.2.3")
     with store.write() as db:
-        assert add_file(db, one, "volume", "v", study.id) == add_file(db, two, "volume", "v", study.id)
+        first = add_file(db, one, "volume", "v", study.id)
+        assert add_file(db, two, "volume", "v", study.id).id == first.id
         add_file(db, one, "feature", "f")
         assert bytes_kept(db) == 3 + len(b"a zip") + len(b"picture of 1.2.3")
         assert [file.kind for file in files_of_study(db, study.id, ["volume"])] == ["volume"]
         assert add_file(db, one, "volume", "v", None).id == add_file(db, one, "volume", "v", None).id
+
+
+def test_bytes_said_again_are_the_newest(store: Store) -> None:
+    study = add_whole_study(store, JANE, "1.2.3")
+    with store.write() as db:
+        for content in (b"one", b"two", b"one"):
+            last = add_file(db, store.blobs.keep([content]), "heat_map", "again.png", study.id)
+        maps = [file for file in files_of_study(db, study.id, ["heat_map"]) if file.name == "again.png"]
+    assert len(maps) == 2 and maps[-1] == last and store.blobs.read(last.sha256) == b"one"
 
 
 def test_what_can_be_made_again_goes_first(store: Store) -> None:

@@ -1,5 +1,6 @@
 """What readers do: nothing is overwritten, the machine's grade stays, corrections become training labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,15 @@ from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.batch.analyze_job import report_name
 from lumbago.cli import app
 from lumbago.labels.sources import read_source
 from lumbago.records.audit import Actor, Deed, Event, Head, append_line, verify_audit
-from lumbago.records.findings import findings_of_study
+from lumbago.records.files import add_file
+from lumbago.records.findings import add_findings, findings_of_study, newest_findings
+from lumbago.records.jobs import fail_job, finish_job, take_job
 from lumbago.records.reviews import reviews_of_study
+from lumbago.report.added_places import PLACED
 from lumbago.web.pages import administration
 
 PLACE = ("pfirrmann", "L4/L5", "")
@@ -104,6 +109,93 @@ def test_two_readers_differ_and_a_third_decides(dashboard: Dashboard, study: str
     assert grade_shown(dashboard, study)["grade"] == machine
 
 
+def keep_report(dashboard: Dashboard, study: str, content: bytes) -> None:
+    """What a worker would have made of the newest findings."""
+    blob = dashboard.store.blobs.keep([content])
+    with dashboard.store.write() as records:
+        newest = newest_findings(records, study)
+        assert newest is not None
+        add_file(records, blob, "report", report_name(newest.id), study)
+        while (job := take_job(records, "test", 60.0)) is not None:
+            finish_job(records, job)
+
+
+def offered(dashboard: Dashboard, study: str) -> tuple[bytes, bool]:
+    """The PDF that is given out, and whether its name and the page call it signed."""
+    client = dashboard.signed_in("reader")
+    answer = client.get(f"/api/v1/studies/{study}/report.pdf")
+    is_signed = "not-signed" not in answer.headers["content-disposition"]
+    assert ("PDF, not signed" not in client.get(f"/studies/{study}").text) is is_signed
+    settled = client.get(f"/api/v1/studies/{study}/findings.json").json()["quality"]
+    assert any("signed by" in remark["text"] for remark in settled) is is_signed
+    return answer.content, is_signed
+
+
+CHANGES = {
+    "a grade": ("grade", PLACE, {"grade": "1"}),
+    "the numbering": ("numbering", (), {"shift": 1}),
+    "a lesion": ("add", ("high_intensity_zone", "L5/S1", ""), {"grade": "present"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_pdf_given_out_is_of_what_stands(dashboard: Dashboard, study: str, change: str) -> None:
+    reader, (kind, place, payload) = dashboard.signed_in("reader"), CHANGES[change]
+    keep_report(dashboard, study, b"the machine's")
+    assert offered(dashboard, study) == (b"the machine's", False)
+    dashboard.review(reader, study, "sign")
+    early = reader.get(f"/api/v1/studies/{study}/report.pdf")
+    assert early.status_code == 404 and "being made" in early.json()["detail"]
+    keep_report(dashboard, study, b"the reader's")
+    dashboard.review(reader, study, "comment", text="nothing new")
+    assert offered(dashboard, study) == (b"the reader's", True)
+    assert dashboard.review(dashboard.signed_in("reader", "other"), study, kind, place, **payload).status_code == 201
+    assert offered(dashboard, study) == (b"the machine's", False)
+    dashboard.review(reader, study, "sign")
+    keep_report(dashboard, study, b"the reader's")
+    assert offered(dashboard, study) == (b"the reader's", True)
+
+
+def test_a_signed_report_that_was_not_made_says_so(dashboard: Dashboard, study: str) -> None:
+    keep_report(dashboard, study, b"the machine's")
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "sign")
+    with dashboard.store.write() as records:
+        job = take_job(records, "test", 60.0)
+        assert job is not None
+        fail_job(records, job, "the drawing crashed", retry=False)
+    answer = reader.get(f"/api/v1/studies/{study}/report.pdf")
+    assert answer.status_code == 404 and "the drawing crashed" in answer.json()["detail"]
+    assert "was not made (the drawing crashed): sign again" in reader.get(f"/studies/{study}").text
+
+
+def test_a_new_analysis_takes_a_signature_back(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "sign")
+    keep_report(dashboard, study, b"the reader's")
+    with dashboard.store.write() as records:
+        add_findings(records, study, found, {"again": 1})
+    keep_report(dashboard, study, b"the machine's new one")
+    assert offered(dashboard, study) == (b"the machine's new one", False)
+    assert grade_shown(dashboard, study)["state"] == "machine"
+    assert "Nobody has reviewed" in reader.get(f"/studies/{study}").text
+
+
+def test_who_accepted_a_grade_has_not_accepted_another_one(
+    dashboard: Dashboard, study: str, found: StudyFindings
+) -> None:
+    machine, other = other_grade(found)
+    dashboard.review(dashboard.signed_in("reader"), study, "accept", PLACE)
+    assert grade_shown(dashboard, study)["state"] == "accepted"
+    rows = tuple(
+        replace(row, grade=other) if (row.condition, row.level) == PLACE[:2] else row for row in found.findings
+    )
+    with dashboard.store.write() as records:
+        add_findings(records, study, replace(found, findings=rows), {})
+    shown = grade_shown(dashboard, study)
+    assert (shown["grade"], shown["machine_grade"], shown["state"]) == (machine, other, "changed")
+
+
 def test_numbering_moves_every_level_and_every_label(dashboard: Dashboard, study: str, found: StudyFindings) -> None:
     _, corrected = other_grade(found)
     reader = dashboard.signed_in("reader")
@@ -122,12 +214,16 @@ def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard
     reader = dashboard.signed_in("reader")
     moved = dashboard.review(reader, study, "move", PLACE, point_lps_mm=[1.0, 2.0, 3.0])
     added = dashboard.review(
-        reader, study, "add", ("high_intensity_zone", "L5/S1", ""), grade="present", point_lps_mm=[4.0, 5.0, 6.5]
+        reader, study, "add", ("high_intensity_zone", "T12/L1", ""), grade="present", point_lps_mm=[4.0, 5.0, 6.5]
     )
     assert (moved.status_code, added.status_code) == (201, 201)
     (labelled,) = read_source("reviewed", dashboard.settings.home_folder)
     places = {(shape.condition, shape.points) for shape in labelled.shapes}
     assert ("pfirrmann", ((1.0, 2.0, 3.0),)) in places and ("high_intensity_zone", ((4.0, 5.0, 6.5),)) in places
+    assert dashboard.review(reader, study, "sign").status_code == 201
+    signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()["findings"]
+    lesion = next(one for one in signed if (one["condition"], one["level"]) == ("high_intensity_zone", "T12/L1"))
+    assert lesion["details"][PLACED] == [4.0, 5.0, 6.5]  # of which the report makes its slice
 
 
 def test_long_grades_stand_short_in_the_table_and_whole_in_its_words(dashboard: Dashboard, study: str) -> None:
@@ -141,6 +237,16 @@ def test_long_grades_stand_short_in_the_table_and_whole_in_its_words(dashboard: 
         words = f"L4/L5 left neural foraminal narrowing: {title}"
         assert f'<span class="grade">{brief}</span>' in button[1].split("</button>")[0]
         assert f'aria-label="{words}' in button[0][-400:] and f'title="{words}' in button[0][-400:]
+
+
+def test_both_sides_of_a_condition_stand_under_one_head(dashboard: Dashboard, study: str) -> None:
+    table = dashboard.signed_in("reader").get(f"/studies/{study}").text.split('<table class="grid"')[1]
+    first, second = table.split("</thead>")[0].split("</tr>")[:2]
+    assert first.count('scope="colgroup" colspan="2"') == 2
+    assert [part.split(">")[1].split("<")[0] for part in second.split("<th ")[1:]] == ["right", "left"] * 2
+    columns = first.count('rowspan="2"') - 1 + second.count("<th ")
+    body = table.split("<tbody>")[1].split("</tbody>")[0]
+    assert {row.count("<td>") for row in body.split("</tr>")[:-1]} == {columns}
 
 
 def test_a_moved_box_keeps_how_it_is_turned(dashboard: Dashboard, study: str) -> None:

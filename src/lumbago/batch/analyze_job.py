@@ -14,7 +14,7 @@ from lumbago.batch.workshop import Workshop
 from lumbago.errors import LumbagoError, NotALumbarStudy, UnreadableInput
 from lumbago.records.blobs import Blob, file_chunks
 from lumbago.records.files import FileKind, add_file, files_of_study
-from lumbago.records.findings import add_findings
+from lumbago.records.findings import FindingsVersion, add_findings
 from lumbago.records.jobs import Job
 from lumbago.records.store import Store
 from lumbago.records.studies import SeriesFacts, State, Study, find_study, put_series, series_of, set_state
@@ -38,7 +38,7 @@ def analyze_study_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
     blobs = {path.name: shop.store.blobs.keep(file_chunks(path)) for path in sorted(folder.iterdir())}
     with shop.store.write() as records:
         made = add_findings(records, study.id, findings, manifest)
-        keep_outputs(records, study.id, findings, blobs)
+        keep_outputs(records, made, blobs)
         put_series(records, study.id, _with_roles(records, study.id, findings))
         set_state(records, study.id, "analyzed")
     return {"findings": made.id}
@@ -59,13 +59,18 @@ def source_of(job: Job, store: Store) -> tuple[Study, Path]:
     return study, store.blobs.checked(received[-1].sha256)
 
 
-def keep_outputs(records: Connection, study: str, findings: StudyFindings, blobs: Mapping[str, Blob]) -> None:
+def report_name(findings_id: str) -> str:
+    """How the report of these findings is called among a study's files: none is taken for that of others."""
+    return f"{findings_id}-{REPORT_NAME}"
+
+
+def keep_outputs(records: Connection, made: FindingsVersion, blobs: Mapping[str, Blob]) -> None:
     """Says whose the outputs of an analysis are."""
-    heat_maps = {row.evidence.heat_map for row in findings.findings if row.evidence is not None}
+    heat_maps = {row.evidence.heat_map for row in made.findings.findings if row.evidence is not None}
     for name, blob in blobs.items():
         kind = _kind_of(name, heat_maps)
         if kind is not None:
-            add_file(records, blob, kind, name, study)
+            add_file(records, blob, kind, report_name(made.id) if kind == "report" else name, made.study_id)
 
 
 def _kind_of(name: str, heat_maps: Set[str | None]) -> FileKind | None:

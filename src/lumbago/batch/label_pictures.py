@@ -1,12 +1,14 @@
 """Reviewed studies as pictures with shapes on them: what Labelme, COCO and YOLO can hold.
 
-pictures/<study>_<role>_<slice>.png   a slice as it is shown
+images/<study>_<role>_<slice>.png     a slice as it is shown
 frames.json                           by picture: where its pixels lie in the patient, so that corrections come back
+exported.json                         by study: the grades as they went out, so that it is seen which were corrected
 labels/                               the labels in the form that was asked for
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +18,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES, Role
+from lumbago.anatomy.findings import Point
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.volume import Volume
 from lumbago.labels.export_labels import export_labels
@@ -24,7 +27,49 @@ from lumbago.labels.open_images import OpenedStudy, open_images
 from lumbago.labels.sources import read_source
 
 FRAMES: Final = "frames.json"
+EXPORTED: Final = "exported.json"
 _DARKEST, _BRIGHTEST = 1.0, 99.7
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFrame:
+    """Where a picture's pixels lie: patient millimetres (LPS) of pixel (0, 0), of one step down and of one to the
+    right; and how many there are."""
+
+    origin: Point
+    down: Point
+    right: Point
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, row: Any) -> "PictureFrame":
+        """As `frames.json` has it.
+
+        Raises:
+            KeyError, TypeError, ValueError: it has not.
+        """
+        origin, down, right = (_vector(row[name]) for name in ("origin", "down", "right"))
+        if not any(down) or not any(right) or not all(map(math.isfinite, (*origin, *down, *right))):
+            raise ValueError("steps of no length")
+        return cls(origin, down, right, int(row["rows"]), int(row["columns"]))
+
+    def to_lps_mm(self, row: float, column: float) -> list[float]:
+        """Where a pixel lies, in patient millimetres."""
+        axes = zip(self.origin, self.down, self.right, strict=True)
+        return [round(start + row * down + column * right, 3) for start, down, right in axes]
+
+    def apart_mm(self, one: Sequence[float], other: Sequence[float]) -> float:
+        """Distance of two places along the picture alone: across it nothing can be drawn."""
+        between = [a - b for a, b in zip(one, other, strict=True)]
+        steps = (self.down, self.right)
+        along = [sum(a * b for a, b in zip(between, step, strict=True)) / math.hypot(*step) for step in steps]
+        return math.hypot(*along)
+
+
+def _vector(values: Any) -> Point:
+    x, y, z = values
+    return float(x), float(y), float(z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +87,7 @@ def export_pictures(home: Path, out: Path, form: str) -> Mapping[str, Any]:
     Raises:
         UnreadableInput: no study is reviewed; UsageError: no such form.
     """
-    pictures = out / "pictures"
+    pictures = out / "images"
     pictures.mkdir()
     frames: dict[str, Any] = {}
     with open_decoder() as decoder:
@@ -51,6 +96,8 @@ def export_pictures(home: Path, out: Path, form: str) -> Mapping[str, Any]:
         ]
         report = export_labels(studies, out / "labels", form, decoder)
     (out / FRAMES).write_text(json.dumps(frames, indent=1), encoding="utf8")
+    grades = {study.name: [[*site, grade] for site, grade in study.grades.items()] for study in studies}
+    (out / EXPORTED).write_text(json.dumps(grades, indent=1), encoding="utf8")
     return {"studies": report.studies, "shapes": report.shapes, "left_out": dict(report.left_out)}
 
 
@@ -101,24 +148,15 @@ def _in_pixels(shape: Shape, drawn: _Drawn) -> Shape:
 
 
 def _frame(volume: Volume, index: int) -> dict[str, Any]:
-    """Patient millimetres of pixel (0, 0), and of one step down and one to the right."""
+    """What `PictureFrame.of` reads."""
     rows = ((index, 0, 0), (index, 1, 0), (index, 0, 1))
     origin, down, right = volume.to_lps_mm(np.array(rows, np.float64))
-    return {"origin": origin.tolist(), "down": (down - origin).tolist(), "right": (right - origin).tolist()}
+    _, height, width = volume.array.shape
+    return {"origin": origin.tolist(), "down": (down - origin).tolist(), "right": (right - origin).tolist(),
+            "rows": height, "columns": width}  # fmt: skip
 
 
 def _save(pixels: Float32[np.ndarray, "rows columns"], path: Path) -> None:
     low, high = np.percentile(pixels, (_DARKEST, _BRIGHTEST))
     grey = np.clip((pixels - low) / max(float(high - low), 1e-6), 0, 1) * 255
     Image.fromarray(grey.astype(np.uint8)).save(path)
-
-
-def points_of(study: LabelledStudy, frames: Mapping[str, Any]) -> Iterator[tuple[Shape, list[float]]]:
-    """The middles of shapes drawn on exported pictures, in patient millimetres (LPS)."""
-    for shape in study.shapes:
-        image = study.image(shape.image)
-        frame = frames.get(image.path.name) if image is not None else None
-        if frame is not None and shape.frame == "pixels" and shape.points:
-            row, column = shape.middle
-            lps = np.array(frame["origin"]) + row * np.array(frame["down"]) + column * np.array(frame["right"])
-            yield shape, [round(float(value), 3) for value in lps]

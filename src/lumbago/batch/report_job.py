@@ -29,5 +29,5 @@ def report_study_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
     run_child("report", request, shop.settings.job_seconds, shop.progress)
     blobs = {path.name: shop.store.blobs.keep(file_chunks(path)) for path in sorted(shop.folder.iterdir())}
     with shop.store.write() as records:
-        keep_outputs(records, study.id, made.findings, blobs)
+        keep_outputs(records, made, blobs)
     return {}

@@ -28,6 +28,7 @@ from lumbago.dicom.study import Study
 from lumbago.errors import LumbagoError, UnreadableInput
 from lumbago.inference.deployed import models_of
 from lumbago.pipeline.analyze_study import Models
+from lumbago.report.added_places import with_added_places
 from lumbago.report.annotate_slices import write_pictures
 from lumbago.report.pdf import write_pdf
 from lumbago.settings import Settings
@@ -118,8 +119,10 @@ def report(request: Request) -> Mapping[str, Any]:
     with open_decoder() as decoder:
         study = _chosen(read_studies(Path(request["source"]), _counting("reading images", 0.5), decoder), request)
         with _step(0.5, "drawing the report"):
-            write_pictures(findings, used_volumes(study, findings, decoder), out)
-            write_pdf(findings, out)
+            volumes = used_volumes(study, findings, decoder)
+            shown = with_added_places(findings, volumes)
+            write_pictures(shown, volumes, out)
+            write_pdf(shown, out)
     return {"folder": str(out)}
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from sqlalchemy.exc import OperationalError
+
 from lumbago.batch.analyze_job import analyze_study_job, note_failure
 from lumbago.batch.export_job import export_labels_job
 from lumbago.batch.receive_job import receive_upload_job
@@ -49,15 +51,19 @@ def worker_name() -> str:
 
 
 def work(store: Store, settings: Settings, stop: threading.Event) -> None:
-    """Does jobs until told to stop; a job that is begun is finished."""
+    """Does jobs until told to stop; a job that is begun is finished. A database that does not answer is waited for."""
     name = worker_name()
     while not stop.is_set():
-        with store.write() as records:
-            job = take_job(records, name, LEASE_SECONDS)
+        try:
+            with store.write() as records:
+                job = take_job(records, name, LEASE_SECONDS)
+            if job is not None:
+                do_job(store, settings, job)
+        except OperationalError as error:
+            _LOG.warning("the database does not answer (%s); it is asked again", error.orig)
+            job = None
         if job is None:
             stop.wait(_IDLE_SECONDS)
-        else:
-            do_job(store, settings, job)
 
 
 def do_job(store: Store, settings: Settings, job: Job) -> None:
@@ -125,4 +131,6 @@ class _Lease:
                     renew_job(records, self._job, LEASE_SECONDS, *self._said)
             except NotInRecords:
                 return
+            except OperationalError as error:
+                _LOG.warning("job %s: its lease could not be renewed (%s)", self._job.id, error.orig)
             self._ended.wait(0.5)

@@ -36,11 +36,12 @@ class KeptFile:
 
 
 def add_file(db: Connection, blob: Blob, kind: FileKind, name: str, study: str | None = None) -> KeptFile:
-    """Says whose a kept blob is. The same bytes said twice to be the same are one row."""
+    """Says whose a kept blob is. The same bytes said twice to be the same are one row, which is then the newest."""
     known = (FILES.c.sha256 == blob.sha256) & (FILES.c.kind == kind) & (FILES.c.name == name)
     row = db.execute(select(FILES).where(known & FILES.c.study_id.is_not_distinct_from(study))).first()
     if row is not None:
-        return built(KeptFile, row)
+        db.execute(FILES.update().where(FILES.c.id == row.id).values(created_at=now(), used_at=now()))
+        return find_file(db, row.id)
     file = KeptFile(new_id(), blob.sha256, kind, blob.bytes, study, name, now(), now())
     db.execute(FILES.insert().values(**asdict(file)))
     return file
@@ -60,6 +61,12 @@ def files_of_study(db: Connection, study: str, kinds: Iterable[str] = ()) -> Seq
     query = select(FILES).where(FILES.c.study_id == study).order_by(FILES.c.created_at, FILES.c.id)
     chosen = tuple(kinds)
     return [built(KeptFile, row) for row in db.execute(query.where(FILES.c.kind.in_(chosen)) if chosen else query)]
+
+
+def files_of_kind(db: Connection, kind: FileKind) -> Sequence[KeptFile]:
+    """All files of a kind, oldest first."""
+    query = select(FILES).where(FILES.c.kind == kind).order_by(FILES.c.created_at, FILES.c.id)
+    return [built(KeptFile, row) for row in db.execute(query)]
 
 
 def touch_file(db: Connection, file: str) -> None:

@@ -137,8 +137,11 @@ def _said(act: Act, before: Opinion | None, machine: Finding | None) -> Opinion:
     now = _opinion(act, _WORDS[act.kind], machine)
     if act.kind == "move" and before is not None:
         return replace(_placed_as(now, before), made_at=now.made_at)
-    if act.kind in {"accept", "move"}:
-        now = replace(now, grade=machine.grade if machine is not None else now.grade)
+    own = machine.grade if machine is not None else now.grade
+    if act.kind == "accept" and act.payload.get("grade") not in (None, own):
+        now = replace(now, state="changed")  # what was accepted is not what the machine says now
+    elif act.kind in {"accept", "move"}:
+        now = replace(now, grade=own)
     if before is not None and now.point_lps_mm is None and now.box_lps_mm is None:
         now = _placed_as(before, now)
     return now

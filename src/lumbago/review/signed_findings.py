@@ -6,6 +6,7 @@ from typing import Any
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Evidence, Finding, QualityRemark, StudyFindings
 from lumbago.labels.labelled_study import label
+from lumbago.report.added_places import PLACED
 from lumbago.report.level_grid import from_the_top
 from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
@@ -40,9 +41,11 @@ def _finding(site: Site, opinion: Opinion) -> Finding:
     if not opinion.readers and machine is not None:
         return machine
     details: dict[str, Any] = dict(machine.details) if machine is not None else {}
+    if opinion.point_lps_mm is not None:
+        details[PLACED] = list(opinion.point_lps_mm)
     own = machine.grade if machine is not None else None
     if opinion.grade == own and machine is not None and opinion.state != "disputed":
-        return replace(machine, evidence=_evidence(machine.evidence, opinion))
+        return replace(machine, evidence=_evidence(machine.evidence, opinion), details=details)
     details |= {"machine_grade": own, "machine_probabilities": dict(machine.probabilities) if machine else {}}
     graded = _graded(site, opinion)
     return replace(
@@ -62,7 +65,7 @@ def _graded(site: Site, opinion: Opinion) -> Finding:
 
 
 def _evidence(seen: Evidence | None, opinion: Opinion) -> Evidence | None:
-    """Where the machine saw it, or where a reader put it; a place without slice is none."""
+    """Where the machine saw it, or where a reader put it; a place without slice is none, and stands in the details."""
     if seen is None or (opinion.point_lps_mm is None and opinion.box_lps_mm is None):
         return seen
     return replace(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
@@ -17,8 +18,18 @@ STATE_WORDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 BRIEF: Final[Mapping[str, str]] = {
     "normal/mild": "N/M", "moderate": "Mod", "severe": "Sev", "normal": "Norm", "mild/moderate": "M/M",
+    "absent": "no", "present": "yes", "type 1": "1", "type 2": "2", "type 3": "3",
 }  # fmt: skip
 """Long titles of grades as they stand in a narrow column."""
+SAID_BRIEF: Final[Mapping[str, str]] = {
+    "accepted": "acc.", "changed": "chg.", "readers agree": "agree", "readers differ": "differ", "decided": "dec.",
+}  # fmt: skip
+"""What readers did, as short."""
+BROKEN: Final[Mapping[str, str]] = {
+    "Pfirrmann": "Pfirr\u00admann", "herniation": "herni\u00adation", "narrowing": "nar\u00adrow\u00ading",
+    "bulging": "bulg\u00ading", "upper endplate": "upper end\u00adplate", "lower endplate": "lower end\u00adplate",
+}  # fmt: skip
+"""Where the heads of narrow columns may be broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,11 @@ class Cell:
         return _brief(self.machine_title)
 
     @property
+    def said_brief(self) -> str:
+        """What readers did, as short."""
+        return SAID_BRIEF.get(self.said, self.said)
+
+    @property
     def share(self) -> float:
         """How far up its scale the grade stands, 0 to 1."""
         grades = CONDITIONS[self.condition].scale.grades
@@ -72,7 +88,8 @@ class Cell:
     def label(self) -> str:
         """The whole place in words, for those who hear the page."""
         place = " ".join(part for part in (self.level, self.side, CONDITIONS[self.condition].title) if part)
-        parts = (self.title or f"no grade, {self.reason}", self.confidence, self.said)
+        own = f"machine: {self.machine_title}" if self.machine_title else ""
+        parts = (self.title or f"no grade, {self.reason}", self.confidence, own, self.said)
         return f"{place}: {', '.join(part for part in parts if part)}"
 
 
@@ -84,6 +101,11 @@ class Head:
     side: Side | None
     title: str
 
+    @property
+    def broken(self) -> str:
+        """The condition, briefly, with the places where it may be broken."""
+        return BROKEN.get(self.condition.short, self.condition.short)
+
 
 @dataclass(frozen=True, slots=True)
 class StudyTable:
@@ -91,6 +113,11 @@ class StudyTable:
 
     heads: tuple[Head, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+
+    @property
+    def groups(self) -> list[tuple[Head, ...]]:
+        """The columns of each condition: one, or one a side."""
+        return [tuple(heads) for _, heads in groupby(self.heads, lambda head: head.condition.name)]
 
     @property
     def abnormal(self) -> list[Cell]:

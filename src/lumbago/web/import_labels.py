@@ -1,25 +1,18 @@
-"""Labels that were corrected elsewhere come back as reviews: Labelme, COCO, YOLO or tables, as `export` wrote them."""
+"""Labels that were corrected elsewhere come back as reviews: Labelme, COCO, YOLO or tables, see `label_archives`."""
 
-import io
-import json
-import math
-import tempfile
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from lumbago.batch.label_pictures import FRAMES, points_of
-from lumbago.errors import NotInRecords, UnreadableInput
-from lumbago.labels.labelled_study import LabelledStudy
-from lumbago.labels.sources import read_source
+from lumbago.errors import NotInRecords
 from lumbago.records.findings import machine_findings
 from lumbago.records.reviews import Remark
 from lumbago.records.users import User
 from lumbago.review.acts import Site as Place
 from lumbago.review.readings import Opinion, StudyReading
+from lumbago.web.label_archives import Said, known_frames, read_archive
 from lumbago.web.reviewing import review_study
 from lumbago.web.site import Site
 from lumbago.web.study_records import reading_in
@@ -27,13 +20,11 @@ from lumbago.web.study_records import reading_in
 Form = Literal["labelme", "coco", "yolo", "csv"]
 FORMS: Final[tuple[str, ...]] = get_args(Form)
 """In which labels go out and come back."""
-_MOST_BYTES: Final = 64 << 20
-_MOST_FILES: Final = 20_000
 _MOVED_MM: Final = 1.5
 """A point that lies nearer to where it was is rounding."""
 
 
-def import_labels(site: Site, user: User, form: Form, archive: bytes) -> Counter[str]:
+def import_labels(site: Site, user: User, form: Form, archive: Path) -> Counter[str]:
     """Appends to the reviews what a label archive says otherwise; gives how many of each kind, and studies left out.
 
     Raises:
@@ -41,81 +32,66 @@ def import_labels(site: Site, user: User, form: Form, archive: bytes) -> Counter
         UsageError: no such form.
     """
     done: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as place:
-        folder = _unpacked(archive, Path(place))
-        frames = json.loads((folder / FRAMES).read_text(encoding="utf8")) if (folder / FRAMES).is_file() else {}
-        labels = folder / "labels" if (folder / "labels").is_dir() else folder
-        for study in read_source(form, labels):
-            done += _import_study(site, user, study, frames)
+    for study, said in read_archive(archive, form, known_frames(site.store)).items():
+        done += _import_study(site, user, study, said)
     return done
 
 
-def _unpacked(archive: bytes, place: Path) -> Path:
-    """The archive's files below a folder; names that lead elsewhere are cut to what lies inside."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as source:
-            members = source.infolist()
-            if len(members) > _MOST_FILES or sum(member.file_size for member in members) > _MOST_BYTES:
-                raise UnreadableInput("the archive is too large", "labels alone, without pictures")
-            for member in members:
-                if not member.filename.lower().endswith((".png", ".jpg")):
-                    source.extract(member, place)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise UnreadableInput("this is no zip archive that can be read", "a zip of label files") from error
-    return place
-
-
-def _import_study(site: Site, user: User, study: LabelledStudy, frames: dict[str, Any]) -> Counter[str]:
+def _import_study(site: Site, user: User, study: str, said: Said) -> Counter[str]:
     with site.store.read() as records:
-        newest = machine_findings(records, study.name)
-        whole = reading_in(records, study.name)
+        newest = machine_findings(records, study)
+        whole = reading_in(records, study)
     if newest is None or whole is None:
         return Counter({"studies that are not kept here": 1})
     done: Counter[str] = Counter()
-    for remark in (*_grades(study, whole), *_moves(study, whole, frames)):
+    for remark in (*_grades(said, whole), *_moves(said, whole)):
         with suppress(NotInRecords):
-            review_study(site, user, study.name, newest.id, remark)
+            review_study(site, user, study, newest.id, remark)
             done[remark.kind] += 1
     return done
 
 
-def _grades(study: LabelledStudy, whole: StudyReading) -> Iterator[Remark]:
-    """Grades that differ from what is settled here."""
-    for (condition, level, side), grade in study.grades.items():
-        opinion = whole.opinions.get((condition, level, side))
-        if opinion is None and grade is not None:
-            yield Remark("add", condition, level, side or "", {"grade": grade})
-        elif opinion is not None and opinion.grade != grade:
-            yield Remark("grade", condition, level, side or "", {"grade": grade})
+def _grades(said: Said, whole: StudyReading) -> Iterator[Remark]:
+    """Grades that differ from what is settled here. Some correct the drawing, others the table: what is no longer as it
+    went out is the correction; where nobody knows how it went out, the drawing counts."""
+    for place in dict.fromkeys((*said.drawn, *said.table)):
+        opinion = whole.opinions.get(place)
+        told = [grades[place] for grades in (said.drawn, said.table) if place in grades]
+        told = [grade for grade in told if grade != said.before[place]] if place in said.before else told[:1]
+        other = [grade for grade in told if opinion is None or grade != opinion.grade]
+        if other:
+            payload: dict[str, Any] = {"grade": other[0]}
+            if opinion is None and said.shapes.get(place):
+                shape, frame = said.shapes[place][0]
+                payload["point_lps_mm"] = frame.to_lps_mm(*shape.middle)
+            yield _remark("add" if opinion is None else "grade", place, payload)
 
 
-def _moves(study: LabelledStudy, whole: StudyReading, frames: dict[str, Any]) -> Iterator[Remark]:
-    """Points that lie elsewhere than here."""
-    for shape, point in points_of(study, frames):
-        if shape.kind != "point" or shape.condition is None or shape.level is None:
-            continue
-        place: Place = (shape.condition, shape.level, shape.side)
-        before = _point_of(whole.opinions.get(place))
-        if before is not None and _in_plane(before, point, frames, study, shape.image) > _MOVED_MM:
-            yield Remark("move", shape.condition, shape.level, shape.side or "", {"point_lps_mm": point})
+def _moves(said: Said, whole: StudyReading) -> Iterator[Remark]:
+    """Drawings whose middles lie elsewhere than here; one of each place, a point sooner than a box."""
+    for place, shapes in said.shapes.items():
+        known = _places_of(whole.opinions.get(place))
+        points = [(shape.kind != "point", frame.to_lps_mm(*shape.middle), frame) for shape, frame in shapes]
+        moved = [
+            (is_box, point)
+            for is_box, point, frame in points
+            if known and min(frame.apart_mm(point, one) for one in known) > _MOVED_MM
+        ]
+        if moved:
+            yield _remark("move", place, {"point_lps_mm": min(moved)[1]})
 
 
-def _point_of(opinion: Opinion | None) -> tuple[float, ...] | None:
+def _remark(kind: Literal["add", "grade", "move"], place: Place, payload: dict[str, Any]) -> Remark:
+    condition, level, side = place
+    return Remark(kind, condition, level, side or "", payload)
+
+
+def _places_of(opinion: Opinion | None) -> list[tuple[float, ...]]:
+    """The point that is known of a place, and the middle of its box."""
     if opinion is None:
-        return None
-    if opinion.point_lps_mm is not None:
-        return opinion.point_lps_mm
+        return []
     evidence = opinion.machine.evidence if opinion.machine is not None else None
-    return evidence.point_lps_mm if evidence is not None else None
-
-
-def _in_plane(
-    before: tuple[float, ...], point: list[float], frames: dict[str, Any], study: LabelledStudy, image: str
-) -> float:
-    """Distance along the picture alone: across it nothing can be drawn."""
-    found = study.image(image)
-    frame = frames[found.path.name] if found is not None else {}
-    apart = [now - then for now, then in zip(point, before, strict=True)]
-    steps = [frame[name] for name in ("down", "right")]
-    along = [sum(a * b for a, b in zip(apart, step, strict=True)) / math.hypot(*step) for step in steps]
-    return math.hypot(*along)
+    point = opinion.point_lps_mm or (evidence.point_lps_mm if evidence is not None else None)
+    box = opinion.box_lps_mm
+    middle = tuple((a + b) / 2 for a, b in zip(*box, strict=True)) if box else None
+    return [place for place in (point, middle) if place is not None]

@@ -21,6 +21,7 @@ def _shown(cell: Cell) -> dict[str, Any]:
     return {
         "title": cell.title, "brief": cell.brief, "class_name": cell.class_name, "abnormal": cell.abnormal,
         "label": cell.label, "state": cell.state, "said": cell.said,
+        "said_brief": cell.said_brief,
         "machine_title": cell.machine_title, "machine_brief": cell.machine_brief,
     }  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.levels import MOST_DISCS, bottom_count, level_from_bottom
+from lumbago.anatomy.levels import MOST_DISCS, Side, bottom_count, level_from_bottom
 from lumbago.errors import UsageError
 from lumbago.records.findings import add_findings
 from lumbago.records.jobs import add_job
@@ -58,6 +58,8 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
         _refuse_place(remark)
     if remark.kind in {"grade", "add", "adjudicate"}:
         payload["grade"] = _grade(remark)
+    if remark.kind == "accept":
+        payload["grade"] = _accepted(remark, whole)
     for name, corners in (("point_lps_mm", 1), ("box_lps_mm", 2)):
         if remark.payload.get(name) is not None and remark.kind in {"move", "add"}:
             payload[name] = _numbers(remark.payload[name], corners)
@@ -87,6 +89,15 @@ def _grade(remark: Remark) -> str | None:
     if grade is not None and grade not in scale.grades:
         raise UsageError(f"there is no grade {grade}", f"one of {', '.join(scale.grades)}")
     return grade
+
+
+def _accepted(remark: Remark, whole: StudyReading) -> str | None:
+    """What the reader saw: a later analysis may say otherwise, and was not accepted."""
+    side: Side | None = "left" if remark.side == "left" else "right" if remark.side == "right" else None
+    opinion = whole.opinions.get((remark.condition, remark.level, side))
+    if opinion is None:
+        return None
+    return opinion.grade if opinion.machine is None else opinion.machine.grade
 
 
 def _numbers(value: Any, corners: int) -> Any:

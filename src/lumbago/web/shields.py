@@ -71,4 +71,6 @@ class LimitBodies:
 
 
 def _too_large(limit: int) -> JSONResponse:
-    return JSONResponse({"detail": f"The request is larger than the {limit} bytes allowed."}, 413)
+    return JSONResponse(
+        {"detail": f"The request is larger than the {limit} bytes allowed; files go as an upload, in pieces."}, 413
+    )

@@ -6,8 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from lumbago.batch.analyze_job import report_name
 from lumbago.records.files import KeptFile, files_of_study
-from lumbago.records.findings import FindingsVersion, findings_of_study, machine_findings
+from lumbago.records.findings import MACHINE, FindingsVersion, findings_of_study, machine_findings
 from lumbago.records.jobs import Job, jobs_of_study
 from lumbago.records.reviews import Review, reviews_of_study
 from lumbago.records.studies import SeriesFacts, Study, find_study, series_of
@@ -15,6 +16,7 @@ from lumbago.records.users import all_users
 from lumbago.review.readings import StudyReading, read_together
 
 TEACHING: Final = "teaching"
+_CHANGES_NOTHING: Final = frozenset({"comment", "sign", TEACHING})
 
 
 @dataclass(frozen=True)
@@ -23,23 +25,38 @@ class StudyRecord:
 
     Attributes:
         machine: its newest findings by the machine, None before the first; versions: how many versions are kept.
+        standing: the version that holds: as signed while nobody has changed anything since, else the machine's.
         whole: what is said of it all in all; None without findings.
-        job: its newest job.
+        job: its newest job; report_job: the newest that makes the report of what stands.
     """
 
     study: Study
     machine: FindingsVersion | None
+    standing: FindingsVersion | None
     versions: int
     reviews: Sequence[Review]
     whole: StudyReading | None
     job: Job | None
+    report_job: Job | None
     series: Sequence[SeriesFacts]
     files: Sequence[KeptFile]
 
     @property
+    def is_signed(self) -> bool:
+        """Whether what stands was signed by a reader."""
+        return self.standing is not None and self.standing.made_by != MACHINE
+
+    @property
+    def report(self) -> KeptFile | None:
+        """The report of what stands; None while it is not made: that of anything else is not given out."""
+        name = report_name(self.standing.id) if self.standing is not None else ""
+        found = [file for file in self.files if file.kind == "report" and file.name == name]
+        return found[-1] if found else None
+
+    @property
     def is_report_pending(self) -> bool:
-        """Whether the report of a signed reading is still being made; the newest that is kept is then an older one."""
-        return self.job is not None and self.job.kind == "report" and self.job.state in {"waiting", "running"}
+        """Whether the report of what stands is being made."""
+        return self.report is None and self.report_job is not None and self.report_job.state in {"waiting", "running"}
 
     def newest(self, kind: str) -> KeptFile | None:
         """The newest file of a kind."""
@@ -55,20 +72,35 @@ def study_record(records: Connection, study_id: str) -> StudyRecord:
     """
     study = find_study(records, study_id)
     versions = findings_of_study(records, study_id)
-    machine = next((one for one in versions if one.made_by == "machine"), None)
-    reviews = reviews_of_study(records, study_id)
+    machine = next((one for one in versions if one.made_by == MACHINE), None)
+    reviews, jobs = reviews_of_study(records, study_id), jobs_of_study(records, study_id)
+    standing = _standing(versions, machine, reviews)
+    reported = (job for job in jobs if standing is not None and job.payload.get("findings") == standing.id)
     return StudyRecord(
-        study, machine, len(versions), reviews, reading_of(machine, reviews),
-        next(iter(jobs_of_study(records, study_id)), None), series_of(records, study_id),
-        files_of_study(records, study_id),
+        study, machine, standing, len(versions), reviews, reading_of(machine, reviews),
+        next(iter(jobs), None), next((job for job in reported if job.kind == "report"), None),
+        series_of(records, study_id), files_of_study(records, study_id),
     )  # fmt: skip
 
 
+def _standing(
+    versions: Sequence[FindingsVersion], machine: FindingsVersion | None, reviews: Sequence[Review]
+) -> FindingsVersion | None:
+    """The newest version, unless it was signed and somebody changed something afterwards."""
+    newest = next(iter(versions), None)
+    if newest is None or newest.made_by == MACHINE:
+        return newest
+    changes = [review for review in reviews if review.kind not in _CHANGES_NOTHING]
+    return machine if any(change.made_at > newest.made_at for change in changes) else newest
+
+
 def reading_of(machine: FindingsVersion | None, reviews: Sequence[Review]) -> StudyReading | None:
-    """Findings and what readers did to them; what was graded blind to learn is no reading."""
+    """Findings and what readers did to them; what was graded blind to learn is no reading, and who signed earlier
+    findings has not signed these."""
     if machine is None:
         return None
-    return read_together(machine.findings, [review for review in reviews if review.kind != TEACHING])
+    signed_here = [review for review in reviews if review.kind != "sign" or review.findings_id == machine.id]
+    return read_together(machine.findings, [review for review in signed_here if review.kind != TEACHING])
 
 
 def reading_in(records: Connection, study_id: str) -> StudyReading | None:

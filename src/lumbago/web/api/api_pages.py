@@ -20,20 +20,45 @@ def openapi(request: Request, visitor: Viewer) -> dict[str, Any]:
 
 @router.get("/docs")
 def docs(request: Request, visitor: Viewer) -> Response:
-    """Every operation, one after the other."""
+    """Every operation, by what it is about."""
     described = request.app.openapi()
-    operations = [
-        {"method": method.upper(), "path": path, "title": row.get("summary", ""), "text": row.get("description", ""),
-         "tag": (row.get("tags") or [""])[0],
-         "parameters": [f"{one['name']} ({one['in']})" for one in row.get("parameters", [])],
-         "body": _body(row)}
-        for path, methods in described["paths"].items()
-        for method, row in methods.items()
-    ]  # fmt: skip
-    return page(request, "api.html", visitor, operations=operations, schemas=described["components"]["schemas"])
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in described["paths"].items():
+        for method, row in methods.items():
+            groups.setdefault((row.get("tags") or ["others"])[0], []).append(_operation(method, path, row))
+    bodies = [_schema(name, row) for name, row in described["components"]["schemas"].items() if "Error" not in name]
+    return page(request, "api.html", visitor, groups=groups, bodies=bodies)
+
+
+def _operation(method: str, path: str, row: dict[str, Any]) -> dict[str, Any]:
+    text = (row.get("description") or row.get("summary", "")).replace("`", "")
+    return {
+        "method": method.upper(), "path": path, "text": text,
+        "parameters": [one["name"] for one in row.get("parameters", []) if one["in"] == "query"], "body": _body(row),
+    }  # fmt: skip
 
 
 def _body(row: dict[str, Any]) -> str:
     content = row.get("requestBody", {}).get("content", {})
     named = [one.get("schema", {}).get("$ref", "") for one in content.values()]
     return ", ".join(name.rpartition("/")[2] for name in named if name)
+
+
+def _schema(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    required = row.get("required", [])
+    fields = [
+        {"name": field, "kind": _kind(about), "required": field in required}
+        for field, about in row.get("properties", {}).items()
+    ]
+    return {"name": name, "about": row.get("description", ""), "fields": fields}
+
+
+def _kind(about: dict[str, Any]) -> str:
+    """What a field holds, in words of JSON."""
+    if "enum" in about:
+        return " | ".join(str(one) or '""' for one in about["enum"])
+    if "anyOf" in about:
+        return " | ".join(_kind(one) for one in about["anyOf"])
+    if "items" in about:
+        return f"array of {_kind(about['items'])}"
+    return str(about.get("type") or about.get("$ref", "").rpartition("/")[2])

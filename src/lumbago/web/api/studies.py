@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import NotInRecords, UsageError
 from lumbago.records.audit import Deed, Event, append_line
-from lumbago.records.findings import newest_findings
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark
 from lumbago.records.studies import Study, find_study, set_state
@@ -20,7 +19,7 @@ from lumbago.web.live import job_view
 from lumbago.web.pages.worklist import Wanted, query_of
 from lumbago.web.place_view import place_views
 from lumbago.web.reviewing import review_study
-from lumbago.web.study_records import TEACHING, study_record
+from lumbago.web.study_records import TEACHING, StudyRecord, study_record
 from lumbago.web.visitors import Here, Reader, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["studies"])
@@ -58,10 +57,11 @@ def study(study_id: str, visitor: Opening, site: Here) -> dict[str, Any]:
 
 @router.get("/studies/{study_id}/findings.json", response_class=Response)
 def findings(study_id: str, visitor: Exporting, site: Here, machine: bool = False) -> Response:
-    """The newest findings, as signed where a reader signed; with `machine` those of the machine."""
+    """The findings that stand: as signed while nothing was changed since, else the machine's; with `machine` always
+    those of the machine."""
     with site.store.read() as records:
         record = study_record(records, study_id)
-        newest = record.machine if machine else newest_findings(records, study_id)
+    newest = record.machine if machine else record.standing
     if newest is None:
         raise NotInRecords("this study has no findings yet")
     return _download(newest.findings.to_json().encode(), "application/json", f"findings-{study_id[:8]}.json")
@@ -69,16 +69,24 @@ def findings(study_id: str, visitor: Exporting, site: Here, machine: bool = Fals
 
 @router.get("/studies/{study_id}/report.pdf", response_class=FileResponse)
 def report(study_id: str, visitor: Exporting, site: Here) -> FileResponse:
-    """The newest report as a PDF; none while that of a signed reading is being made."""
+    """The report of the findings that stand, as a PDF: of the signed reading, else the machine's, which its name then
+    says; none while it is being made."""
     with site.store.read() as records:
         record = study_record(records, study_id)
+    if record.report is None:
+        raise _no_report(record)
+    path = site.store.blobs.checked(record.report.sha256)
+    name = f"report-{study_id[:8]}{'' if record.is_signed else '-not-signed'}.pdf"
+    return FileResponse(path, media_type="application/pdf", filename=name)
+
+
+def _no_report(record: StudyRecord) -> NotInRecords:
     if record.is_report_pending:
-        raise NotInRecords("the report of the signed reading is being made", advice="try again in a moment")
-    file = record.newest("report")
-    if file is None:
-        raise NotInRecords("this study has no report yet")
-    path = site.store.blobs.checked(file.sha256)
-    return FileResponse(path, media_type="application/pdf", filename=f"report-{study_id[:8]}.pdf")
+        return NotInRecords("the report of the signed reading is being made", advice="try again in a moment")
+    if record.is_signed:
+        why = record.report_job.error if record.report_job is not None else "its job is gone"
+        return NotInRecords(f"the report of the signed reading was not made ({why})", advice="sign it again")
+    return NotInRecords("this study has no report yet")
 
 
 def _download(content: bytes, kind: str, name: str) -> Response:

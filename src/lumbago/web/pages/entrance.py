@@ -71,8 +71,8 @@ def first_start(request: Request, secret: Text, name: Text, password: Text) -> R
     try:
         session = make_first_admin(request, secret, name, password)
     except (HTTPException, UsageError) as error:
-        problem = str(error.detail) if isinstance(error, HTTPException) else str(error)
-        return page(request, "first_start.html", status=400, problem=problem, name=name, secret="")
+        problem, known = (str(error.detail), "") if isinstance(error, HTTPException) else (str(error), secret)
+        return page(request, "first_start.html", status=400, problem=problem, name=name, secret=known)
     request.app.state.access = replace(access_of(request), first_secret="")
     response = RedirectResponse("/", 303)
     set_cookie(request, response, session)

@@ -31,7 +31,8 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
         record, names = study_record(records, study_id), user_names(records)
     known: dict[str, Any] = {
         "study": record.study, "job": record.job, "series": record.series, "names": names,
-        "is_report_pending": record.is_report_pending,
+        "is_report_pending": record.is_report_pending, "report": record.report, "report_job": record.report_job,
+        "is_signed": record.is_signed,
         "patient_name": person_name(record.study.patient.name) or "no name",
         "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,
         "conditions": CONDITIONS.values(), "levels": levels_from_the_top(),

@@ -1,5 +1,8 @@
 // Labels out, as a job, and in.
 import { send, say, fail } from "./api.js";
+import { sendFiles } from "./chunks.js";
+
+const WORDS = { grade: ["grade", "grades"], move: ["moved place", "moved places"], add: ["new lesion", "new lesions"] };
 
 document.getElementById("export").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -25,12 +28,19 @@ document.getElementById("export").addEventListener("submit", async (event) => {
 
 document.getElementById("import").addEventListener("submit", async (event) => {
   event.preventDefault();
+  const file = document.getElementById("archive").files[0];
+  const button = event.target.querySelector("button");
+  button.disabled = true;
   try {
     const form = event.target.elements.form.value;
-    const done = await send("POST", `/api/v1/labels/import?form=${form}`, document.getElementById("archive").files[0]);
-    const words = Object.entries(done).map(([kind, count]) => `${count} ${kind}`);
+    const chunk = Number(event.target.dataset.chunk);
+    const upload = await sendFiles(file.name, [{ name: file.name, file }], chunk, (at) => say(`${Math.round((100 * at) / file.size)} % sent`));
+    const done = await send("POST", `/api/v1/labels/import?form=${form}&upload=${upload}`);
+    const words = Object.entries(done).map(([kind, count]) => `${count} ${WORDS[kind]?.[Number(count !== 1)] ?? kind}`);
     say(words.length ? `Brought in: ${words.join(", ")}.` : "Nothing differs from what is here.");
   } catch (error) {
     fail(error.message);
+  } finally {
+    button.disabled = false;
   }
 });

@@ -100,8 +100,12 @@ async function showAnew(kind) {
   say(kind === "comment" ? "The comment is kept." : "Kept.");
 }
 
-// A change also takes a signature back.
+// A change also takes a signature back: the PDF is then the machine's.
 function showReviewed() {
+  const pdf = document.getElementById("pdf");
+  pdf.textContent = "PDF, not signed";
+  pdf.hidden = false;
+  document.getElementById("making")?.remove();
   const badge = document.querySelector(".head .badge");
   badge.textContent = "reviewed";
   badge.className = "badge";
@@ -118,8 +122,8 @@ function fill(cell, shown) {
   cell.dataset.grade = known.get(keyOf(placeOf(cell)))?.grade ?? "";
   cell.querySelector(".grade").textContent = shown.brief || "–";
   for (const old of cell.querySelectorAll(".said, .own")) old.remove();
-  if (shown.machine_title) cell.append(line("about own", `machine: ${shown.machine_brief}`));
-  if (shown.said) cell.append(line("said", shown.said));
+  if (shown.machine_title) cell.append(line("about own", `was ${shown.machine_brief}`));
+  if (shown.said) cell.append(line("said", shown.said_brief));
 }
 
 function line(name, text) {
@@ -235,7 +239,7 @@ if (progress?.dataset.job) {
 }
 
 const making = document.getElementById("making");
-if (making) {
+if (making?.dataset.job) {
   follow(making.dataset.job, (job) => {
     if (job.state === "failed") making.textContent = job.error;
     if (job.state !== "done") return;

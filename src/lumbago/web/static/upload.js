@@ -1,5 +1,6 @@
-// Uploads in chunks: one stream of bytes for each choice (a file, or all files of a folder), resumed where it broke off.
+// Uploads: one stream of bytes for each choice (a file, or all files of a folder).
 import { send } from "./api.js";
+import { sendFiles } from "./chunks.js";
 
 const drop = document.getElementById("drop");
 const list = document.getElementById("uploads");
@@ -68,33 +69,8 @@ function start(name, files) {
 }
 
 async function upload(name, files, total, show) {
-  const listed = files.map((one) => ({ name: one.name, bytes: one.file.size }));
-  const session = await send("POST", "/api/v1/uploads", { name, files: listed });
-  const whole = new Blob(files.map((one) => one.file));
-  let at = session.received;
-  while (at < total) {
-    const chunk = whole.slice(at, at + chunkBytes);
-    at = (await sendChunk(session.id, at, chunk)).received;
-    show(at / total, `${Math.round((100 * at) / total)} % sent`);
-  }
-  return send("POST", `/api/v1/uploads/${session.id}/finish`, {});
-}
-
-async function sendChunk(id, at, chunk) {
-  const digest = globalThis.crypto?.subtle ? `&sha256=${await sha256(chunk)}` : "";
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await send("PUT", `/api/v1/uploads/${id}?offset=${at}${digest}`, chunk);
-    } catch (error) {
-      if (error.status || attempt === 4) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** attempt));
-    }
-  }
-}
-
-async function sha256(blob) {
-  const hash = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
-  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const session = await sendFiles(name, files, chunkBytes, (at) => show(at / total, `${Math.round((100 * at) / total)} % sent`));
+  return send("POST", `/api/v1/uploads/${session}/finish`, {});
 }
 
 function follow(job, part, show) {
