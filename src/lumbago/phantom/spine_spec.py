@@ -257,5 +257,11 @@ def _vertebra(row: dict[str, Any]) -> VertebraSpec:
 
 
 def _segment(row: dict[str, Any]) -> SegmentSpec:
-    kinds: dict[str, type[Any]] = {"disc": DiscSpec, "canal": CanalSpec, "left": SideSpec, "right": SideSpec}
-    return SegmentSpec(**{**_frozen(row), **{name: kind(**_frozen(row[name])) for name, kind in kinds.items()}})
+    kinds: dict[str, type[Any]] = {"canal": CanalSpec, "left": SideSpec, "right": SideSpec}
+    parts = {name: kind(**_frozen(row[name])) for name, kind in kinds.items()}
+    return SegmentSpec(**{**_frozen(row), **parts, "disc": _disc(row["disc"])})
+
+
+def _disc(row: dict[str, Any]) -> DiscSpec:
+    zones = tuple(ZoneSpec(**_frozen(zone)) for zone in row["zones"])
+    return DiscSpec(**{**_frozen(row), "zones": zones})
