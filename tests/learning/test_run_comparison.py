@@ -11,6 +11,7 @@ import tomli_w
 from made_up_patches import made_up_patches
 
 from lumbago.errors import SettingsRefused
+from lumbago.evaluation.case_table import write_cases
 from lumbago.evaluation.cases import GradedCase
 from lumbago.inference.weights import SHIPPED
 from lumbago.learning.comparison_plan import DISCS, Terms, plan, runs_of
@@ -122,6 +123,29 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
     made = {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")}
     assert run_comparison(wanted, lambda *_: None).read_text(encoding="utf8") == page
     assert {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")} == made
+
+
+def test_answers_that_nobody_taught_are_not_scored(tmp_path: Path) -> None:
+    """Sudirman's readers grade Pfirrmann alone: what a model that learned from them says of bulging is chance."""
+    known = {"pfirrmann": (0.1, 0.6, 0.1, 0.1, 0.1), "bulging": (0.4, 0.6)}
+    made = {
+        "out-of-fold": [("sudirman", "pfirrmann"), ("spider", "pfirrmann"), ("spider", "bulging")],
+        "from-sudirman": [("spider", "pfirrmann"), ("spider", "bulging")],
+        "from-spider": [("sudirman", "pfirrmann")],
+    }
+    folder = tmp_path / "scores" / "svm"
+    for table, rows in made.items():
+        write_cases([
+            GradedCase(source, f"{source}:1", f"{source}:1", condition, "L4/L5", None, "2" if len(known[condition]) > 2
+                       else "present", known[condition]) for source, condition in rows
+        ], folder / f"{table}.csv")  # fmt: skip
+    (folder / "facts.json").write_text('{"parts": {}, "milliseconds": 1.0}', encoding="utf8")
+    (folder / "locator.json").write_text("{}", encoding="utf8")
+    wanted = Comparison((SYSTEMS["svm"],), terms(tmp_path), Places(tmp_path, tmp_path), None, 1, "")
+    external = [(case.condition, case.split) for case in gathered(wanted).cases["svm"] if "external" in case.split]
+    assert sorted(external) == [
+        ("pfirrmann", "external, learned on spider"), ("pfirrmann", "external, learned on sudirman"),
+    ]  # fmt: skip
 
 
 def test_a_comparison_of_nothing_says_why(tmp_path: Path) -> None:

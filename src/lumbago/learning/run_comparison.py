@@ -148,13 +148,27 @@ def gathered(wanted: Comparison) -> Compared:
     if not cases:
         why = f" ({lacking[0].removesuffix('.')})" if lacking else ""
         raise SettingsRefused(f"nothing was compared in {wanted.terms.out}{why}", "rows with a grader")
-    return Compared(cases, facts, _budget(wanted.terms), lacking)
+    return Compared(_taught(cases), facts, _budget(wanted.terms), lacking)
+
+
+_LEARNED_ON: Final = "external, learned on "
 
 
 def _with_origin(case: GradedCase, table: str) -> GradedCase:
     """External cases say where the model learned."""
     source = table.removeprefix("from-")
-    return replace(case, split=f"external, learned on {source}") if source != table else case
+    return replace(case, split=f"{_LEARNED_ON}{source}") if source != table else case
+
+
+def _taught(cases: Mapping[str, list[GradedCase]]) -> dict[str, list[GradedCase]]:
+    """Without what no reader of the source graded that a model has learned from: there its answer is chance."""
+    graded = {(case.source, case.condition) for rows in cases.values() for case in rows}
+
+    def is_taught(case: GradedCase) -> bool:
+        source = case.split.removeprefix(_LEARNED_ON)
+        return source == case.split or (source, case.condition) in graded
+
+    return {name: [case for case in rows if is_taught(case)] for name, rows in cases.items()}
 
 
 def _row_facts(folder: Path) -> RowFacts:
