@@ -44,7 +44,7 @@ def _draw_panel(panel: Axes, place: Group, rows: Sequence[ComparedRow]) -> None:
     panel.set_yticks(range(len(shown)), [row.name for row in reversed(shown)], fontsize=6.5)
     data, split, condition = place
     panel.axvline(0, color="#CBD2D9", linewidth=0.8)
-    panel.set_title(f"{condition_title(condition)}: {data.split(' (')[0]}, {split}", fontsize=7.5)
+    panel.set_title(f"{condition_title(condition)}\n{data.split(' (')[0]}, {split}", fontsize=7.5)
 
 
 def draw_losses(facts: Mapping[str, RowFacts]) -> Figure:
