@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from itertools import groupby
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -105,11 +106,11 @@ def ask(models: Models, rows: Iterable[LabelledSlice], path: Path) -> Answers:
 def read_answers(path: Path) -> Answers:
     if not path.is_file():
         return {}
-    kinds: dict[str, Callable[[str], object]] = {"float": float, "int": int, "str": str}
+    readers: dict[str, Callable[[str], Any]] = {item.name: type(item.default) for item in fields(Answer)}
+    readers["name"] = str
     with path.open(newline="", encoding="utf8") as lines:
         answers = [
-            Answer(**{item.name: kinds[item.type.__name__](line[item.name]) for item in fields(Answer)})  # type: ignore
-            for line in csv.DictReader(lines)
+            Answer(**{name: read(line[name]) for name, read in readers.items()}) for line in csv.DictReader(lines)
         ]
     return {name: list(found) for name, found in groupby(answers, lambda answer: answer.name)}
 

@@ -207,6 +207,16 @@ def test_frames_that_are_none_are_refused(dashboard: Dashboard, tmp_path: Path, 
     assert answer.status_code == 422 and "frames.json" in answer.json()["detail"]
 
 
+def test_a_damaged_archive_is_refused(dashboard: Dashboard, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(list(range(5000))))
+    archive = bytearray(zipped(tmp_path / "set"))
+    middle = len(archive) // 2
+    archive[middle : middle + 400] = b"\xff" * 400
+    answer = dashboard.signed_in("reader").post("/api/v1/labels/import?form=labelme", content=bytes(archive))
+    assert answer.status_code == 422 and "zip" in answer.json()["detail"]
+
+
 def test_what_is_no_archive_is_refused(dashboard: Dashboard) -> None:
     client = dashboard.signed_in("reader")
     answer = client.post("/api/v1/labels/import?form=coco", content=b"nothing")

@@ -32,6 +32,7 @@ _FIRST, _LAST = "T12/L1", "L5/S1"
 """Below the first of these discs lies the upper endplate of L1, below the last that of S1."""
 _STRAIGHT: Final = (10, 90)
 """The percentiles of a disc's depth between which its edge is taken for the endplate."""
+_LEAST_COLUMNS: Final = 20
 
 
 def disc_sizes(disc: LocatedDisc, measures: Measures, *, is_in_mm: bool) -> dict[str, Measurement]:
@@ -66,7 +67,7 @@ def _millimetres(disc: LocatedDisc) -> dict[str, float]:
 
 
 def _measurement(name: str, value: float) -> Measurement:
-    return Measurement(round(float(value), 2 if name.endswith("_ratio") else 1), _ERRORS[name])
+    return Measurement(round(float(value), 2 if name.endswith("_ratio") else 1) + 0.0, _ERRORS[name])
 
 
 def spine_sizes(location: SpineLocation) -> dict[str, Measurement]:
@@ -87,6 +88,8 @@ def _rise_below(location: SpineLocation, level: str) -> float | None:
     if own is None:
         return None
     first, last = np.percentile(np.nonzero(own)[1], _STRAIGHT).astype(int)
+    if last - first < _LEAST_COLUMNS:
+        return None
     slope = np.polyfit(np.arange(first, last + 1), edges_of(own)[1][first : last + 1], 1)[0]
     along: Vector = disc.frame.back + float(slope) * disc.frame.down
     return float(np.degrees(np.arctan2(along[2], along[1])))

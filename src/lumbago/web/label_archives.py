@@ -9,6 +9,7 @@ import math
 import re
 import tempfile
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ MOST_FILES: Final = 20_000
 """Of label files alone: pictures are passed over."""
 _LABEL_FILES: Final = (".json", ".csv", ".txt", ".yaml", ".names")
 _PICTURE: Final = re.compile(rf"([0-9a-f]{{32}})_(?:{'|'.join(ROLES)})_\d+-\d{{3}}")
+_UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError)
+"""What damaged archives raise; `RuntimeError` those that are encrypted or packed in a way that nobody here knows."""
 _EXPORTS: Final = 20
 """How many of the newest exports are asked where pictures lie."""
 Frames = Mapping[str, PictureFrame]
@@ -100,7 +103,7 @@ def _unpacked(archive: Path, place: Path) -> Path:
                 )
             for member in members:
                 source.extract(member, place)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except _UNREADABLE as error:
         raise UnreadableInput("this is no zip archive that can be read", "a zip of label files") from error
     return place
 
