@@ -17,16 +17,17 @@ from lumbago.pipeline.tissue_section import located_section
 
 _ERRORS: Final[Mapping[str, float]] = {
     "disc_height_mm": 1.0,
-    "disc_depth_mm": 2.0,
-    "canal_depth_mm": 1.9,
+    "disc_depth_mm": 1.6,
+    "canal_depth_mm": 2.1,
     "disc_height_index_ratio": 0.03,
-    "slip_percent": 2.6,
+    "slip_percent": 2.8,
     "nucleus_to_fluid_ratio": 0.02,
-    "canal_to_usual_ratio": 0.08,
-    "lordosis_degrees": 4.2,
+    "canal_to_usual_ratio": 0.1,
+    "lordosis_degrees": 4.3,
 }
-"""Standard error of each, on phantoms whose true sizes are known (`make sizes-check`), what is always off counted in;
-but for heights, which end at the bodies: the phantom's discs without their endplates are 1.4 mm lower."""
+"""Standard error of each, on 30 phantoms whose true sizes are known (`make sizes-check`), rounded up: the root of the
+mean square, which counts in what is always off. Of heights and their index it is the spread alone, since they end at
+the bodies: the phantom's discs, without their endplates, are 1.4 mm lower."""
 
 _FIRST, _LAST = "T12/L1", "L5/S1"
 """Below the first of these discs lies the upper endplate of L1, below the last that of S1."""
