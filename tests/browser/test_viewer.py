@@ -184,6 +184,19 @@ def test_evidence_is_gone_to_and_marked(page: Page) -> None:
     assert caption(page, 2) == "Axial T2, slice 4 of 7"
 
 
+def test_the_last_of_two_hasty_clicks_is_shown(page: Page) -> None:
+    show(page, "spinal_canal_stenosis", "L4/L5")
+    for first, last in ((0, 2), (2, 0), (3, 2), (1, 3)):
+        sites = [{"condition": row[0], "level": row[1], "side": row[2]} for row in (FINDINGS[first], FINDINGS[last])]
+        page.evaluate("(sites) => Promise.all(sites.map((site) => viewer.show(site)))", sites)
+        role, grade = FINDINGS[last][4], FINDINGS[last][3]
+        status = str(page.locator(".lv-status").text_content()).lower()
+        assert FINDINGS[last][1].lower() in status
+        assert grade.split("_")[0] in status
+        assert view(page, list(STORED).index(role)).evaluate("(e) => e.classList.contains('lv-active')")
+        assert len(rings(page, list(STORED).index(role))), "its mark is on the slice that is shown"
+
+
 def test_wheel_keys_and_clicks_move_through_slices(page: Page) -> None:
     show(page, "spinal_canal_stenosis", "L4/L5")
     view(page, 0).focus()

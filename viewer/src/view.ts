@@ -37,7 +37,7 @@ export class View {
   /** There is a picture. */
   opened = false;
   private wanted = 0;
-  private busy = false;
+  private going: Promise<void> | null = null;
 
   constructor(
     readonly name: string,
@@ -97,18 +97,21 @@ export class View {
     void prefetch(this.series, this.index);
   }
 
-  /** Goes to a slice; of several wishes that come while one is loaded, only the last is fulfilled. */
+  /** Goes to a slice, and waits for it; of several wishes that come while one is loaded, only the last is fulfilled. */
   async goTo(index: number): Promise<void> {
     if (!this.opened) return;
     this.wanted = Math.max(0, Math.min(this.series.slices.length - 1, index));
-    if (this.busy) return;
-    this.busy = true;
+    if (this.going) return this.going;
+    if (this.wanted !== this.index) await (this.going = this.catchUp());
+    this.noticeSlice();
+  }
+
+  private async catchUp(): Promise<void> {
     try {
       while (this.wanted !== this.index) await this.viewport.setImageIdIndex((this.index = this.wanted));
     } finally {
-      this.busy = false;
+      this.going = null;
     }
-    this.noticeSlice();
   }
 
   scroll(by: number): Promise<void> {
@@ -116,7 +119,7 @@ export class View {
   }
 
   private noticeSlice(): void {
-    if (!this.busy) this.index = this.wanted = this.viewport.getCurrentImageIdIndex();
+    if (!this.going) this.index = this.wanted = this.viewport.getCurrentImageIdIndex();
     this.describe();
     this.events.sliced(this);
   }

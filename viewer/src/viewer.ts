@@ -106,19 +106,22 @@ export class StudyViewer {
 
   /** Selects a finding and goes to where it was seen: its slice on its own view, the nearest ones on the others. */
   async show(site: Site): Promise<void> {
-    this.selected = { condition: site.condition, level: site.level, side: site.side ?? null };
+    const selected = { condition: site.condition, level: site.level, side: site.side ?? null };
+    this.selected = selected;
     this.edits.forget();
-    const finding = findingAt(this.data, this.selected);
-    const place = placeOf(this.data, this.selected);
+    const finding = findingAt(this.data, selected);
+    const place = placeOf(this.data, selected);
     const series = place && this.data.series[place.series];
     const view = series && this.viewOf(series);
     if (view && series) {
       if (view.series !== series) await view.open(series, place.slice);
       await view.goTo(place.slice);
+      if (this.selected !== selected) return; // another was asked for while the slice was on its way
       this.activate(view);
     }
     const point = finding?.evidence?.point_lps_mm ?? this.centerOf(site.level);
     if (point) await this.goToPoint(point, view);
+    if (this.selected !== selected) return;
     this.redraw();
     window.clearTimeout(this.spoken);
     this.say(finding ? describe(this.data, finding) : `${site.level}: not assessed`);
