@@ -4,6 +4,7 @@
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from getpass import getuser
 from pathlib import Path
 from typing import Annotated
@@ -193,21 +194,34 @@ def calibrate(
     as_validation: Annotated[
         bool, typer.Option(help="The cases are for validation; none says that it is a test.")
     ] = False,
+    out_of_fold: Annotated[
+        bool,
+        typer.Option("--out-of-fold", help="The cases are what the models of its folds say of unseen patients."),
+    ] = False,
 ) -> None:
-    """Fit the temperature of every condition on validation cases, and put it on the model's card."""
+    """Fit temperatures, and from where on a rare grade is called, on validation cases; put them on the model's card."""
     _need("tomli_w", "train")
     from lumbago.evaluation.case_table import read_cases
     from lumbago.evaluation.cases import as_validation as flagged
     from lumbago.learning.calibrate_card import calibrate_card
 
-    chosen_on = flagged(read_cases(cases)) if as_validation else read_cases(cases)
-    for item in calibrate_card(model, chosen_on, _own_command()):
+    chosen_on = flagged(read_cases(cases)) if as_validation or out_of_fold else read_cases(cases)
+    for fitted in calibrate_card(model, chosen_on, _own_command(), are_out_of_fold=out_of_fold):
+        item, call = fitted.temperature, fitted.call
         verdict = "kept" if item.is_better else "not kept: log loss does not fall"
         print(
             f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"
         )
-        for name in item.before:
-            print(f"  {name}: {item.before[name]} before, {item.after[name]} after, cross-fitted")
+        _print_effect(item.before, item.after)
+        if call is not None:
+            verdict = "kept" if call.is_better else "not kept: kappa does not rise beyond chance"
+            print(f"{item.condition}: abnormal called from {call.least:.2f} on, {verdict}")
+            _print_effect(call.before, call.after)
+
+
+def _print_effect(before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    for name in before:
+        print(f"  {name}: {before[name]} before, {after[name]} after, cross-fitted")
 
 
 def _own_command() -> str:

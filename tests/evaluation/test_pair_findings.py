@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lumbago.anatomy.findings import Finding, StudyFindings, StudySummary
+from lumbago.evaluation.figures_of_merit import score_cases
 from lumbago.evaluation.pair_findings import Origin, age_years, pair_findings
 
 STUDY = StudySummary("case", "1.2.3", patient_id="P7", patient_sex="F", patient_age="052Y", scanner="Maker Model 1.5 T")
@@ -43,6 +44,15 @@ def test_a_place_without_a_true_grade_is_no_case() -> None:
 def test_the_truth_of_a_phantom_says_what_it_is() -> None:
     (case,) = pair_findings(study(finding("L3/L4", "absent", "truth")), None, Origin("clinic"))
     assert case.is_phantom and "computer-made" in case.data
+
+
+def test_a_grade_that_is_not_the_likeliest_is_the_one_given() -> None:
+    rare = replace(finding("L4/L5", "absent"), grade="present")
+    (case,) = pair_findings(study(finding("L4/L5", "present")), study(rare), Origin("clinic"))
+    assert case.called == "present" and case.found_index == case.truth_index == 1
+    assert score_cases([case])["accuracy"].value == 1
+    (likely,) = pair_findings(study(finding("L4/L5", "present")), study(finding("L4/L5", "present")), Origin("clinic"))
+    assert likely.called == ""
 
 
 @pytest.mark.parametrize("age, years", [("045Y", 45.0), ("018M", 1.5), ("", None), ("old", None), ("Y", None)])

@@ -1,4 +1,4 @@
-"""Temperatures come onto a card from validation patients that the model has not seen, and the pipeline uses them."""
+"""Temperatures and call points come onto a card, from patients that the model has not seen, and are used."""
 
 import shutil
 from dataclasses import replace
@@ -47,7 +47,7 @@ def cases(temperature: float, patients: int = 80) -> list[GradedCase]:
 
 def test_a_temperature_comes_onto_the_card_with_its_proof(model: Path) -> None:
     before = read_card(model).calibration["spinal_canal_stenosis"]
-    (found,) = calibrate_card(model, cases(2.0), COMMAND)
+    found = calibrate_card(model, cases(2.0), COMMAND)[0].temperature
     card = read_card(model)
     assert card.calibration["spinal_canal_stenosis"] == pytest.approx(before * found.temperature, abs=1e-4)
     assert 1.6 < found.temperature < 2.5
@@ -55,6 +55,39 @@ def test_a_temperature_comes_onto_the_card_with_its_proof(model: Path) -> None:
     assert row["command"] == COMMAND and row["split"] == "validation" and "computer-made" in row["data"]
     assert row["after_cross_fitted"]["log loss"][0] < row["before"]["log loss"][0]
     load_model(model.name, model.parent)
+
+
+def rare(patients: int = 200, least: float = 0.12) -> list[GradedCase]:
+    """Herniations that are told well and are never the likeliest, on patients that the disc grader was trained on."""
+    rng = np.random.default_rng(3)
+    said = np.where(rng.random(patients) < 0.1, rng.uniform(least, 0.4, patients), rng.uniform(0.0, least, patients))
+    return [
+        GradedCase(
+            "spider", f"spider:{number}", "s", "herniation", "L4/L5", None,
+            "present" if (share >= least) == (rng.random() < 0.95) else "absent",
+            (float(1 - share), float(share)), split="validation",
+        )
+        for number, share in enumerate(said)
+    ]  # fmt: skip
+
+
+def test_a_call_point_comes_onto_the_card_and_is_used(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(SHIPPED / "disc-grader", tmp_path / "disc-grader"))
+    with pytest.raises(ModelRefused, match="trained on spider:0"):
+        calibrate_card(folder, rare(), COMMAND)
+    (found,) = calibrate_card(folder, rare(), COMMAND, are_out_of_fold=True)
+    card = read_card(folder)
+    assert found.call is not None and found.call.is_better and found.call.before["kappa"].value == 0
+    assert card.calls["herniation"] == found.call.least < 0.5
+    row = next(row for row in card.proof["calls"] if row["condition"] == "herniation")
+    assert row["split"] == "out of fold" and row["after_cross_fitted"]["kappa"][0] > 0.4
+    load_model(folder.name, folder.parent)
+
+    likely = [replace(case, probabilities=(0.9, 0.1) if case.truth == "absent" else (0.1, 0.9)) for case in rare()]
+    calibrate_card(folder, likely, COMMAND, are_out_of_fold=True)
+    card = read_card(folder)
+    assert "herniation" not in card.calls, "what was chosen on other temperatures is gone"
+    assert all(row["condition"] != "herniation" for row in card.proof.get("calls", []))
 
 
 def test_a_second_fit_replaces_the_first(model: Path) -> None:
@@ -70,7 +103,8 @@ def test_what_does_not_help_is_not_kept(model: Path) -> None:
     worse = [replace(case, truth=SEVERITY.grades[number % 3]) for number, case in enumerate(cases(1.0))]
     blind = [replace(case, probabilities=(1 / 3, 1 / 3, 1 / 3)) for case in worse]
     (found,) = calibrate_card(model, blind, COMMAND)
-    assert not found.is_better and (model / "card.toml").read_text() == text
+    assert not found.temperature.is_better and found.call is not None and not found.call.is_better
+    assert (model / "card.toml").read_text() == text
 
 
 @pytest.mark.parametrize("patient", ["phantom-2000000-000", "phantom-1999999-001", "phantom-2000000-899"])

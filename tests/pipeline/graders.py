@@ -35,7 +35,13 @@ class RuleGrader(Model):
 
 
 def grader(
-    *conditions: str, anchor: str, votes: int = 1, slices: int = 1, calibration: float = 1.0, **rule: Any
+    *conditions: str,
+    anchor: str,
+    votes: int = 1,
+    slices: int = 1,
+    calibration: float = 1.0,
+    calls: float | None = None,
+    **rule: Any,
 ) -> RuleGrader:
     """Grades the conditions on patches of 32 x 40 pixels of 0.6 mm; of 1.5 mm where a disc fills so little."""
     outputs = {name: CONDITIONS[name].scale.grades for name in conditions}
@@ -43,6 +49,6 @@ def grader(
     inputs = {"anchor": anchor, "rows": 32, "columns": 40, "pixel_mm": pixel_mm, "slices": slices, "votes": votes}
     card = Card(
         f"{anchor}-rule", "1", "0" * 64, "grader", "phantoms", "", outputs, inputs,
-        dict.fromkeys(conditions, calibration), {},
+        dict.fromkeys(conditions, calibration), {}, {} if calls is None else dict.fromkeys(conditions, calls),
     )  # fmt: skip
     return RuleGrader(card, **rule)

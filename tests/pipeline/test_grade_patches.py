@@ -9,7 +9,7 @@ from graders import RuleGrader, grader
 from painted_spine import DISCS, PaintedLocator, axial_block
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.findings import CALLED_FROM, Finding
 from lumbago.anatomy.levels import LEVELS, SIDES
 from lumbago.dicom.patient_geometry import distance_to_slice_mm
 from lumbago.pipeline.classical_features import FEATURES
@@ -18,6 +18,7 @@ from lumbago.pipeline.grade_patches import Graded, grade_patches
 from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
+from lumbago.report.wording import kind_texts
 
 ANCHORED = {
     "disc": ("pfirrmann", "modic"), "canal": ("spinal_canal_stenosis",), "foramen": ("neural_foraminal_narrowing",),
@@ -188,6 +189,16 @@ def test_calibration_softens(spine_found: LocatedSpine) -> None:
     finding = findings_of(grade_patches([rule], spine_found), "pfirrmann")["L3/L4"]
     soft = np.sqrt([0.02, 0.08, 0.2, 0.6, 0.1])
     np.testing.assert_allclose(list(finding.probabilities.values()), soft / soft.sum(), atol=1e-4)
+
+
+@pytest.mark.parametrize("least, grade", [(None, "0"), (0.46, "0"), (0.44, "2")])
+def test_a_rare_grade_is_called_from_its_point_on(spine_found: LocatedSpine, least: float | None, grade: str) -> None:
+    logits = tuple(float(value) for value in np.log([0.55, 0.1, 0.3, 0.05]))
+    rule = grader("modic", anchor="disc", logits={"modic": logits}, calls=least)
+    finding = findings_of(grade_patches([rule], spine_found), "modic")["L3/L4"]
+    assert finding.grade == grade and finding.confidence == pytest.approx(0.55 if grade == "0" else 0.3, abs=1e-3)
+    assert finding.details.get(CALLED_FROM) == least
+    assert ("called from 44% on" in kind_texts(finding)) is (grade == "2")
 
 
 def test_votes_are_averaged_over_neighbouring_slices(spine_found: LocatedSpine) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
-from lumbago.anatomy.findings import Evidence, Finding, Measurement
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, Measurement
 from lumbago.pipeline.join_series import join_series
 
 SLICE = {"sagittal_t2": "1.2", "axial_t2": "1.3"}
@@ -77,6 +77,14 @@ def test_details_are_those_of_the_surer_and_what_it_does_not_say() -> None:
     axial = replace(answer("axial_t2", 0.1, 0.9), details={"slices_counted": 1})
     joined = join_series([sagittal, axial])
     assert {**joined.details, "series": {}} == {"part": "posterior", "slices_counted": 1, "series": {}}
+
+
+def test_a_call_point_holds_for_the_answer_that_it_was_chosen_on() -> None:
+    called = replace(answer("sagittal_t2", 0.8, 0.2, trained_on="real"), grade="present", details={CALLED_FROM: 0.15})
+    beside = join_series([called, answer("axial_t2", 0.7, 0.3)])
+    assert (beside.grade, beside.details[CALLED_FROM]) == ("present", 0.15), "a phantoms' answer does not count"
+    joined = join_series([called, answer("axial_t2", 0.7, 0.3, trained_on="real")])
+    assert joined.grade == "absent" and CALLED_FROM not in joined.details
 
 
 shares = st.floats(0.0, 1.0).map(lambda value: round(value, 4))

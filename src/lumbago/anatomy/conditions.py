@@ -3,6 +3,7 @@
 A network head, a line of the report, a cell of the dashboard, a label reader: all are driven by these rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -42,6 +43,15 @@ class Scale:
         if not self.ordinal:
             return None
         return sum(value * probabilities[grade] for grade, value in zip(self.grades, self.values, strict=True))
+
+    def called(self, probabilities: Mapping[str, float], least: float | None = None) -> str:
+        """The grade to give: the likeliest; or, where `least` is the probability from which on an abnormal grade is
+        called, the likeliest of the abnormal ones from there on, and of the others below."""
+        if least is None:
+            return max(probabilities, key=lambda grade: probabilities[grade])
+        normal, abnormal = self.grades[: self.abnormal_from], self.grades[self.abnormal_from :]
+        among = abnormal if sum(probabilities[grade] for grade in abnormal) >= least else normal
+        return max(among, key=lambda grade: probabilities[grade])
 
 
 _CALM, _MILD, _WARN, _BAD, _WORST = "#009E73", "#56B4E9", "#E69F00", "#D55E00", "#8B1A4A"

@@ -53,6 +53,10 @@ class Evidence:
     box_down_lps: Point | None = None
 
 
+CALLED_FROM: Final = "called_from"
+"""Key of `Finding.details`: the probability from which on an abnormal grade was called, see `Scale.called`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The grade of one condition at one level and side.

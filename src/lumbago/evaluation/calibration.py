@@ -78,7 +78,7 @@ def calibrate(cases: Sequence[GradedCase]) -> Calibration:
     if not any(case.probabilities for case in cases):
         raise UsageError(f"no case of {cases[0].condition} has an answer", "predictions of the model")
     sample = Sample.of(cases)
-    part = _parts(sample)
+    part = patient_parts(sample)
     cross_fitted = _cross_fit(sample, part)
     before, after = (_figures(sample.truth, values) for values in (sample.probabilities, cross_fitted))
     return Calibration(
@@ -94,8 +94,12 @@ def calibrate(cases: Sequence[GradedCase]) -> Calibration:
     )
 
 
-def _parts(sample: Sample) -> Int64[np.ndarray, " n"]:
-    """The part of cross-fitting that each case is in, whole patients together."""
+def patient_parts(sample: Sample) -> Int64[np.ndarray, " n"]:
+    """The part of cross-fitting that each case is in, whole patients together.
+
+    Raises:
+        UsageError: too few patients.
+    """
     unique, owner = np.unique(sample.patients, return_inverse=True)
     if unique.size < _LEAST_PATIENTS:
         raise UsageError(f"{unique.size} validation patients are too few to calibrate on", f"{_LEAST_PATIENTS} or more")

@@ -12,6 +12,9 @@ from lumbago.errors import UnreadableInput, UsageError
 VALIDATION: Final = "validation"
 """The split that thresholds and temperatures are chosen on, and nothing else is."""
 
+OUT_OF_FOLD: Final = "out of fold"
+"""The split of what models of folds graded, each of patients that it has not seen."""
+
 _NEVER_CHOSEN_ON: Final = ("test", "external")
 _SUM_TOLERANCE: Final = 0.01
 _LEVEL_NAMES: Final = frozenset(level_from_bottom(count) for count in range(1, MOST_DISCS + 1))
@@ -41,6 +44,7 @@ class GradedCase:
         scanner, field_strength_t, age_years, sex: as known, else "" or None.
         second_reader: another reader's grade of the same place, or None.
         picture: file of a picture of it, or "".
+        called: the grade that was given, where it is not the most probable one, else "".
     """
 
     source: str
@@ -59,6 +63,7 @@ class GradedCase:
     sex: str = ""
     second_reader: str | None = None
     picture: str = ""
+    called: str = ""
 
     def __post_init__(self) -> None:
         """Refuses what cannot be meant.
@@ -71,7 +76,7 @@ class GradedCase:
         sides, grades = CONDITIONS[self.condition].sides, self.scale.grades
         if self.side not in sides:
             raise UnreadableInput(f"a case of {self.condition} on the side {self.side!r}", f"one of {sides}")
-        for grade in (self.truth, self.second_reader):
+        for grade in (self.truth, self.second_reader, self.called or None):
             if grade is not None and grade not in grades:
                 raise UnreadableInput(f"a case of {self.condition} graded {grade!r}", f"one of {', '.join(grades)}")
         if self.level not in _LEVEL_NAMES:
@@ -91,9 +96,12 @@ class GradedCase:
 
     @property
     def found_index(self) -> int | None:
-        """Place of the most probable grade in the scale, None when nothing was found."""
+        """Place of the given grade in the scale, the most probable one if nothing else is said; None when nothing was
+        found."""
         if self.probabilities is None:
             return None
+        if self.called:
+            return self.scale.grades.index(self.called)
         return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
 
     @property

@@ -27,11 +27,12 @@ from lumbago.evaluation.metrics import Grades, Probabilities
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Cases of one condition that have an answer, as arrays."""
+    """Cases of one condition that have an answer, as arrays; `found` are the grades that were given."""
 
     scale: Scale
     truth: Grades
     probabilities: Probabilities
+    found: Grades
     patients: Shaped[np.ndarray, " n"]
 
     @classmethod
@@ -43,13 +44,9 @@ class Sample:
             answered[0].scale,
             np.array([case.truth_index for case in answered], np.int64),
             values / values.sum(1, keepdims=True),
+            np.array([case.found_index for case in answered], np.int64),
             patient_keys(answered),
         )
-
-    @property
-    def found(self) -> Grades:
-        """The most probable grades."""
-        return np.asarray(self.probabilities.argmax(1))
 
     @property
     def abnormal(self) -> Bool[np.ndarray, " n"]:

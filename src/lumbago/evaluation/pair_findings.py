@@ -59,6 +59,7 @@ def _case(wanted: Finding, study: StudySummary, given: Finding | None, origin: O
         truth=str(wanted.grade),
         probabilities=_in_order(given) if given is not None and is_answer else None,
         split=origin.split,
+        called=_called(given) if given is not None and is_answer else "",
         scanner=_FIELD.sub("", study.scanner).strip(),
         field_strength_t=_field_strength(study.scanner),
         age_years=age_years(study.patient_age),
@@ -68,6 +69,12 @@ def _case(wanted: Finding, study: StudySummary, given: Finding | None, origin: O
 
 def _in_order(finding: Finding) -> tuple[float, ...]:
     return tuple(finding.probabilities[grade] for grade in finding.scale.grades)
+
+
+def _called(finding: Finding) -> str:
+    """The grade, where it is not the likeliest."""
+    likeliest = finding.scale.called(finding.probabilities)
+    return "" if finding.grade is None or finding.grade == likeliest else finding.grade
 
 
 def _field_strength(scanner: str) -> float | None:

@@ -80,11 +80,16 @@ def _fact_lines(facts: Mapping[str, RowFacts]) -> list[str]:
         (
             f"`{name}`", part, str(told["network"]) or "–", f"{told['parameters']:,}", f"{told['mebibytes']:g}",
             str(told["picture"]), f"{told['steps']}" if told["steps"] else "a fit", f"{told['epochs']:g}",
-            f"{told['seconds'] / 60:.1f}", f"{row.milliseconds:.0f}" if number == 0 else "",
+            f"{told['seconds'] / 60:.1f}", _speed(row.milliseconds) if number == 0 else "",
         )
         for name, row in facts.items() for number, (part, told) in enumerate(row.parts.items())
     ]  # fmt: skip
     return table_lines(heads, rows)
+
+
+def _speed(milliseconds: float) -> str:
+    """NaN where no study could be read to its end."""
+    return "–" if math.isnan(milliseconds) else f"{milliseconds:.0f}"
 
 
 def _located_lines(facts: Mapping[str, RowFacts]) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import tomllib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ class Card:
         inputs: how its input is made (pixel size, shape, slices), as the pipeline understands it.
         calibration: temperature of each output.
         proof: training data with licences, command, hours, measured scores with interval, data, split and command.
+        calls: of conditions whose abnormal grades are rare, the probability from which on one is called, see
+            `Scale.called`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Card:
     inputs: Mapping[str, Any]
     calibration: Mapping[str, float]
     proof: Mapping[str, Any]
+    calls: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -70,6 +73,7 @@ def read_card(folder: Path) -> Card:
             outputs={name: tuple(labels) for name, labels in data["outputs"].items()},
             inputs=data["inputs"],
             calibration=data["calibration"],
+            calls=data.get("calls", {}),
             proof=data["proof"],
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:

@@ -1,25 +1,43 @@
-"""Temperatures on a model's card, fitted on validation patients that it has not seen."""
+"""Temperatures and call points on a model's card, fitted on patients that it, or a model of its folds, never saw."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from lumbago.errors import UsageError
-from lumbago.evaluation.calibration import Calibration, calibrate
-from lumbago.evaluation.cases import GradedCase
+from lumbago.evaluation.calibration import Calibration, calibrate, soften
+from lumbago.evaluation.call_points import CallPoint, choose_call_point
+from lumbago.evaluation.cases import OUT_OF_FOLD, GradedCase
 from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import read_card
 from lumbago.learning.seen_patients import seen_by
 
 
-def calibrate_card(folder: Path, cases: Sequence[GradedCase], command: str) -> list[Calibration]:
-    """Fits the temperature of every condition that the model grades and the cases hold, and puts it on the card.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was fitted for one condition; no call point where the cases hold one class."""
 
-    The cases are what this very model says with the temperatures now on its card. A temperature that does not lower the
-    cross-fitted log loss is reported and not kept.
+    temperature: Calibration
+    call: CallPoint | None
+
+
+def calibrate_card(
+    folder: Path, cases: Sequence[GradedCase], command: str, *, are_out_of_fold: bool = False
+) -> list[Fitted]:
+    """Fits the temperature of every condition that the model grades and the cases hold, then the point from which on an
+    abnormal grade is called, and puts them on the card.
+
+    The cases are what this very model says with the temperatures now on its card. What does not lower the cross-fitted
+    log loss, or raise the cross-fitted kappa beyond chance, is reported and not kept.
+
+    Args:
+        are_out_of_fold: the cases are what the models of its folds say, each of patients that it has not seen; trained
+            alike and on most of the same patients, they stand for this one, which has seen them all.
 
     Raises:
         UsageError: no case of the model's conditions, cases of another split than `validation`, or too few patients.
@@ -30,41 +48,78 @@ def calibrate_card(folder: Path, cases: Sequence[GradedCase], command: str) -> l
     if not mine:
         raise UsageError(f"no case is of what {card.name} grades", ", ".join(card.conditions) or "a grader's card")
     seen = seen_by(folder)
-    for patient in dict.fromkeys(case.patient for case in mine):
+    for patient in () if are_out_of_fold else dict.fromkeys(case.patient for case in mine):
         seen.require_unseen(patient)
     fitted = [
-        calibrate([case for case in mine if case.condition == name])
+        _fit([case for case in mine if case.condition == name])
         for name in dict.fromkeys(case.condition for case in mine)
     ]
-    _write([item for item in fitted if item.is_better], folder / "card.toml", command)
+    origin = {"split": OUT_OF_FOLD} if are_out_of_fold else {}
+    _write(fitted, folder / "card.toml", {**origin, "command": command})
     return fitted
 
 
-def _write(kept: Sequence[Calibration], path: Path, command: str) -> None:
+def _fit(cases: Sequence[GradedCase]) -> Fitted:
+    """Of one condition. The call point is one of the probabilities that the card will give."""
+    temperature = calibrate(cases)
+    factor = temperature.temperature if temperature.is_better else 1.0
+    return Fitted(temperature, choose_call_point([_softened(case, factor) for case in cases]))
+
+
+def _softened(case: GradedCase, temperature: float) -> GradedCase:
+    if case.probabilities is None:
+        return case
+    (values,) = soften(np.array([case.probabilities], np.float64), temperature)
+    return replace(case, probabilities=tuple(float(value) for value in values), called="")
+
+
+def _write(fitted: Sequence[Fitted], path: Path, told: Mapping[str, str]) -> None:
+    """A new temperature changes what a call point means, so an older one goes with it.
+
+    Args:
+        told: what every row of the proof tells besides.
+    """
     card = tomllib.loads(path.read_text(encoding="utf8"))
-    rows = []
-    for item in kept:
-        temperature = round(card["calibration"].get(item.condition, 1.0) * item.temperature, 4)
-        card["calibration"][item.condition] = temperature
-        rows.append(_row(item, temperature, command))
-    names = {item.condition for item in kept}
-    older = [row for row in card["proof"].get("calibration", []) if row["condition"] not in names]
-    if rows:
-        card["proof"]["calibration"] = older + rows
+    before = tomllib.loads(path.read_text(encoding="utf8"))
+    temperatures, calls = [], []
+    card_calls = card.pop("calls", {})
+    for item in fitted:
+        name = item.temperature.condition
+        card_calls.pop(name, None)
+        if item.temperature.is_better:
+            temperature = round(card["calibration"].get(name, 1.0) * item.temperature.temperature, 4)
+            card["calibration"][name] = temperature
+            temperatures.append(_row(item.temperature, {"temperature": temperature}, told))
+        if item.call is not None and item.call.is_better:
+            card_calls[name] = item.call.least
+            calls.append(_row(item.call, {"least": item.call.least}, told))
+    names = {item.temperature.condition for item in fitted}
+    _put(card["proof"], "calibration", temperatures, {row["condition"] for row in temperatures})
+    _put(card["proof"], "calls", calls, names)
+    if card_calls:
+        card |= {"calls": card_calls, "proof": card.pop("proof")}
+    if card != before:
         path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
 
 
-def _row(item: Calibration, temperature: float, command: str) -> dict[str, Any]:
+def _put(proof: dict[str, Any], key: str, rows: list[dict[str, Any]], names: set[str]) -> None:
+    """These rows in place of older ones of the same conditions."""
+    kept = [row for row in proof.pop(key, []) if row["condition"] not in names] + rows
+    if kept:
+        proof[key] = kept
+
+
+def _row(item: Calibration | CallPoint, chosen: Mapping[str, float], told: Mapping[str, str]) -> dict[str, Any]:
     return {
         "condition": item.condition,
-        "temperature": temperature,
+        **chosen,
         "data": item.data,
         "split": item.split,
         "cases": item.cases,
         "patients": item.patients,
         "before": {name: _numbers(score) for name, score in item.before.items()},
         "after_cross_fitted": {name: _numbers(score) for name, score in item.after.items()},
-        "command": command,
+        **told,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.dicom.decoder import Decoder, open_decoder
-from lumbago.evaluation.cases import VALIDATION, GradedCase
+from lumbago.evaluation.cases import OUT_OF_FOLD, VALIDATION, GradedCase
 from lumbago.evaluation.evaluate_cases import evaluate_cases
 from lumbago.evaluation.gallery import PictureOf
 from lumbago.evaluation.intervals import Score
@@ -117,7 +117,7 @@ def _score_locator(
 
 
 def _split_of(experiment: Experiment, sources: tuple[str, ...]) -> str:
-    return "out of fold" if set(sources) & set(experiment.sources) else "external"
+    return OUT_OF_FOLD if set(sources) & set(experiment.sources) else "external"
 
 
 def _score_grader(

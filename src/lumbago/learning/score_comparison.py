@@ -14,6 +14,7 @@ from lumbago.dicom.decoder import Decoder, open_decoder
 from lumbago.dicom.read_study import read_studies
 from lumbago.errors import LumbagoError
 from lumbago.evaluation.case_table import write_cases
+from lumbago.evaluation.cases import OUT_OF_FOLD
 from lumbago.inference.weights import Card, load_model, read_card
 from lumbago.labels.sources import read_source
 from lumbago.learning.comparison_plan import DISCS, LOCATING, Runs, Terms, runs_of
@@ -31,7 +32,7 @@ from lumbago.learning.why_not import WHY, or_why_not
 from lumbago.pipeline.analyze_study import Models, analyze_study
 from lumbago.systems import System
 
-OUT_OF_FOLD, EXTERNAL, UNSEEN = "out of fold", "external", "unseen seeds"
+EXTERNAL, UNSEEN = "external", "unseen seeds"
 TIMED_FOLDER: Final = "timed"
 """Holds the phantom study whose analysis is timed."""
 _TIMED: Final = 3

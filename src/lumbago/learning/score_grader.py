@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS
 from lumbago.evaluation.case_table import write_cases
 from lumbago.evaluation.cases import GradedCase
@@ -55,7 +56,14 @@ def picture_cases(spine: LocatedSpine, grader: Model, row: LabelledSlice) -> Ite
                 found = None
                 if values is not None and level in number_of:
                     found = tuple(float(value) for value in values.probabilities[condition][number_of[level]])
-                yield GradedCase(row.source, row.patient, row.name, condition, level, None, grade, found)
+                called = _called(condition, found, grader.card.calls.get(condition)) if found is not None else ""
+                yield GradedCase(row.source, row.patient, row.name, condition, level, None, grade, found, called=called)
+
+
+def _called(condition: str, values: tuple[float, ...], least: float | None) -> str:
+    """The grade that the card's call point gives; "" where there is none."""
+    scale = CONDITIONS[condition].scale
+    return "" if least is None else scale.called(dict(zip(scale.grades, values, strict=True)), least)
 
 
 def summarize(cases: list[GradedCase]) -> dict[str, Score]:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
-from lumbago.anatomy.findings import Evidence, Finding, Measurement, Point
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, Measurement, Point
 from lumbago.anatomy.levels import Side
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.dicom.patient_geometry import is_inside_slice
@@ -101,7 +101,7 @@ def _grade(model: Model, patches: Sequence[PlacedPatch], beside: Sequence[Sequen
         for name in model.card.conditions:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
-            heat = None if reason else values.heat(name, number)
+            heat = None if reason else values.heat(finding, number)
             item = Graded(_abstained(finding, reason) if reason else finding, heat)
             graded.append(_with_spot(item, model, patch) if CONDITIONS[name].is_spot else item)
     return graded
@@ -121,7 +121,7 @@ def _with_spot(item: Graded, model: Model, patch: PlacedPatch) -> Graded:
     if item.heat is not None and SEEN_ON[recipe.anchor] != "axial_t2":
         peak = peak_lps_mm(item.heat, patch.frame, believed)
         details["part"] = part_of_disc(peak, patch.disc.center_lps_mm, patch.disc.frame.back)
-    return replace(item, finding=replace(finding, details=details))
+    return replace(item, finding=replace(finding, details={**finding.details, **details}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +132,11 @@ class Predictions:
     probabilities: Mapping[str, Float32[np.ndarray, "patches grades"]]
     maps: Mapping[str, Float32[np.ndarray, "patches grades h w"]]
 
-    def heat(self, condition: str, number: int) -> Float32[np.ndarray, "h w"] | None:
-        """The map of the likeliest grade of a patch; None without maps."""
-        likeliest = int(np.argmax(self.probabilities[condition][number]))
-        return self.maps[condition][number, likeliest] if condition in self.maps else None
+    def heat(self, finding: Finding, number: int) -> Float32[np.ndarray, "h w"] | None:
+        """The map of the grade that a patch was given; None without maps."""
+        if finding.condition not in self.maps or finding.grade is None:
+            return None
+        return np.asarray(self.maps[finding.condition][number, finding.scale.grades.index(finding.grade)])
 
 
 def predict(
@@ -223,14 +224,16 @@ def _finding(
 ) -> Finding:
     probabilities = {grade: round(float(value), 4) for grade, value in zip(condition.scale.grades, values, strict=True)}
     expected = condition.scale.expected_grade(probabilities)
+    least = model.card.calls.get(condition.name)
     return Finding(
         condition=condition.name,
         level=patch.level,
         side=patch.side,
-        grade=max(probabilities, key=lambda grade: probabilities[grade]),
+        grade=condition.scale.called(probabilities, least),
         probabilities=probabilities,
         expected_grade=None if expected is None else round(expected, 2),
         evidence=_evidence(patch, recipe),
+        details={} if least is None else {CALLED_FROM: least},
         measurements=_measurements(patch) if SEEN_ON[recipe.anchor] != "axial_t2" else {},
         model=model.card.name,
         trained_on=model.card.trained_on,

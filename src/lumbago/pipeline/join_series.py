@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from lumbago.anatomy.conditions import Role, Scale
-from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.findings import CALLED_FROM, Finding
 
 Probabilities = Mapping[str, float]
 
@@ -29,7 +29,8 @@ def join_series(findings: Sequence[Finding]) -> Finding:
     probabilities are averaged as logarithms and made to sum to 1 again (the logarithmic opinion pool of Genest and
     Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence
     and model are those of the surest, and so are the details, where it has them; among them stands the probability of
-    an abnormal grade on each series where there are several, of those that do not count too.
+    an abnormal grade on each series where there are several, of those that do not count too. The grade is the
+    likeliest: a point to call an abnormal one from was chosen on one model's answers, and holds where it alone counts.
     """
     given = [finding for finding in findings if not finding.abstained]
     if len(given) < 2:
@@ -37,16 +38,20 @@ def join_series(findings: Sequence[Finding]) -> Finding:
     counting = [finding for finding in given if _PATIENTS in (finding.trained_on or "")] or given
     surest = max(counting, key=lambda finding: finding.confidence or 0.0)
     scale, values = surest.scale, _pooled(_by_series(counting).values())
+    least = surest.details.get(CALLED_FROM) if len(counting) == 1 else None
     expected = scale.expected_grade(dict(values))
     series = _by_series(given) | _by_series(counting)
     answers = {role: _abnormal(scale, answer) for role, answer in series.items() if role is not None}
+    details = {**_details(given), **surest.details, **({SERIES: answers} if len(answers) > 1 else {})}
+    if least is None:
+        details.pop(CALLED_FROM, None)
     sources = {finding.trained_on for finding in counting}
     return replace(
         surest,
-        grade=max(values, key=lambda grade: values[grade]),
+        grade=scale.called(values, least),
         probabilities=values,
         expected_grade=None if expected is None else round(expected, 2),
-        details={**_details(given), **surest.details, **({SERIES: answers} if len(answers) > 1 else {})},
+        details=details,
         measurements={name: size for row in given for name, size in row.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -50,12 +50,14 @@ def graded(finding: Finding, label: str) -> str:
 
 def kind_texts(finding: Finding) -> tuple[str, ...]:
     """What is said of an abnormal finding beyond its grade: Meyerding's grade of a slip, type and zone of a herniation,
-    part and slices of a high-intensity zone."""
+    part and slices of a high-intensity zone, and the probability from which on a rare one is called."""
     said = finding.details if finding.is_abnormal else {}
     texts = [f"Meyerding {said['meyerding']} {said['direction']}"] if "meyerding" in said else []
     texts += [str(said[name]) for name in ("type", "zone", "part") if name in said]
     if "slices_counted" in said:
         texts.append(f"on {said['slices_counted']} of {said['slices_looked_at']} slices")
+    if CALLED_FROM in said:
+        texts.append(f"called from {percent(said[CALLED_FROM])} on")
     return tuple(texts)
 
 
