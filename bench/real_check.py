@@ -36,7 +36,7 @@ def main() -> None:
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
     heads = severity_heads([read_card(path.parent) for path in sorted(wanted.models.glob("*/card.toml"))])
-    models = Models.of(wanted.locators, wanted.models / canal_head(heads).name)
+    models = Models.of(wanted.locators, [wanted.models / name for name in canal_heads(heads)])
     rows, masked = (read_labels(wanted.data, sources) for sources in (("sudirman", "spider"), ("spider_space",)))
     answers = ask(models, rows, wanted.out / f"answers-{models.digest}.csv")
     draw_tissues(models, masked, wanted.out / f"drawn-{models.digest}")
@@ -51,9 +51,9 @@ def main() -> None:
     page.write("real-check", command)
 
 
-def canal_head(heads: Sequence[Card]) -> Card:
-    """The grader of canals on sagittal T2."""
-    return next(head for head in heads if CANAL in head.conditions and role_of(head) == "sagittal_t2")
+def canal_heads(heads: Sequence[Card]) -> list[str]:
+    """The graders of canals on sagittal T2."""
+    return [head.name for head in heads if CANAL in head.conditions and role_of(head) == "sagittal_t2"]
 
 
 def tell_models(page: Page, models: Models, command: str) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from itertools import groupby
 from math import nan
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import LEVELS
-from lumbago.inference.weights import Card, Model, read_card
+from lumbago.inference.weights import Card, Model, load_model, read_card
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import ModelOf, model_of
 from lumbago.pipeline.crop_patches import PatchRecipe
 from lumbago.pipeline.grade_patches import crop_votes, predict, why_abstain
+from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, channel, locate_discs, read_slice
 from lumbago.pipeline.locate_points import locate_foramina
 from lumbago.pipeline.measured_features import MEASURES
@@ -26,6 +28,7 @@ from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine
 
 FOLDS = 4
 CANAL = "spinal_canal_stenosis"
+PIXELS, WIDTHS = "pixels", "widths"
 DRAWN = {"disc": 29, "vertebra": 76, "canal": 150}
 """Tissues and their grey values in masks."""
 
@@ -36,8 +39,9 @@ class Answer:
 
     Confidence 0 is of discs that were not seen, but must lie in a gap. Places are (row, column) in pixels of the
     picture, head up. `canal_mm` by the stated pixel size; the ratios are those of `measured_features`. Probabilities of
-    the canal's grades on T2; `doubt` is why an analysis would not grade there. `foramina` counts those that the picture
-    is found to show.
+    the canal's grades on T2 are those of all graders joined; `pixels` and `widths` the expected grades of the one that
+    sees the picture and of the one that is given what was measured, each alone; `doubt` is why an analysis would not
+    grade there. `foramina` counts those that the picture is found to show.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Answer:
     normal_mild: float = nan
     moderate: float = nan
     severe: float = nan
+    pixels: float = nan
+    widths: float = nan
     doubt: str = ""
     foramina: int = 0
 
@@ -72,20 +78,21 @@ Answers = dict[str, list[Answer]]
 
 @dataclass(frozen=True)
 class Models:
-    """The locator of a patient's fold, and the grader of canals, neither of which has seen him."""
+    """The locator of a patient's fold, which has not seen him, and the graders of canals, which saw phantoms alone."""
 
     locator: ModelOf
-    grader: ModelOf
+    graders: tuple[Model, ...]
     cards: tuple[Card, ...]
 
     @classmethod
-    def of(cls, locators: str, grader: Path) -> "Models":
+    def of(cls, locators: str, graders: Sequence[Path]) -> "Models":
         def fold(patient: str) -> int:
             return fold_of(patient, FOLDS)
 
         folders = dict.fromkeys(Path(locators.format(fold=number)) for number in range(FOLDS))
-        cards = tuple(read_card(folder) for folder in (grader, *folders))
-        return cls(model_of(locators, fold), model_of(str(grader), fold), cards)
+        cards = tuple(read_card(folder) for folder in (*graders, *folders))
+        loaded = tuple(load_model(folder.name, folder.parent, 1) for folder in graders)
+        return cls(model_of(locators, fold), loaded, cards)
 
     @property
     def digest(self) -> str:
@@ -98,7 +105,7 @@ def ask(models: Models, rows: Iterable[LabelledSlice], path: Path) -> Answers:
     known = read_answers(path)
     for row in rows:
         if row.name not in known:
-            known[row.name] = answers_of(row, models.locator(row.patient), models.grader(row.patient))
+            known[row.name] = answers_of(row, models.locator(row.patient), models.graders)
             append(path, known[row.name])
     return known
 
@@ -123,10 +130,10 @@ def append(path: Path, answers: Sequence[Answer]) -> None:
         lines.writerows([[item.name for item in fields(Answer)]] * is_new + [list(astuple(one)) for one in answers])
 
 
-def answers_of(row: LabelledSlice, locator: Model, grader: Model) -> list[Answer]:
+def answers_of(row: LabelledSlice, locator: Model, graders: Sequence[Model]) -> list[Answer]:
     location = locate_discs(locator, picture_volume(row))
     foramina = len(locate_foramina(locator, location))
-    graded = canal_answers(location, grader) if row.weighting == "t2" else {}
+    graded = canal_answers(location, graders) if row.weighting == "t2" else {}
     found = [_answer(row.name, location, disc, graded.get(disc.level, {}), foramina) for disc in location.discs]
     return found or [Answer(row.name, foramina=foramina)]
 
@@ -142,22 +149,49 @@ def _answer(
     return Answer(name, disc.level, disc.confidence, *place, **graded, foramina=foramina)  # type: ignore[arg-type]
 
 
-def canal_answers(location: SpineLocation, grader: Model) -> dict[str, dict[str, float | str]]:
-    """What is measured and said of the canal by level."""
-    recipe = PatchRecipe.of(grader.card.inputs)
+def canal_answers(location: SpineLocation, graders: Sequence[Model]) -> dict[str, dict[str, float | str]]:
+    """What is measured and said of the canal by level: by all graders joined, as in an analysis, and by each alone."""
     spine = LocatedSpine({"sagittal_t2": location}, {}, {})
-    patches = [patch for patch in ANCHORS[recipe.anchor](spine) if patch.disc.confidence > 0]
-    if not patches:
-        return {}
-    votes = [crop_votes(patch, recipe.place) for patch in patches]
-    values = predict(grader, patches, votes).probabilities[CANAL]
+    alone = {WIDTHS if recipe_of(one).is_measured else PIXELS: canal_findings(one, spine) for one in graders}
     found: dict[str, dict[str, float | str]] = {}
-    for patch, vote, chances in zip(patches, votes, values, strict=True):
-        widths = {name: float(patch.measures[MEASURES.index(name)]) for name in ("canal_ratio", "canal_least_ratio")}
-        grades = dict(zip(grader.card.outputs[CANAL], map(float, chances), strict=True))
-        doubt = why_abstain(patch, vote[recipe.votes // 2], recipe.place)
-        found[patch.level] = {**widths, **grades, "doubt": doubt}
+    for patch in ANCHORS["canal"](spine):
+        if patch.disc.confidence > 0:
+            here = {name: findings[patch.level] for name, findings in alone.items()}
+            joined = join_series(list(here.values()))
+            widths = {
+                name: float(patch.measures[MEASURES.index(name)]) for name in ("canal_ratio", "canal_least_ratio")
+            }
+            single = {name: expected_of(finding.probabilities) for name, finding in here.items()}
+            found[patch.level] = {**widths, **joined.probabilities, **single, "doubt": joined.reason or ""}
     return found
+
+
+def canal_findings(grader: Model, spine: LocatedSpine) -> dict[str, Finding]:
+    """What one grader says of every canal that was seen, by level."""
+    recipe = recipe_of(grader)
+    patches = [patch for patch in ANCHORS[recipe.anchor](spine) if patch.disc.confidence > 0]
+    votes = [crop_votes(patch, recipe.place) for patch in patches]
+    values = predict(grader, patches, votes).probabilities[CANAL] if patches else ()
+    findings = {}
+    for patch, vote, chances in zip(patches, votes, values, strict=True):
+        grades = {
+            name: round(float(chance), 4) for name, chance in zip(grader.card.outputs[CANAL], chances, strict=True)
+        }
+        doubt = why_abstain(patch, vote[recipe.votes // 2], recipe.place)
+        findings[patch.level] = Finding(
+            CANAL, patch.level, None, None if doubt else max(grades, key=grades.__getitem__), grades,
+            abstained=bool(doubt), reason=doubt or None, trained_on=grader.card.trained_on,
+        )  # fmt: skip
+    return findings
+
+
+def recipe_of(grader: Model) -> PatchRecipe:
+    return PatchRecipe.of(grader.card.inputs)
+
+
+def expected_of(probabilities: Mapping[str, float]) -> float:
+    """Expected grade, 0 to 2."""
+    return sum(number * value for number, value in enumerate(probabilities.values()))
 
 
 @dataclass(frozen=True)

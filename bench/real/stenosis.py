@@ -9,7 +9,6 @@ import numpy as np
 from real.answers import Answer, Answers, Place, places_of, t2_rows
 from real.page import Page, Sample
 from real.sheets import FOUND, TRUE, Tile, Window, write_sheet
-from scipy import stats
 
 from lumbago.anatomy.conditions import SEVERITY
 from lumbago.anatomy.levels import LEVELS
@@ -18,12 +17,13 @@ from lumbago.evaluation.metrics import aucs
 from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.labels.tables import read_table, write_table
 
-GRADER = "expected grade of the canal grader"
+GRADER = "expected grade of all graders joined: as an analysis gives it"
+PICTURE = "expected grade by the picture alone"
+WIDTHS = "expected grade by rules on what is measured alone"
 LEAST = "measured `canal_least_ratio`: least width behind the disc, as a share of that away from it"
 MEAN = "measured `canal_ratio`: the same with the mean width"
-JOINED = "grader and `canal_least_ratio`, mean of their ranks"
 ALONE = "level alone: its share of boxes in these very data"
-PAIRS = ((GRADER, LEAST), (GRADER, MEAN), (JOINED, LEAST), (JOINED, GRADER))
+PAIRS = ((GRADER, PICTURE), (GRADER, WIDTHS), (GRADER, LEAST), (WIDTHS, PICTURE))
 GROUPS = ("all", *LEVELS)
 BEFORE = dict(zip(GROUPS, (0.686, 0.903, 0.786, 0.872, 0.823, 0.467), strict=True))
 """AUC of a plain width ratio on about 100 other patients of the set, measured apart from this."""
@@ -119,17 +119,14 @@ def likelihoods(places: Sequence[Place], truth: np.ndarray) -> dict[str, np.ndar
     mean = -filled(np.array([place.answer.canal_ratio for place in places]))
     levels = np.array([place.level for place in places])
     share = np.array([truth[levels == level].mean() for level in levels])
-    return {GRADER: expected, LEAST: least, MEAN: mean, JOINED: mean_rank(expected, least), ALONE: share}
+    single = {PICTURE: "pixels", WIDTHS: "widths"}
+    alone = {way: np.array([getattr(place.answer, name) for place in places]) for way, name in single.items()}
+    return {GRADER: expected, **alone, LEAST: least, MEAN: mean, ALONE: share}
 
 
 def filled(values: np.ndarray) -> np.ndarray:
     """What is not known counts as the median."""
     return np.where(np.isnan(values), np.nanmedian(values), values)
-
-
-def mean_rank(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Two ways of telling joined without fitting."""
-    return np.asarray((stats.rankdata(one) + stats.rankdata(other)) / 2)
 
 
 def show_areas(page: Page, places: Sequence[Place], truth: np.ndarray, said: str) -> None:

@@ -117,6 +117,8 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("canal-grader", "grades the canal"),
                 Part("foramen-grader", "grades foramina"),
                 Part("recess-grader", "grades lateral recesses"),
+                Part("zone-grader", "grades high-intensity zones"),
+                Part("canal-width-grader", "grades canals by measures", network="measured", joins="canal-grader"),
                 Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
             ),
         ),

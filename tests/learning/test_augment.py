@@ -106,3 +106,12 @@ def test_coarse_pixels_lose_detail_and_keep_the_mean() -> None:
         rescan(picture(), replace(PLAIN, coarseness=1.2))[4:-4, 4:-4], picture()[4:-4, 4:-4], atol=0.05
     )
     assert rescan(picture(), replace(PLAIN, coarseness=30.0)).shape == (40, 50)
+
+
+def test_edges_are_enhanced_and_even_tissue_is_not() -> None:
+    step = np.full((40, 50), 0.3, np.float32)
+    step[:, 25:] = 0.7
+    sharp = rescan(step, replace(PLAIN, sharpening=1.0))
+    np.testing.assert_allclose(sharp[:, [10, 40]], step[:, [10, 40]], atol=0.01)
+    assert sharp[:, 24].mean() < 0.25 and sharp[:, 25].mean() > 0.75
+    assert rescan(step, replace(PLAIN, sharpening=9.0)).min() >= 0

@@ -37,7 +37,10 @@ def test_usual_batches_are_what_they_were() -> None:
 
 
 def test_what_is_off_does_nothing() -> None:
-    assert all((one.slices, one.is_mirrored, one.scanner.coarseness) == (0, False, 1.0) for one in shakes(USUAL))
+    assert all(
+        (one.slices, one.is_mirrored, one.scanner.coarseness, one.scanner.sharpening) == (0, False, 1.0, 0.0)
+        for one in shakes(USUAL)
+    )
 
 
 def test_a_shake_follows_from_its_seed() -> None:
@@ -123,6 +126,7 @@ def test_a_mirrored_patch_is_that_of_the_mirrored_patient(condition: str, anchor
         ({"mixup": 0.7, "cutmix": 0.5}, "together of 1"),
         ({"slice_shift_mm": -1.0}, "negative spread"),
         ({"resolution": -0.1}, "negative spread"),
+        ({"sharpening": -0.1}, "negative spread"),
         ({"mixup": 0.5, "mix_alpha": 0.0}, "mix_alpha above 0"),
         ({"shift_freedom": 1.0}, "shift_freedom above 2"),
     ],

@@ -53,6 +53,10 @@ class Evidence:
     box_down_lps: Point | None = None
 
 
+SPOT_CONTRAST: Final = "spot_contrast"
+"""Key of `Finding.details`: the evidence's point is that of a bright spot, and this is how far it stands out (1: as
+fluid out of black)."""
+
 CALLED_FROM: Final = "called_from"
 """Key of `Finding.details`: the probability from which on an abnormal grade was called, see `Scale.called`."""
 

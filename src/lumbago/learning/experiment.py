@@ -38,6 +38,7 @@ class Experiment:
         shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.
         slice_shift_mm: spread of the error of the middle slice; 0 for none.
         resolution: spread of the logarithm of how much larger pixels are; 0 for none.
+        sharpening: spread of how much edges are enhanced, in shares of the fine detail; 0 for none. Graders.
         mirror: share of patches shown as of a patient whose left and right are exchanged.
         mixup, cutmix: shares of patches that another one is added to, or cut into; `mix_alpha` of the Beta distribution
             that their shares in the picture come from.
@@ -87,6 +88,7 @@ class Experiment:
     shift_freedom: float = 0.0
     slice_shift_mm: float = 0.0
     resolution: float = 0.0
+    sharpening: float = 0.0
     mirror: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -228,10 +230,10 @@ def _check_augmentation(experiment: Experiment) -> None:
             "of the patches", "shares of 0 to 1, mixup and cutmix together of 1 at most",
         )  # fmt: skip
     spreads = (experiment.shift_mm, experiment.turn_degrees, experiment.slice_shift_mm, experiment.resolution)
-    if min(*spreads, experiment.augmentation) < 0:
+    if min(*spreads, experiment.sharpening, experiment.augmentation) < 0:
         raise SettingsRefused(
-            f"{experiment.name} has a negative spread", "shift_mm, turn_degrees, slice_shift_mm, resolution and "
-            "augmentation of 0 or more",
+            f"{experiment.name} has a negative spread", "shift_mm, turn_degrees, slice_shift_mm, resolution, "
+            "sharpening and augmentation of 0 or more",
         )  # fmt: skip
     if experiment.mix_alpha <= 0 or 0 != experiment.shift_freedom <= 2:
         raise SettingsRefused(

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
-from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, Measurement, Point
+from lumbago.anatomy.findings import CALLED_FROM, SPOT_CONTRAST, Evidence, Finding, Measurement, Point
 from lumbago.anatomy.levels import Side
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.dicom.patient_geometry import is_inside_slice
@@ -19,7 +19,8 @@ from lumbago.pipeline.grade_boxes import grades_of_boxes
 from lumbago.pipeline.grade_study import also_placed, run_on_study
 from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
-from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, slice_details
+from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, seen_alone, slice_details
+from lumbago.pipeline.zone_spot import Spot, find_spot, t1_signal, t1_words
 
 Patch = Float32[np.ndarray, "slices rows columns"]
 
@@ -43,7 +44,7 @@ def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
     for model in models:
         patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
         if patches:
-            graded += _grade(model, patches, also_placed(PatchRecipe.of(model.card.inputs), spine))
+            graded += _grade(model, patches, spine)
     graded = [_sized(item) for item in _one_each(graded)]
     return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
 
@@ -91,7 +92,8 @@ def _degeneration(pfirrmann: Graded) -> Graded | None:
     return Graded(derived, None)
 
 
-def _grade(model: Model, patches: Sequence[PlacedPatch], beside: Sequence[Sequence[PlacedPatch]]) -> list[Graded]:
+def _grade(model: Model, patches: Sequence[PlacedPatch], spine: LocatedSpine) -> list[Graded]:
+    beside = also_placed(PatchRecipe.of(model.card.inputs), spine)
     recipe = PatchRecipe.of(model.card.inputs).place
     votes = [crop_votes(patch, recipe) for patch in patches]
     values = predict(model, patches, votes, beside)
@@ -103,14 +105,15 @@ def _grade(model: Model, patches: Sequence[PlacedPatch], beside: Sequence[Sequen
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
             heat = None if reason else values.heat(finding, number)
             item = Graded(_abstained(finding, reason) if reason else finding, heat)
-            graded.append(_with_spot(item, model, patch) if CONDITIONS[name].is_spot else item)
+            graded.append(_with_spot(item, model, patch, spine) if CONDITIONS[name].is_spot else item)
     return graded
 
 
-def _with_spot(item: Graded, model: Model, patch: PlacedPatch) -> Graded:
-    """Of an abnormal finding that is a spot: the slices that show it when the grader sees them one by one, and the part
-    of the disc where its map is strongest. On axial phantoms that peak lies on the wrong side of the disc's middle in 3
-    of 15 zones, so there nothing is said of the part."""
+def _with_spot(item: Graded, model: Model, patch: PlacedPatch, spine: LocatedSpine) -> Graded:
+    """Of an abnormal finding that is a spot: the slices that show it when the grader sees them one by one; on sagittal
+    slices also the part of the disc where its map is strongest, the spot itself there, which becomes the evidence, and
+    its signal on T1. On axial phantoms the map's peak lies on the wrong side of the disc's middle in 3 of 15 zones, so
+    there nothing is said of the part."""
     finding, recipe = item.finding, PatchRecipe.of(model.card.inputs)
     if not finding.is_abnormal:
         return item
@@ -120,8 +123,23 @@ def _with_spot(item: Graded, model: Model, patch: PlacedPatch) -> Graded:
     details = slice_details(1 - seen.probabilities[finding.condition][:, 0])
     if item.heat is not None and SEEN_ON[recipe.anchor] != "axial_t2":
         peak = peak_lps_mm(item.heat, patch.frame, believed)
-        details["part"] = part_of_disc(peak, patch.disc.center_lps_mm, patch.disc.frame.back)
+        part = details["part"] = part_of_disc(peak, patch.disc.center_lps_mm, patch.disc.frame.back)
+        spot = find_spot(patch, part, seen_alone(patch.volume, patch.frame, believed))
+        if spot is not None:
+            there = replace(patch, frame=replace(patch.frame, slice_index=spot.slice_index))
+            evidence = replace(_evidence(there, recipe), point_lps_mm=_rounded(spot.point_lps_mm))
+            finding = replace(finding, evidence=evidence)
+            details |= {SPOT_CONTRAST: round(spot.contrast, 2), **_on_t1(spot, patch, spine)}
     return replace(item, finding=replace(finding, details={**finding.details, **details}))
+
+
+def _on_t1(spot: Spot, patch: PlacedPatch, spine: LocatedSpine) -> dict[str, Any]:
+    """The signal of a spot on T1, where there is such a series."""
+    location = spine.sagittal.get("sagittal_t1")
+    if location is None:
+        return {}
+    ratio = t1_signal(location.volume, spot.point_lps_mm, patch.disc.center_lps_mm, patch.frame)
+    return {} if ratio is None else {"t1_signal": t1_words(ratio), "t1_to_disc_ratio": round(ratio, 2)}
 
 
 @dataclass(frozen=True, eq=False)

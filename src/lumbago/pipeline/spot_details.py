@@ -33,11 +33,15 @@ def part_of_disc(point_lps_mm: Float64[np.ndarray, "3"], center: Float64[np.ndar
 def each_alone(volume: Volume, frame: PatchFrame, recipe: PatchRecipe) -> list[Patch]:
     """Every slice that a grader sees of a place, as a patch in which it stands in for its neighbours, as in a study of
     one slice; at the ends of a series there are fewer."""
-    reach = recipe.slices // 2 + recipe.votes // 2
-    first, last = max(frame.slice_index - reach, 0), min(frame.slice_index + reach, len(volume.array) - 1)
     lone = replace(recipe, slices=1)
-    pictures = [crop_patch(volume, replace(frame, slice_index=index), lone) for index in range(first, last + 1)]
-    return [np.repeat(picture, recipe.slices, axis=0) for picture in pictures]
+    frames = [replace(frame, slice_index=index) for index in seen_alone(volume, frame, recipe)]
+    return [np.repeat(crop_patch(volume, one, lone), recipe.slices, axis=0) for one in frames]
+
+
+def seen_alone(volume: Volume, frame: PatchFrame, recipe: PatchRecipe) -> range:
+    """The slices that a grader sees of a place."""
+    reach = recipe.slices // 2 + recipe.votes // 2
+    return range(max(frame.slice_index - reach, 0), min(frame.slice_index + reach, len(volume.array) - 1) + 1)
 
 
 def slice_details(present: Float32[np.ndarray, " slices"]) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import Final
 from PIL import Image, ImageColor
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
-from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Point, SeriesSummary, StudyFindings
+from lumbago.anatomy.findings import (
+    SPOT_CONTRAST,
+    Evidence,
+    Finding,
+    LevelLocation,
+    Point,
+    SeriesSummary,
+    StudyFindings,
+)
 from lumbago.anatomy.levels import SIDES
 from lumbago.report import marks
 from lumbago.report.affected_bodies import affected_ends, end_line
@@ -163,16 +171,18 @@ def draw_axial(findings: StudyFindings, here: list[Finding], volumes: Volumes) -
 
 
 def draw_evidence(finding: Finding, volumes: Volumes, folder: Path) -> Image.Image | None:
-    """70 mm of the slice around one finding, with its heat map, else its disc's outline, else a ring."""
+    """70 mm of the slice around one finding, with its disc's outline and its heat map, or a ring about a spot that was
+    found; a ring alone where neither is known."""
     shown = find_slice(volumes, finding.evidence) if finding.evidence else None
     if shown is None or finding.evidence is None:
         return None
     view = _square_view(shown, [finding.evidence.point_lps_mm], _EVIDENCE_SIZE_MM, _EVIDENCE_HEIGHT_PX)
     image = view.image.convert("RGB")
-    has_heat = lay_heat(image, view, finding.evidence, folder)
+    is_spot = SPOT_CONTRAST in finding.details
+    has_heat = not is_spot and lay_heat(image, view, finding.evidence, folder)
     if finding.evidence.outline:
         _outline(image, view, finding.evidence.outline, _colour(finding))
-    elif not has_heat:
+    if is_spot or not (has_heat or finding.evidence.outline):
         _mark_grade(image, view, finding, "")
     _orient(image, view, 20, 24)
     return marks.with_strip(image, [_NOTICE], 16)

@@ -50,12 +50,13 @@ def graded(finding: Finding, label: str) -> str:
 
 def kind_texts(finding: Finding) -> tuple[str, ...]:
     """What is said of an abnormal finding beyond its grade: Meyerding's grade of a slip, type and zone of a herniation,
-    part and slices of a high-intensity zone, and the probability from which on a rare one is called."""
+    part, slices and T1 signal of a high-intensity zone, and the probability from which on a rare one is called."""
     said = finding.details if finding.is_abnormal else {}
     texts = [f"Meyerding {said['meyerding']} {said['direction']}"] if "meyerding" in said else []
     texts += [str(said[name]) for name in ("type", "zone", "part") if name in said]
     if "slices_counted" in said:
         texts.append(f"on {said['slices_counted']} of {said['slices_looked_at']} slices")
+    texts += [str(said["t1_signal"])] if "t1_signal" in said else []
     if CALLED_FROM in said:
         texts.append(f"called from {percent(said[CALLED_FROM])} on")
     return tuple(texts)
