@@ -209,13 +209,11 @@ def calibrate(
     for fitted in calibrate_card(model, chosen_on, _own_command(), are_out_of_fold=out_of_fold):
         item, call = fitted.temperature, fitted.call
         verdict = "kept" if item.is_better else "not kept: log loss does not fall"
-        print(
-            f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.temperature:.3f}, {verdict}"
-        )
+        print(f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.value:.3f}, {verdict}")
         _print_effect(item.before, item.after)
         if call is not None:
             verdict = "kept" if call.is_better else "not kept: kappa does not rise beyond chance"
-            print(f"{item.condition}: abnormal called from {call.least:.2f} on, {verdict}")
+            print(f"{item.condition}: abnormal called from {call.value:.2f} on, {verdict}")
             _print_effect(call.before, call.after)
 
 

@@ -40,7 +40,7 @@ def test_a_temperature_is_found_again(temperature: float) -> None:
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_overconfidence_is_mended_on_patients_not_fitted_on(condition: str) -> None:
     found = calibrate(sharpened(honest(condition), 2.5))
-    assert found.temperature > 1.5 and found.is_better and found.gain.p < 0.05
+    assert found.value > 1.5 and found.is_better and found.gain.p < 0.05
     assert found.after["calibration error"].value < found.before["calibration error"].value
     assert found.patients == 200
 

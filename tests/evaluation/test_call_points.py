@@ -32,7 +32,7 @@ def rare(patients: int = 300, told: float = 0.25) -> list[GradedCase]:
 
 def test_what_is_never_the_likeliest_is_called() -> None:
     found = choose_call_point(rare())
-    assert found is not None and found.is_better and 0.05 < found.least <= 0.25
+    assert found is not None and found.is_better and 0.05 < found.value <= 0.25
     assert found.before["kappa"].value == 0 and found.after["kappa"].value == pytest.approx(1.0)
     assert (found.cases, found.patients, found.condition) == (300, 300, "herniation")
 

@@ -6,50 +6,21 @@ of these is given. It is chosen for the highest kappa on cases for choosing, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from lumbago.anatomy.conditions import Scale
-from lumbago.evaluation.calibration import PARTS, patient_parts
 from lumbago.evaluation.cases import GradedCase
+from lumbago.evaluation.choices import PARTS, Choice, patient_parts, weigh_choice
 from lumbago.evaluation.figures_of_merit import Sample, agreement_figures
-from lumbago.evaluation.intervals import Difference, Score, WeightedFigure, weighted_differences, weighted_scores
+from lumbago.evaluation.intervals import WeightedFigure
 from lumbago.evaluation.metrics import Grades, Probabilities
 from lumbago.evaluation.operating_points import require_validation
 
 _CANDIDATES: Final = np.round(np.arange(0.04, 0.97, 0.01), 2)
 _FIGURES: Final = ("kappa", "linear kappa", "balanced accuracy", "macro F1")
-
-
-@dataclass(frozen=True, slots=True)
-class CallPoint:
-    """A call point and what it does to patients that it was not chosen on.
-
-    Attributes:
-        condition, data, split: what it was chosen on; cases, patients: how many.
-        least: the probability of any abnormal grade from which on one is called.
-        before, after: kappa (linear for ordered scales), balanced accuracy and macro F1 of the likeliest grades and of
-            those called, by name; `after` by cross-fitting over patients.
-        gain: kappa after less before, paired.
-    """
-
-    condition: str
-    data: str
-    split: str
-    least: float
-    cases: int
-    patients: int
-    before: dict[str, Score]
-    after: dict[str, Score]
-    gain: Difference
-
-    @property
-    def is_better(self) -> bool:
-        """Whether kappa rises by more than chance would have it."""
-        return self.gain.score.low > 0
 
 
 def call_grades(scale: Scale, probabilities: Probabilities, least: float) -> Grades:
@@ -60,8 +31,9 @@ def call_grades(scale: Scale, probabilities: Probabilities, least: float) -> Gra
     return np.asarray(np.where(is_called, worse, probabilities[:, :first].argmax(1)))
 
 
-def choose_call_point(cases: Sequence[GradedCase]) -> CallPoint | None:
-    """The call point of one condition, chosen on validation cases; None where they hold one class or no answer.
+def choose_call_point(cases: Sequence[GradedCase]) -> Choice | None:
+    """The call point of one condition, chosen on validation cases; None where they hold one class or no answer. It is
+    better where kappa (linear for ordered scales) rises by more than chance would have it.
 
     Raises:
         UsageError: a case of another split than `validation`, or too few patients.
@@ -72,21 +44,10 @@ def choose_call_point(cases: Sequence[GradedCase]) -> CallPoint | None:
     sample = Sample.of(cases)
     if sample.abnormal.all() or not sample.abnormal.any():
         return None
-    called = _cross_chosen(sample, patient_parts(sample))
     likeliest = np.asarray(sample.probabilities.argmax(1))
-    before, after = (_figures(sample, found) for found in (likeliest, called))
-    gains = weighted_differences(after, before, sample.patients)
-    return CallPoint(
-        condition=cases[0].condition,
-        data=", ".join(dict.fromkeys(case.data for case in cases)),
-        split=cases[0].split,
-        least=_chosen(sample, np.ones(sample.truth.size, np.bool_)),
-        cases=sample.truth.size,
-        patients=np.unique(sample.patients).size,
-        before=weighted_scores(before, sample.patients),
-        after=weighted_scores(after, sample.patients),
-        gain=gains["linear kappa" if "linear kappa" in gains else "kappa"],
-    )
+    before, after = (_figures(sample, found) for found in (likeliest, _cross_chosen(sample, patient_parts(sample))))
+    least = _chosen(sample, np.ones(sample.truth.size, np.bool_))
+    return weigh_choice(cases, least, (before, after), lambda gain: gain.low > 0)
 
 
 def _cross_chosen(sample: Sample, part: Int64[np.ndarray, " n"]) -> Grades:

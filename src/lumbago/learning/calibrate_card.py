@@ -10,9 +10,10 @@ import numpy as np
 import tomli_w
 
 from lumbago.errors import UsageError
-from lumbago.evaluation.calibration import Calibration, calibrate, soften
-from lumbago.evaluation.call_points import CallPoint, choose_call_point
+from lumbago.evaluation.calibration import calibrate, soften
+from lumbago.evaluation.call_points import choose_call_point
 from lumbago.evaluation.cases import OUT_OF_FOLD, GradedCase
+from lumbago.evaluation.choices import Choice
 from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import read_card
 from lumbago.learning.seen_patients import seen_by
@@ -22,8 +23,8 @@ from lumbago.learning.seen_patients import seen_by
 class Fitted:
     """What was fitted for one condition; no call point where the cases hold one class."""
 
-    temperature: Calibration
-    call: CallPoint | None
+    temperature: Choice
+    call: Choice | None
 
 
 def calibrate_card(
@@ -62,7 +63,7 @@ def calibrate_card(
 def _fit(cases: Sequence[GradedCase]) -> Fitted:
     """Of one condition. The call point is one of the probabilities that the card will give."""
     temperature = calibrate(cases)
-    factor = temperature.temperature if temperature.is_better else 1.0
+    factor = temperature.value if temperature.is_better else 1.0
     return Fitted(temperature, choose_call_point([_softened(case, factor) for case in cases]))
 
 
@@ -87,12 +88,12 @@ def _write(fitted: Sequence[Fitted], path: Path, told: Mapping[str, str]) -> Non
         name = item.temperature.condition
         card_calls.pop(name, None)
         if item.temperature.is_better:
-            temperature = round(card["calibration"].get(name, 1.0) * item.temperature.temperature, 4)
+            temperature = round(card["calibration"].get(name, 1.0) * item.temperature.value, 4)
             card["calibration"][name] = temperature
             temperatures.append(_row(item.temperature, {"temperature": temperature}, told))
         if item.call is not None and item.call.is_better:
-            card_calls[name] = item.call.least
-            calls.append(_row(item.call, {"least": item.call.least}, told))
+            card_calls[name] = item.call.value
+            calls.append(_row(item.call, {"least": item.call.value}, told))
     names = {item.temperature.condition for item in fitted}
     _put(card["proof"], "calibration", temperatures, {row["condition"] for row in temperatures})
     _put(card["proof"], "calls", calls, names)
@@ -109,7 +110,7 @@ def _put(proof: dict[str, Any], key: str, rows: list[dict[str, Any]], names: set
         proof[key] = kept
 
 
-def _row(item: Calibration | CallPoint, chosen: Mapping[str, float], told: Mapping[str, str]) -> dict[str, Any]:
+def _row(item: Choice, chosen: Mapping[str, float], told: Mapping[str, str]) -> dict[str, Any]:
     return {
         "condition": item.condition,
         **chosen,
