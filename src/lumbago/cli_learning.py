@@ -194,6 +194,9 @@ def calibrate(
     as_validation: Annotated[
         bool, typer.Option(help="The cases are for validation; none says that it is a test.")
     ] = False,
+    only_soften: Annotated[
+        bool, typer.Option("--only-soften", help="Keep no temperature below 1: for patients of other sites.")
+    ] = False,
     out_of_fold: Annotated[
         bool,
         typer.Option("--out-of-fold", help="The cases are what the models of its folds say of unseen patients."),
@@ -206,9 +209,11 @@ def calibrate(
     from lumbago.learning.calibrate_card import calibrate_card
 
     chosen_on = flagged(read_cases(cases)) if as_validation or out_of_fold else read_cases(cases)
-    for fitted in calibrate_card(model, chosen_on, _own_command(), are_out_of_fold=out_of_fold):
+    for fitted in calibrate_card(
+        model, chosen_on, _own_command(), are_out_of_fold=out_of_fold, only_soften=only_soften
+    ):
         item, call = fitted.temperature, fitted.call
-        verdict = "kept" if item.is_better else "not kept: log loss does not fall"
+        verdict = "kept" if item.is_better else "not kept"
         print(f"{item.condition}, {item.data}, {item.patients} patients: temperature x {item.value:.3f}, {verdict}")
         _print_effect(item.before, item.after)
         if call is not None:

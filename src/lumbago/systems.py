@@ -119,6 +119,7 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("recess-grader", "grades lateral recesses"),
                 Part("zone-grader", "grades high-intensity zones"),
                 Part("canal-width-grader", "grades canals by measures", network="measured", joins="canal-grader"),
+                Part("disc-measures-grader", "grades discs by measures", network="measured", joins="disc-grader"),
                 Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
             ),
         ),

@@ -90,6 +90,14 @@ def test_a_call_point_comes_onto_the_card_and_is_used(tmp_path: Path) -> None:
     assert all(row["condition"] != "herniation" for row in card.proof.get("calls", []))
 
 
+def test_only_softening_keeps_no_temperature_below_one(model: Path) -> None:
+    before = read_card(model).calibration
+    (found,) = calibrate_card(model, cases(0.6), COMMAND, only_soften=True)
+    assert found.temperature.value < 1 and read_card(model).calibration == before
+    calibrate_card(model, cases(0.6), COMMAND)
+    assert read_card(model).calibration["spinal_canal_stenosis"] < before["spinal_canal_stenosis"]
+
+
 def test_a_second_fit_replaces_the_first(model: Path) -> None:
     calibrate_card(model, cases(2.0), COMMAND)
     first = read_card(model).calibration["spinal_canal_stenosis"]

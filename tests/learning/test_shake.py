@@ -128,6 +128,7 @@ def test_a_mirrored_patch_is_that_of_the_mirrored_patient(condition: str, anchor
         ({"resolution": -0.1}, "negative spread"),
         ({"sharpening": -0.1}, "negative spread"),
         ({"mixup": 0.5, "mix_alpha": 0.0}, "mix_alpha above 0"),
+        ({"weight": 0.0}, "weight above 0"),
         ({"shift_freedom": 1.0}, "shift_freedom above 2"),
     ],
 )

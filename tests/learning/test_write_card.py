@@ -28,9 +28,15 @@ def card_of(folder: Path, **settings: Any) -> dict[str, Any]:
 def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     content = card_of(tmp_path, sources=("spider",), pretrained=False)
     card = read_card(tmp_path)
-    assert {item.name for item in fields(Card)} == set(content)
+    assert {item.name for item in fields(Card)} == {*content, "calls", "weight"}
+    assert card.weight == 1 and not card.calls
     assert (card.name, card.kind, card.sha256) == ("mine", "grader", "ab" * 32)
     assert card.outputs == FACTS.outputs and card.inputs == FACTS.inputs and card.calibration == FACTS.calibration
+
+
+def test_what_its_answers_count_for_is_on_it(tmp_path: Path) -> None:
+    card_of(tmp_path, phantoms=5, weight=0.3)
+    assert read_card(tmp_path).weight == 0.3
 
 
 def test_it_says_how_it_came_about(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def grader(
     slices: int = 1,
     calibration: float = 1.0,
     calls: float | None = None,
+    weight: float = 1.0,
     **rule: Any,
 ) -> RuleGrader:
     """Grades the conditions on patches of 32 x 40 pixels of 0.6 mm; of 1.5 mm where a disc fills so little."""
@@ -50,5 +51,6 @@ def grader(
     card = Card(
         f"{anchor}-rule", "1", "0" * 64, "grader", "phantoms", "", outputs, inputs,
         dict.fromkeys(conditions, calibration), {}, {} if calls is None else dict.fromkeys(conditions, calls),
+        weight,
     )  # fmt: skip
     return RuleGrader(card, **rule)

@@ -201,6 +201,14 @@ def test_a_rare_grade_is_called_from_its_point_on(spine_found: LocatedSpine, lea
     assert ("called from 44% on" in kind_texts(finding)) is (grade == "2")
 
 
+def test_a_card_says_what_its_answers_count_for(spine_found: LocatedSpine) -> None:
+    one = grader("bulging", anchor="disc", logits={"bulging": (0.0, 2.0)})
+    other = grader("bulging", anchor="disc", logits={"bulging": (2.0, 0.0)}, weight=0.25)
+    found = findings_of(grade_patches([one, other], spine_found), "bulging")["L3/L4"]
+    assert found.probabilities["present"] == pytest.approx(1 / (1 + np.exp(-(0.8 * 2.0 - 0.2 * 2.0))), abs=1e-3)
+    assert found.grade == "present"
+
+
 def test_votes_are_averaged_over_neighbouring_slices(spine_found: LocatedSpine) -> None:
     lone, voting = (grader("narrowing", anchor="foramen", votes=n, slope=4.0) for n in (1, 3))
     place = ("L3/L4", "left")

@@ -57,6 +57,16 @@ def test_two_models_on_one_series_weigh_as_one() -> None:
     assert once.details == twice.details
 
 
+def test_weights_count_within_a_series_alone() -> None:
+    strong, weak = answer("sagittal_t2", 0.9, 0.1), answer("sagittal_t2", 0.2, 0.8)
+    equal, leaning = join_series([strong, weak]), join_series([strong, weak], [1.0, 0.25])
+    odds = (0.1 / 0.9) ** 0.8 * (0.8 / 0.2) ** 0.2
+    assert leaning.probabilities["present"] == pytest.approx(odds / (1 + odds), abs=1e-3)
+    assert leaning.probabilities["present"] < equal.probabilities["present"]
+    axial = answer("axial_t2", 0.2, 0.8)
+    assert join_series([strong, axial], [1.0, 0.25]).probabilities == join_series([strong, axial]).probabilities
+
+
 def test_sizes_and_training_data_of_both_are_kept() -> None:
     sized = replace(answer("sagittal_t2", 0.6, 0.4), measurements={"disc_height_mm": Measurement(8.0, 0.5)})
     learned = replace(sized, trained_on="real and phantoms")

@@ -37,6 +37,7 @@ class Card:
         proof: training data with licences, command, hours, measured scores with interval, data, split and command.
         calls: of conditions whose abnormal grades are rare, the probability from which on one is called, see
             `Scale.called`.
+        weight: what its answers count for where they are joined with those of other models on the same series.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Card:
     calibration: Mapping[str, float]
     proof: Mapping[str, Any]
     calls: Mapping[str, float] = field(default_factory=dict)
+    weight: float = 1.0
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ def read_card(folder: Path) -> Card:
             inputs=data["inputs"],
             calibration=data["calibration"],
             calls=data.get("calls", {}),
+            weight=data.get("weight", 1.0),
             proof=data["proof"],
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:

@@ -28,7 +28,7 @@ class Fitted:
 
 
 def calibrate_card(
-    folder: Path, cases: Sequence[GradedCase], command: str, *, are_out_of_fold: bool = False
+    folder: Path, cases: Sequence[GradedCase], command: str, *, are_out_of_fold: bool = False, only_soften: bool = False
 ) -> list[Fitted]:
     """Fits the temperature of every condition that the model grades and the cases hold, then the point from which on an
     abnormal grade is called, and puts them on the card.
@@ -39,6 +39,8 @@ def calibrate_card(
     Args:
         are_out_of_fold: the cases are what the models of its folds say, each of patients that it has not seen; trained
             alike and on most of the same patients, they stand for this one, which has seen them all.
+        only_soften: keep no temperature below 1, which states more than the model says: what is right within a set is
+            overconfident on patients of another.
 
     Raises:
         UsageError: no case of the model's conditions, cases of another split than `validation`, or too few patients.
@@ -52,7 +54,7 @@ def calibrate_card(
     for patient in () if are_out_of_fold else dict.fromkeys(case.patient for case in mine):
         seen.require_unseen(patient)
     fitted = [
-        _fit([case for case in mine if case.condition == name])
+        _fit([case for case in mine if case.condition == name], 1.0 if only_soften else 0.0)
         for name in dict.fromkeys(case.condition for case in mine)
     ]
     origin = {"split": OUT_OF_FOLD} if are_out_of_fold else {}
@@ -60,9 +62,11 @@ def calibrate_card(
     return fitted
 
 
-def _fit(cases: Sequence[GradedCase]) -> Fitted:
-    """Of one condition. The call point is one of the probabilities that the card will give."""
+def _fit(cases: Sequence[GradedCase], least: float) -> Fitted:
+    """Of one condition, with no temperature below the least. The call point is one of the probabilities that the card
+    will give."""
     temperature = calibrate(cases)
+    temperature = replace(temperature, is_better=temperature.is_better and temperature.value >= least)
     factor = temperature.value if temperature.is_better else 1.0
     return Fitted(temperature, choose_call_point([_softened(case, factor) for case in cases]))
 

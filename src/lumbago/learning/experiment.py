@@ -42,6 +42,7 @@ class Experiment:
         mirror: share of patches shown as of a patient whose left and right are exchanged.
         mixup, cutmix: shares of patches that another one is added to, or cut into; `mix_alpha` of the Beta distribution
             that their shares in the picture come from.
+        weight: what its answers count for where they are joined with those of other models, see `Card.weight`.
         members: networks that are trained from different seeds and averaged into one model.
         steps: optimisation steps of each.
         batch: samples per step.
@@ -93,6 +94,7 @@ class Experiment:
     mixup: float = 0.0
     cutmix: float = 0.0
     mix_alpha: float = 0.4
+    weight: float = 1.0
     members: int = 1
     steps: int = 2000
     batch: int = 8
@@ -235,6 +237,8 @@ def _check_augmentation(experiment: Experiment) -> None:
             f"{experiment.name} has a negative spread", "shift_mm, turn_degrees, slice_shift_mm, resolution, "
             "sharpening and augmentation of 0 or more",
         )  # fmt: skip
+    if experiment.weight <= 0:
+        raise SettingsRefused(f"{experiment.name} has weight {experiment.weight}", "a weight above 0")
     if experiment.mix_alpha <= 0 or 0 != experiment.shift_freedom <= 2:
         raise SettingsRefused(
             f"{experiment.name} has mix_alpha {experiment.mix_alpha} and shift_freedom {experiment.shift_freedom}",

@@ -21,7 +21,7 @@ _NOT_DATA: Final = (
     "name", "members", "steps", "batch", "learning_rate", "weight_decay", "pretrained", "start", "feature_layers",
     "loss", "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed",
     "shift_freedom", "slice_shift_mm", "resolution", "sharpening", "mirror", "mixup", "cutmix", "mix_alpha", "network",
-    "views",
+    "views", "weight",
 )  # fmt: skip
 
 

@@ -74,6 +74,7 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
         "outputs": {name: list(labels) for name, labels in facts.outputs.items()},
         "inputs": dict(facts.inputs),
         "calibration": dict(facts.calibration),
+        **({"weight": experiment.weight} if experiment.weight != 1 else {}),
         "proof": {
             "intended_use": "Research. Not a diagnosis; to be read and confirmed by a medical professional.",
             **({"network": dict(facts.network)} if facts.network else {}),

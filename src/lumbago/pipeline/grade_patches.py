@@ -32,10 +32,12 @@ _MARGIN_MM: Final = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Graded:
-    """A finding and the map of what its grade rests on (rows and columns of the patch at the network's stride)."""
+    """A finding; the map of what its grade rests on (rows and columns of the patch at the network's stride); what it
+    counts for beside others of its place and series."""
 
     finding: Finding
     heat: Float32[np.ndarray, "h w"] | None
+    weight: float = 1.0
 
 
 def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
@@ -57,7 +59,7 @@ def _one_each(graded: Sequence[Graded]) -> list[Graded]:
         places.setdefault((item.finding.condition, item.finding.level, item.finding.side), []).append(item)
     joined = []
     for items in places.values():
-        finding = join_series([item.finding for item in items])
+        finding = join_series([item.finding for item in items], [item.weight for item in items])
         heats = [item.heat for item in items if item.finding.evidence == finding.evidence and item.heat is not None]
         joined.append(Graded(finding, heats[0] if heats else None))
     return joined
@@ -104,7 +106,7 @@ def _grade(model: Model, patches: Sequence[PlacedPatch], spine: LocatedSpine) ->
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
             heat = None if reason else values.heat(finding, number)
-            item = Graded(_abstained(finding, reason) if reason else finding, heat)
+            item = Graded(_abstained(finding, reason) if reason else finding, heat, model.card.weight)
             graded.append(_with_spot(item, model, patch, spine) if CONDITIONS[name].is_spot else item)
     return graded
 

@@ -1,6 +1,6 @@
 """One finding from the answers of several models on a condition at the same place, sagittal and axial for instance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from lumbago.anatomy.conditions import Role, Scale
 from lumbago.anatomy.findings import CALLED_FROM, Finding
 
 Probabilities = Mapping[str, float]
+Weighed = tuple[Finding, float]
 
 SERIES: Final = "series"
 """Key of `Finding.details` under which the answers of the series stand that were joined."""
@@ -21,44 +22,54 @@ _LEAST: Final = 1e-4
 """What a rounded probability of 0 counts as."""
 
 
-def join_series(findings: Sequence[Finding]) -> Finding:
+def join_series(findings: Sequence[Finding], weights: Sequence[float] = ()) -> Finding:
     """The findings of one condition, level and side as one.
 
     Those that were withheld do not count beside one that was not; all withheld, the first stands. Nor do those of
     models that have learned from phantoms alone count beside one that has learned from patients. Of the others the
     probabilities are averaged as logarithms and made to sum to 1 again (the logarithmic opinion pool of Genest and
-    Zidek, Statistical Science 1986;1:114), those of one series first, so that each series counts once. Evidence
-    and model are those of the surest, and so are the details, where it has them; among them stands the probability of
-    an abnormal grade on each series where there are several, of those that do not count too. The grade is the
-    likeliest: a point to call an abnormal one from was chosen on one model's answers, and holds where it alone counts.
+    Zidek, Statistical Science 1986;1:114), those of one series first, by weight, so that each series counts once.
+    Evidence and model are those of the surest, weight for weight, and so are the details, where it has them; among them
+    stands the probability of an abnormal grade on each series where there are several, of those that do not count too.
+    The grade is the likeliest: a point to call an abnormal one from was chosen on one model's answers, and holds where
+    it alone counts.
+
+    Args:
+        weights: of each finding beside others of its series; none for equal ones.
     """
-    given = [finding for finding in findings if not finding.abstained]
+    weighed = list(zip(findings, weights or [1.0] * len(findings), strict=True))
+    given = [(finding, weight) for finding, weight in weighed if not finding.abstained]
     if len(given) < 2:
-        return (given or list(findings))[0]
-    counting = [finding for finding in given if _PATIENTS in (finding.trained_on or "")] or given
-    surest = max(counting, key=lambda finding: finding.confidence or 0.0)
-    scale, values = surest.scale, _pooled(_by_series(counting).values())
+        return (given or weighed)[0][0]
+    counting = [row for row in given if _PATIENTS in (row[0].trained_on or "")] or given
+    surest = max(counting, key=lambda row: row[1] * (row[0].confidence or 0.0))[0]
+    scale, values = surest.scale, _pooled([(answer, 1.0) for answer in _by_series(counting).values()])
     least = surest.details.get(CALLED_FROM) if len(counting) == 1 else None
     expected = scale.expected_grade(dict(values))
     series = _by_series(given) | _by_series(counting)
     answers = {role: _abnormal(scale, answer) for role, answer in series.items() if role is not None}
-    details = {**_details(given), **surest.details, **({SERIES: answers} if len(answers) > 1 else {})}
+    told = _details([finding for finding, _ in given])
+    details = {**told, **surest.details, **({SERIES: answers} if len(answers) > 1 else {})}
     if least is None:
         details.pop(CALLED_FROM, None)
-    sources = {finding.trained_on for finding in counting}
+    sources = {finding.trained_on for finding, _ in counting}
     return replace(
         surest,
         grade=scale.called(values, least),
         probabilities=values,
         expected_grade=None if expected is None else round(expected, 2),
         details=details,
-        measurements={name: size for row in given for name, size in row.measurements.items()},
+        measurements={name: size for finding, _ in given for name, size in finding.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
 
 
-def _by_series(findings: Sequence[Finding]) -> dict[Role | None, Probabilities]:
-    return {role: _pooled(row.probabilities for row in findings if _role(row) == role) for role in map(_role, findings)}
+def _by_series(weighed: Sequence[Weighed]) -> dict[Role | None, Probabilities]:
+    roles = dict.fromkeys(_role(finding) for finding, _ in weighed)
+    return {
+        role: _pooled([(finding.probabilities, weight) for finding, weight in weighed if _role(finding) == role])
+        for role in roles
+    }
 
 
 def _details(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -70,14 +81,14 @@ def _role(finding: Finding) -> Role | None:
     return None if finding.evidence is None else finding.evidence.role
 
 
-def _pooled(answers: Iterable[Probabilities]) -> Probabilities:
-    """The normalised geometric mean; a single answer stays as it is."""
-    rows = list(answers)
-    if len(rows) == 1:
-        return rows[0]
-    logs = np.log([[max(value, _LEAST) for value in row.values()] for row in rows]).mean(axis=0)
-    powers = np.exp(logs - logs.max())
-    return {grade: round(float(value), 4) for grade, value in zip(rows[0], powers / powers.sum(), strict=True)}
+def _pooled(answers: Sequence[tuple[Probabilities, float]]) -> Probabilities:
+    """The normalised geometric mean by weight; a single answer stays as it is."""
+    if len(answers) == 1:
+        return answers[0][0]
+    logs = np.log([[max(value, _LEAST) for value in row.values()] for row, _ in answers])
+    mean = np.average(logs, axis=0, weights=[weight for _, weight in answers])
+    powers = np.exp(mean - mean.max())
+    return {grade: round(float(value), 4) for grade, value in zip(answers[0][0], powers / powers.sum(), strict=True)}
 
 
 def _abnormal(scale: Scale, values: Probabilities) -> float:
