@@ -3,7 +3,7 @@
 from typing import Any
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.report.wording import expected_text, percent
+from lumbago.report.wording import expected_text, kind_texts, percent
 from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
 from lumbago.review.study_table import STATE_WORDS, Cell, study_table
@@ -53,7 +53,7 @@ def _about(opinion: Opinion, titles: dict[str, str]) -> str:
     own = titles[machine.grade] if machine.grade is not None else f"no grade: {machine.reason or 'withheld'}"
     expected = expected_text(machine)
     parts = [f"Machine: {own}" + (f", expected grade {expected}" if expected else "")]
-    parts += [f"{name}: {value}" for name, value in machine.details.items() if isinstance(value, str | int | float)]
+    parts += kind_texts(machine)
     if opinion.readers:
         grade = titles[opinion.grade] if opinion.grade is not None else "no grade"
         parts.append(f"{STATE_WORDS[opinion.state]}: {grade}")
