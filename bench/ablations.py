@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, product
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -229,17 +230,19 @@ def table(told: Told, figure: str, groups: Sequence[Group]) -> str:
 
 
 def cell(value: Score | Difference | None, least: float) -> str:
+    """Empty where a figure is undefined."""
     if isinstance(value, Difference):
         score = value.score
         text = f"{score.value:+.3f} [{score.low:+.3f}, {score.high:+.3f}] p {value.p:.3f}"
-        return f"**{text}**" if value.p <= least else text
-    return "" if value is None else str(value)
+        return "" if isnan(score.value) else f"**{text}**" if value.p <= least else text
+    return "" if value is None or isnan(value.value) else str(value)
 
 
 def ps(told: Told, figure: str) -> list[float]:
-    """All p of a table."""
+    """All p of a table that there are."""
     each = chain.from_iterable(row.values() for row in told.values())
-    return [value[figure].p for value in each if isinstance(value.get(figure), Difference)]
+    found = [value[figure].p for value in each if isinstance(value.get(figure), Difference)]
+    return [p for p in found if not isnan(p)]
 
 
 def holds_below(values: Iterable[float]) -> float:
