@@ -50,12 +50,14 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "real and phantoms": PHANTOMS,
     "measurements alone": {"network": "measured", "views": "measured", "pretrained": False},
     "base, a third seed": {"seed": 3},
+    "spider alone": {"sources": ("spider",)},
 }
 """Name -> what is other than in the base."""
 
 JOINED: Mapping[str, Sequence[str]] = {
     "base with measurements": (BASE, "measurements alone"),
     "three members": (BASE, "base, another seed", "base, a third seed"),
+    "three members with measurements": (BASE, "base, another seed", "base, a third seed", "measurements alone"),
 }
 """Name -> rows whose answers are pooled, as several models' are in an analysis; nothing is trained for these. The mean
 of logarithms is what a model of several members computes, too."""
