@@ -5,7 +5,7 @@ Each row is `experiments/disc-grader.toml` with one network, a few steps and one
 fold's locator finds them: each picture is located once, for all rows. DIR gets a run for each row and fold, `cases/`
 with every answer, `ablations.csv` with every figure, and `ablations.md`: tables of the figures and of their differences
 to the base, with 95 % intervals by bootstrap over patients, and p (paired). What is trained and scored is not made
-again, unless what the row is has changed; one DIR belongs to one DATA and its locators. A row of 300 steps takes six
+again, unless what the row is has changed; one DIR belongs to one DATA and its locators. A row of 150 steps takes five
 minutes on one core.
 """
 
