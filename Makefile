@@ -14,7 +14,7 @@ BUNDLE := src/lumbago/web/static
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench bundle phantom-check sizes-check real-check train-check rsna-check few-shot-check lock clean
+.PHONY: help demo test test-system test-slow check format bench bundle phantom-check sizes-check real-check train-check rsna-check few-shot-check ablations lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ rsna-check: $(VENV)/test.stamp  ## run the RSNA 2024 kit end to end on phantoms;
 
 few-shot-check: $(VENV)/test.stamp  ## score graders of 10 to 100 patients, few-shot and from scratch; takes an hour (ARGS="DATA --locators ... --out DIR")
 	$(RUN)/python bench/few_shot.py $(ARGS)
+
+ablations: $(VENV)/test.stamp  ## what each ingredient of the disc grader brings on patients; takes hours (ARGS="DATA --locators ... --out DIR")
+	$(RUN)/python bench/ablations.py $(ARGS)
 
 real-check: $(VENV)/test.stamp  ## what the models say of real slices without grades of that kind; takes an hour (ARGS="DATA --locators ... --out DIR")
 	$(RUN)/python bench/real_check.py $(ARGS)
