@@ -98,6 +98,13 @@ def test_only_softening_keeps_no_temperature_below_one(model: Path) -> None:
     assert read_card(model).calibration["spinal_canal_stenosis"] < before["spinal_canal_stenosis"]
 
 
+def test_folds_know_nothing_of_the_card(model: Path) -> None:
+    """Said twice, what models of folds say gives the same card."""
+    for _ in range(2):
+        (found,) = calibrate_card(model, cases(2.0), COMMAND, are_out_of_fold=True)
+        assert read_card(model).calibration["spinal_canal_stenosis"] == pytest.approx(found.temperature.value, abs=1e-4)
+
+
 def test_a_second_fit_replaces_the_first(model: Path) -> None:
     calibrate_card(model, cases(2.0), COMMAND)
     first = read_card(model).calibration["spinal_canal_stenosis"]

@@ -33,8 +33,9 @@ def calibrate_card(
     """Fits the temperature of every condition that the model grades and the cases hold, then the point from which on an
     abnormal grade is called, and puts them on the card.
 
-    The cases are what this very model says with the temperatures now on its card. What does not lower the cross-fitted
-    log loss, or raise the cross-fitted kappa beyond chance, is reported and not kept.
+    The cases are what this very model says with the temperatures now on its card, or what models of its folds say
+    without any. What does not lower the cross-fitted log loss, or raise the cross-fitted kappa beyond chance, is
+    reported and not kept.
 
     Args:
         are_out_of_fold: the cases are what the models of its folds say, each of patients that it has not seen; trained
@@ -57,8 +58,9 @@ def calibrate_card(
         _fit([case for case in mine if case.condition == name], 1.0 if only_soften else 0.0)
         for name in dict.fromkeys(case.condition for case in mine)
     ]
+    known = {} if are_out_of_fold else card.calibration
     origin = {"split": OUT_OF_FOLD} if are_out_of_fold else {}
-    _write(fitted, folder / "card.toml", {**origin, "command": command})
+    _write(fitted, folder / "card.toml", known, {**origin, "command": command})
     return fitted
 
 
@@ -78,10 +80,11 @@ def _softened(case: GradedCase, temperature: float) -> GradedCase:
     return replace(case, probabilities=tuple(float(value) for value in values), called="")
 
 
-def _write(fitted: Sequence[Fitted], path: Path, told: Mapping[str, str]) -> None:
+def _write(fitted: Sequence[Fitted], path: Path, known: Mapping[str, float], told: Mapping[str, str]) -> None:
     """A new temperature changes what a call point means, so an older one goes with it.
 
     Args:
+        known: temperatures that the cases have already been given.
         told: what every row of the proof tells besides.
     """
     card = tomllib.loads(path.read_text(encoding="utf8"))
@@ -92,7 +95,7 @@ def _write(fitted: Sequence[Fitted], path: Path, told: Mapping[str, str]) -> Non
         name = item.temperature.condition
         card_calls.pop(name, None)
         if item.temperature.is_better:
-            temperature = round(card["calibration"].get(name, 1.0) * item.temperature.value, 4)
+            temperature = round(known.get(name, 1.0) * item.temperature.value, 4)
             card["calibration"][name] = temperature
             temperatures.append(_row(item.temperature, {"temperature": temperature}, told))
         if item.call is not None and item.call.is_better:
