@@ -22,7 +22,8 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from lumbago.anatomy.findings import Finding
+from joined import joined
+
 from lumbago.evaluation.case_table import read_cases, write_cases
 from lumbago.evaluation.cases import OUT_OF_FOLD, GradedCase, Group, by_group
 from lumbago.evaluation.figures_of_merit import compare_cases, score_cases
@@ -34,7 +35,6 @@ from lumbago.learning.run_training import train_model
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.score_together import Wanted, score_pictures
 from lumbago.learning.splits import fold_rule
-from lumbago.pipeline.join_series import join_series
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "disc-grader.toml"
 PHANTOMS = {"phantoms": 200, "phantom_seed": 2_000_000}
@@ -148,20 +148,8 @@ def read_rows(rows: Sequence[Row]) -> dict[str, list[GradedCase]]:
 def pooled(tables: Sequence[Sequence[GradedCase]]) -> list[GradedCase]:
     """The answers of several models as one, as an analysis joins them."""
     by_key = [{case.key: case for case in table} for table in tables]
-    return [joined([table[case.key] for table in by_key]) for case in tables[0]]
-
-
-def joined(cases: Sequence[GradedCase]) -> GradedCase:
-    """One disc's answers as one."""
-    answers = [finding_of(case) for case in cases if case.probabilities is not None]
-    found = tuple(join_series(answers).probabilities.values()) if answers else None
-    return replace(cases[0], probabilities=found)
-
-
-def finding_of(case: GradedCase) -> Finding:
-    """An answer as an analysis would give it."""
-    values = dict(zip(case.scale.grades, case.probabilities or (), strict=True))
-    return Finding(case.condition, case.level, case.side, None, values, trained_on="real")
+    places = ([table[case.key] for table in by_key] for case in tables[0])
+    return [joined([case for case in cases if case.probabilities] or cases) for cases in places]
 
 
 # --- the page --------------------------------------------------------------------------------------------------------

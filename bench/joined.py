@@ -38,14 +38,18 @@ def read(path: Path, card: Card) -> dict[Key, GradedCase]:
 
 
 def finding_of(case: GradedCase) -> Finding:
+    """An answer as an analysis would give it."""
     assert case.probabilities is not None
     values = dict(zip(case.scale.grades, case.probabilities, strict=True))
     return Finding(case.condition, case.level, case.side, case.scale.called(values), values, trained_on="real")
 
 
-def joined(first: GradedCase, second: GradedCase, weights: Sequence[float]) -> GradedCase:
-    finding = join_series([finding_of(first), finding_of(second)], weights)
-    return replace(first, probabilities=tuple(finding.probabilities[grade] for grade in first.scale.grades))
+def joined(cases: Sequence[GradedCase], weights: Sequence[float] = ()) -> GradedCase:
+    """One place's answers as one, as an analysis joins them; a lone case stays as it is."""
+    if len(cases) == 1 or cases[0].probabilities is None:
+        return cases[0]
+    found = tuple(join_series([finding_of(case) for case in cases], weights).probabilities.values())
+    return replace(cases[0], probabilities=found)
 
 
 def main() -> None:
@@ -61,7 +65,7 @@ def main() -> None:
         rows = {
             cards[0].name: [first[key] for key in keys],
             cards[1].name: [second[key] for key in keys],
-            "joined": [joined(first[key], second[key], [card.weight for card in cards]) for key in keys],
+            "joined": [joined((first[key], second[key]), [card.weight for card in cards]) for key in keys],
         }
         print(f"{source}, {CONDITIONS[condition].title}, {len(keys)} places")
         for name, cases in rows.items():

@@ -49,11 +49,10 @@ def calibrate(cases: Sequence[GradedCase]) -> Choice:
     if not any(case.probabilities for case in cases):
         raise UsageError(f"no case of {cases[0].condition} has an answer", "predictions of the model")
     sample = Sample.of(cases)
-    effect = [
-        _figures(sample.truth, values) for values in (sample.probabilities, _cross_fit(sample, patient_parts(sample)))
-    ]
+    softened = _cross_fit(sample, patient_parts(sample))
+    before, after = (_figures(sample.truth, values) for values in (sample.probabilities, softened))
     value = fit_temperature(sample.truth, sample.probabilities)
-    return weigh_choice(cases, value, (effect[0], effect[1]), lambda gain: gain.value < 0)
+    return weigh_choice(cases, value, (before, after), lambda gain: gain.value < 0)
 
 
 def _cross_fit(sample: Sample, part: Int64[np.ndarray, " n"]) -> Probabilities:

@@ -21,6 +21,7 @@ from lumbago.evaluation.operating_points import require_validation
 
 _CANDIDATES: Final = np.round(np.arange(0.04, 0.97, 0.01), 2)
 _FIGURES: Final = ("kappa", "linear kappa", "balanced accuracy", "macro F1")
+"""A scale has one of the kappas, and that is what is to rise: it stands first."""
 
 
 def call_grades(scale: Scale, probabilities: Probabilities, least: float) -> Grades:
@@ -44,8 +45,8 @@ def choose_call_point(cases: Sequence[GradedCase]) -> Choice | None:
     sample = Sample.of(cases)
     if sample.abnormal.all() or not sample.abnormal.any():
         return None
-    likeliest = np.asarray(sample.probabilities.argmax(1))
-    before, after = (_figures(sample, found) for found in (likeliest, _cross_chosen(sample, patient_parts(sample))))
+    likeliest, called = sample.probabilities.argmax(1), _cross_chosen(sample, patient_parts(sample))
+    before, after = (_figures(sample.scale, sample.truth, np.asarray(found)) for found in (likeliest, called))
     least = _chosen(sample, np.ones(sample.truth.size, np.bool_))
     return weigh_choice(cases, least, (before, after), lambda gain: gain.low > 0)
 
@@ -62,15 +63,14 @@ def _cross_chosen(sample: Sample, part: Int64[np.ndarray, " n"]) -> Grades:
 def _chosen(sample: Sample, among: Bool[np.ndarray, " n"]) -> float:
     """The candidate of the highest kappa; of equal ones the middle one."""
     truth, probabilities = sample.truth[among], sample.probabilities[among]
-    whole = np.ones((1, truth.size))
     kappas = []
     for least in _CANDIDATES:
-        figures = agreement_figures(sample.scale, truth, call_grades(sample.scale, probabilities, float(least)))
-        kappas.append(float(figures["linear kappa" if "linear kappa" in figures else "kappa"](whole)[0]))
+        figures = _figures(sample.scale, truth, call_grades(sample.scale, probabilities, float(least)))
+        kappas.append(float(next(iter(figures.values()))(np.ones((1, truth.size)))[0]))
     best = np.flatnonzero(np.array(kappas) >= np.nanmax(kappas) - 1e-9)
     return float(_CANDIDATES[best[len(best) // 2]])
 
 
-def _figures(sample: Sample, found: Grades) -> dict[str, WeightedFigure]:
-    figures = agreement_figures(sample.scale, sample.truth, found)
+def _figures(scale: Scale, truth: Grades, found: Grades) -> dict[str, WeightedFigure]:
+    figures = agreement_figures(scale, truth, found)
     return {name: figures[name] for name in _FIGURES if name in figures}

@@ -44,7 +44,7 @@ class GradedCase:
         scanner, field_strength_t, age_years, sex: as known, else "" or None.
         second_reader: another reader's grade of the same place, or None.
         picture: file of a picture of it, or "".
-        called: the grade that was given, where it is not the most probable one, else "".
+        called: the grade that was given, where it need not be the most probable one; "" where it is that.
     """
 
     source: str

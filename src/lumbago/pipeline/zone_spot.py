@@ -26,17 +26,12 @@ _OVER_EDGE_MM: Final = 1.0
 """An outline may end a little inside the disc, in front and behind."""
 _ANNULUS: Final = {"anterior": (0.0, 0.30), "posterior": (0.66, 1.0)}
 """Shares of the disc's depth, from its front."""
+_ALONG, _ACROSS = 14, 10
 _WAYS: Final = (
-    (0, 1, 7.0),
-    (0, -1, 7.0),
-    (1, 0, 5.0),
-    (-1, 0, 5.0),
-    (1, 1, 5.0),
-    (1, -1, 5.0),
-    (-1, 1, 5.0),
-    (-1, -1, 5.0),
-)
-"""Down, along, and how many steps of half a millimetre far the dark around a spot is looked for, doubled."""
+    (0, 1, _ALONG), (0, -1, _ALONG), (1, 0, _ACROSS), (-1, 0, _ACROSS),
+    (1, 1, _ACROSS), (1, -1, _ACROSS), (-1, 1, _ACROSS), (-1, -1, _ACROSS),
+)  # fmt: skip
+"""Ways out of a spot: pixels down and along at each step, and how many steps far the dark around it is looked for."""
 
 _T1_RECIPE: Final = PatchRecipe("disc", 7, 7, 0.5, 1)
 _T1_BRIGHTER: Final = 1.25
@@ -59,13 +54,8 @@ def find_spot(patch: PlacedPatch, part: str, slices: Sequence[int]) -> Spot | No
         return None
     recipe = _RECIPE.scaled(1 / patch.scale)
     region = _annulus(outline, patch.frame, recipe, part)
-    spots = [
-        spot
-        for index in slices
-        for spot in [_spot_on(patch, replace(patch.frame, slice_index=index), recipe, region)]
-        if spot is not None
-    ]
-    return max(spots, key=lambda spot: spot.contrast, default=None)
+    spots = [_spot_on(patch, replace(patch.frame, slice_index=index), recipe, region) for index in slices]
+    return max((spot for spot in spots if spot is not None), key=lambda spot: spot.contrast, default=None)
 
 
 def t1_signal(volume: Volume, spot_lps_mm: Vector, disc_lps_mm: Vector, frame: PatchFrame) -> float | None:
@@ -75,17 +65,11 @@ def t1_signal(volume: Volume, spot_lps_mm: Vector, disc_lps_mm: Vector, frame: P
     Args:
         frame: directions of the disc.
     """
-    means = [
-        float(
-            crop_patch(
-                volume,
-                replace(frame, center_lps_mm=point, slice_index=nearest_slice(volume, point)),
-                _T1_RECIPE,
-            ).mean()
-        )
-        for point in (spot_lps_mm, disc_lps_mm)
-    ]
-    return means[0] / means[1] if means[1] > 0 else None
+    frames = (
+        PatchFrame(nearest_slice(volume, point), point, frame.along, frame.down) for point in (spot_lps_mm, disc_lps_mm)
+    )
+    spot, disc = (float(crop_patch(volume, one, _T1_RECIPE).mean()) for one in frames)
+    return spot / disc if disc > 0 else None
 
 
 def t1_words(ratio: float) -> str:
@@ -137,8 +121,8 @@ def _spot_on(
 def _contrast(grey: Picture, row: int, column: int) -> float:
     """Of a peak, against the brightest of the darkest places on all ways out."""
     darkest = []
-    for down, along, reach_mm in _WAYS:
-        steps = np.arange(1, round(reach_mm / _RECIPE.pixel_mm) + 1)
+    for down, along, reach in _WAYS:
+        steps = np.arange(1, reach + 1)
         rows = np.clip(row + down * steps, 0, grey.shape[0] - 1)
         columns = np.clip(column + along * steps, 0, grey.shape[1] - 1)
         darkest.append(float(grey[rows, columns].min()))
