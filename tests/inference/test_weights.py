@@ -62,6 +62,13 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert "no readable card" in refusal(tmp_path / NAME)
 
 
+@pytest.mark.parametrize("line", ['weight = "much"', "calls = 3", 'calls = {pfirrmann = "often"}'])
+def test_a_card_whose_numbers_are_none(folder: Path, line: str) -> None:
+    card = folder / "card.toml"
+    card.write_text(f"{line}\n{card.read_text()}")
+    assert "no readable card" in refusal(folder)
+
+
 @pytest.mark.parametrize("field", [item.name for item in fields(Card) if item.name not in {"calls", "weight"}])
 def test_a_card_that_lacks_a_field(folder: Path, field: str) -> None:
     card = folder / "card.toml"

@@ -75,8 +75,8 @@ def read_card(folder: Path) -> Card:
             outputs={name: tuple(labels) for name, labels in data["outputs"].items()},
             inputs=data["inputs"],
             calibration=data["calibration"],
-            calls=data.get("calls", {}),
-            weight=data.get("weight", 1.0),
+            calls={name: float(least) for name, least in data.get("calls", {}).items()},
+            weight=float(data.get("weight", 1.0)),
             proof=data["proof"],
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
