@@ -66,8 +66,8 @@ def test_rows_that_see_a_whole_study_can_see_all_they_are_to_grade(tmp_path: Pat
         check_study(experiment)
 
 
-def test_what_joins_the_answers_of_another_part_is_left_out(tmp_path: Path) -> None:
-    joining = {part.name for part in SYSTEMS[OURS].parts if part.joins}
+def test_what_joins_the_answers_of_another_part_or_draws_is_left_out(tmp_path: Path) -> None:
+    joining = {part.name for part in SYSTEMS[OURS].parts if part.joins or part.draws}
     jobs = [job for stage in plan([SYSTEMS[OURS]], terms(tmp_path), on_phantoms=True) for job in stage]
     assert joining and not joining & {job.experiment.name for job in jobs}
 

@@ -17,7 +17,7 @@ from made_up_study import (
 from PIL import Image, ImageChops
 from report_cases import CASES, single_slice
 
-from lumbago.anatomy.findings import Evidence, Finding, Point, StudyFindings
+from lumbago.anatomy.findings import Evidence, Finding, Outline, Point, StudyFindings
 from lumbago.report.annotate_slices import draw_axial, draw_evidence, draw_overview, draw_side, write_pictures
 from lumbago.report.heat_overlay import lay_heat
 from lumbago.report.level_grid import abnormal_first
@@ -197,6 +197,23 @@ def test_right_recess_is_left_on_the_axial_picture(findings: StudyFindings, volu
     x, _ = centre_of(changed(both, left_only))
     assert x < both.width / 2
     assert draw_axial(findings, here, {}) is None
+
+
+def test_what_was_drawn_on_a_slice_is_outlined_on_that_slice_alone(findings: StudyFindings, volumes: Volumes) -> None:
+    here = [f for f in findings.findings if f.condition == "subarticular_stenosis" and f.level == "L4/L5"]
+    assert here[0].evidence is not None
+    x, y, z = here[0].evidence.point_lps_mm
+    around = [(30 * np.cos(turn), 30 * np.sin(turn)) for turn in np.linspace(0, 6, 20)]
+    points = tuple((float(off), y - 20 + float(back), z) for off, back in around)
+    outline = Outline("L4/L5", "sac", "1.3", here[0].evidence.sop_instance_uid, None, points)
+    plain = draw_axial(findings, here, volumes)
+    outlined = draw_axial(replace(findings, outlines=(outline,)), here, volumes)
+    elsewhere = replace(outline, points_lps_mm=tuple((x, y, z + 4.0) for x, y, z in points))
+    of_another = draw_axial(replace(findings, outlines=(elsewhere, replace(outline, level="L3/L4"))), here, volumes)
+    assert plain is not None and outlined is not None and of_another is not None
+    x, _ = centre_of(changed(plain, outlined))
+    assert x == pytest.approx(plain.width / 2, abs=12)
+    assert ImageChops.difference(plain, of_another).getbbox() is None
 
 
 def test_side_pictures_show_their_own_side(findings: StudyFindings, volumes: Volumes) -> None:

@@ -37,6 +37,20 @@ def test_what_a_level_lacks_is_a_dash() -> None:
     assert heights[table.heads.index(last)] == "–" and heights.count("–") == 1
 
 
+def test_sizes_of_sides_are_told_apart() -> None:
+    findings = CASES["full"]()[0]
+    depths = {"left": Measurement(4.2, 1.0), "right": Measurement(2.4, 1.0)}
+    rows = tuple(
+        replace(row, measurements={"recess_depth_mm": depths[row.side]})
+        if row.condition == "subarticular_stenosis" and row.side else replace(row, measurements={})
+        for row in findings.findings
+    )  # fmt: skip
+    table = measurement_table(replace(findings, findings=rows))
+    assert {row[0]: set(row[1:]) for row in table.rows} == {
+        "left recess depth, mm": {"4.2 ± 1.0"}, "right recess depth, mm": {"2.4 ± 1.0"},
+    }  # fmt: skip
+
+
 def test_units_and_decimals() -> None:
     assert value_text("disc_height_mm", Measurement(7.94, 0.6)) == "7.9 ± 0.6 mm"
     assert value_text("disc_height_index_ratio", Measurement(0.314, 0.03)) == "0.31 ± 0.03"

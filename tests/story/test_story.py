@@ -16,16 +16,20 @@ from story_tools import Analyze, edit, files_of, run
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS
-from lumbago.pipeline.analyze_study import Analysis
+from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.read_study import read_studies
+from lumbago.inference.weights import SHIPPED
+from lumbago.pipeline.analyze_study import GRADERS, LOCATOR, TISSUES, Analysis, Models, analyze_study
 
 RSNA = ("spinal_canal_stenosis", "neural_foraminal_narrowing", "subarticular_stenosis")
 
 
-def graded(findings: StudyFindings) -> dict[tuple[str, str, str | None], Any]:
-    """What is said of each place: everything but the names of files and series."""
+def graded(findings: StudyFindings, unsized: str = "-") -> dict[tuple[str, str, str | None], Any]:
+    """What is said of each place: everything but the names of files and series, and sizes that begin with a word."""
     return {
         (f.condition, f.level, f.side): (
-            f.grade, f.probabilities, f.expected_grade, f.abstained, f.reason, f.measurements,
+            f.grade, f.probabilities, f.expected_grade, f.abstained, f.reason,
+            {name: size for name, size in f.measurements.items() if not name.startswith(unsized)},
             None if f.evidence is None else (f.evidence.point_lps_mm, f.evidence.box_lps_mm, f.evidence.outline),
         )
         for f in findings.findings
@@ -61,6 +65,33 @@ def test_points_lie_on_the_side_they_are_named_for(whole: Analysis, truth: Study
             assert wanted is not None and wanted.evidence is not None and finding.evidence is not None
             distance = np.array(wanted.evidence.point_lps_mm) - np.array(finding.evidence.point_lps_mm)
             assert np.linalg.norm(distance) < 12.0, (finding.condition, finding.level, finding.side)
+
+
+def test_sac_and_recesses_are_measured_on_axial_slices(whole: Analysis, truth: StudyFindings) -> None:
+    """Within four standard errors of what the phantom was made with."""
+    compared = 0
+    for finding in whole.findings.findings:
+        true = truth.find(finding.condition, finding.level, finding.side)
+        for name in {"sac_area_mm2", "sac_depth_mm", "recess_depth_mm"} & finding.measurements.keys():
+            size = finding.measurements[name]
+            assert true is not None and abs(size.value - true.measurements[name].value) < 4 * size.error, finding
+            compared += 1
+    assert compared >= 10
+    assert {one.structure for one in whole.findings.outlines} == {"sac", "disc", "left recess", "right recess"}
+
+
+def test_a_damaged_model_of_tissues_costs_their_sizes_alone(
+    phantom: Path, whole: Analysis, decoder: Decoder, tmp_path: Path
+) -> None:
+    broken = tmp_path / TISSUES
+    shutil.copytree(SHIPPED / TISSUES, broken)
+    (broken / "model.onnx").write_bytes(b"not a network")
+    models = Models.load({**{name: SHIPPED / name for name in (LOCATOR, *GRADERS)}, TISSUES: broken})
+    (study,) = read_studies(phantom / "dicom", decoder=decoder)
+    analysis = analyze_study(study, models, decoder)
+    assert analysis.findings.outlines == () and graded(analysis.findings, "sac").keys() == graded(whole.findings).keys()
+    (said,) = (row for row in analysis.findings.quality if "axial" in row.text and row.severity == "warning")
+    assert said.text.startswith("Nothing was measured on axial slices: the weights of axial-tissues")
 
 
 def test_command_line_writes_a_whole_result(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,8 +152,11 @@ def test_a_missing_series_costs_its_own_conditions_alone(
     for path in files_of(copy, role):
         path.unlink()
     analysis = analyze(copy)
-    left = {place: said for place, said in graded(whole.findings).items() if CONDITIONS[place[0]].source != role}
+    unsized = "sac" if role == "axial_t2" else "-"
+    said_before = graded(whole.findings, unsized)
+    left = {place: said for place, said in said_before.items() if CONDITIONS[place[0]].source != role}
     assert graded(analysis.findings) == left
+    assert bool(analysis.findings.outlines) == (role != "axial_t2")
     lost = {entry.condition for entry in analysis.findings.not_assessed if entry.level is None}
     assert lost >= {name for name in RSNA if CONDITIONS[name].source == role}
     assert analysis.gaps

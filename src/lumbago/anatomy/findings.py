@@ -99,6 +99,12 @@ class Finding:
         """Probability of the given grade."""
         return None if self.grade is None else self.probabilities[self.grade]
 
+    @property
+    def sizes(self) -> dict[str, Measurement]:
+        """Its measurements, those of a side by that side's name, as `left_recess_depth_mm`."""
+        side = f"{self.side}_" if self.side else ""
+        return {side + name: size for name, size in self.measurements.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class NotAssessed:
@@ -119,6 +125,25 @@ class LevelLocation:
     disc_center_lps_mm: Point
     confidence: float
     name_is_sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A structure as it was drawn on an axial slice at a disc.
+
+    Attributes:
+        level: of the disc.
+        structure: `sac` (dural), `disc`, `left recess` or `right recess`.
+        series_instance_uid, sop_instance_uid, frame: the slice, as in `Evidence`.
+        points_lps_mm: closed polygon, in the plane of the slice.
+    """
+
+    level: str
+    structure: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    frame: int | None
+    points_lps_mm: tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +197,8 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class StudyFindings:
-    """All results of one study; `measurements` are those of the spine as a whole."""
+    """All results of one study; `measurements` are those of the spine as a whole, `outlines` what was drawn on axial
+    slices."""
 
     study: StudySummary
     levels: tuple[LevelLocation, ...]
@@ -181,6 +207,7 @@ class StudyFindings:
     quality: tuple[QualityRemark, ...] = ()
     models: tuple[ModelUse, ...] = ()
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    outlines: tuple[Outline, ...] = ()
     notice: str = RESEARCH_USE
     schema: str = SCHEMA
 
@@ -212,6 +239,7 @@ class StudyFindings:
             quality=_many(QualityRemark, data.get("quality", ())),
             models=_many(ModelUse, data.get("models", ())),
             measurements=_measurements(data),
+            outlines=_many(Outline, data.get("outlines", ())),
             notice=data.get("notice", RESEARCH_USE),
         )
 

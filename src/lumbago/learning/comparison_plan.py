@@ -84,7 +84,7 @@ class Runs:
 def runs_of(system: System, terms: Terms) -> Runs:
     """Where a row's models lie."""
     locator = str(terms.out / "locators" / _locator_name(system) / "{fold}")
-    graders = [part for part in system.parts[1:] if not part.same_as and not part.joins]
+    graders = [part for part in system.parts[1:] if not (part.same_as or part.joins or part.draws)]
     is_one_stage = any(part.same_as for part in system.parts)
     place = terms.out / "graders" / system.name
     has_discs = any(part.name == DISCS for part in graders)

@@ -1,6 +1,6 @@
 """What a locator is made of: the network that an experiment names, checked, started, told on the card."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -20,6 +20,7 @@ LOCATORS: Final[Mapping[str, Architecture]] = {
     "lite0": ARCHITECTURES["lite0-unet"],
     "unet": ARCHITECTURES["unet"],
     **{row.name: row for row in ARCHITECTURES.values() if row.kind == "detector"},
+    "lite0-short": ARCHITECTURES["lite0-unet-short"],
 }
 """Networks that locate, by the name that an experiment gives: those that draw maps, and those that find boxes."""
 
@@ -72,10 +73,10 @@ def starts_from_imagenet(experiment: Experiment) -> bool:
     return experiment.pretrained and LOCATORS[experiment.network].has_encoder and has_imagenet()
 
 
-def fresh_locator(experiment: Experiment) -> nn.Module:
-    """The network for the locator's maps, or for the classes of a detector's experiment."""
+def fresh_locator(experiment: Experiment, channels: Sequence[str] = CHANNELS) -> nn.Module:
+    """The network for the locator's maps, or for others, or for the classes of a detector's experiment."""
     row = LOCATORS[experiment.network]
-    labels = classes_of(experiment.conditions) if row.kind == "detector" else CHANNELS
+    labels = classes_of(experiment.conditions) if row.kind == "detector" else channels
     own = _BUILDS.get(experiment.network)
     network = own(len(labels)) if own is not None else row.build({"labels": len(labels)})
     if starts_from_imagenet(experiment):

@@ -11,6 +11,7 @@ import torch
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused, UnreadableInput
+from lumbago.learning.axial_task import AxialTask
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.detector_task import DetectorTask
 from lumbago.learning.experiment import Experiment, of_kind
@@ -185,6 +186,7 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
 TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {
     "locator": _locator_task,
     "grader": _grader_task,
+    "segmenter": AxialTask.read,
     "pretrain": PretrainTask.read,
 }
 """What can be trained, by the kind of an experiment: how its task is made."""

@@ -91,6 +91,9 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
         Architecture("lite0-unet", "EfficientNet-Lite0 with a decoder", "segmenter",
                      lambda heads: SpineLocator(_classes(heads)), 32, MappingProxyType({"channels": 7}), 2_457_431,
                      has_encoder=True),
+        Architecture("lite0-unet-short", "EfficientNet-Lite0 without its last stage, with a decoder", "segmenter",
+                     lambda heads: SpineLocator(_classes(heads), stages=4), 16, MappingProxyType({"channels": 3}),
+                     744_659, has_encoder=True),
     )
 }  # fmt: skip
 """Name -> row."""

@@ -45,14 +45,15 @@ class SpineLocator(nn.Module):
 
     Args:
         channels: number of maps.
+        stages: of the encoder, 5, or 4 for a third of the parameters and half of the view.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, stages: int = 5) -> None:
         super().__init__()
-        self.encoder = EfficientNetLite0(stages=5)
+        self.encoder = EfficientNetLite0(stages)
         widths = self.encoder.widths[::-1]
         before, steps = widths[0], []
-        for beside, after in zip(widths[1:], _DECODER_WIDTHS, strict=True):
+        for beside, after in zip(widths[1:], _DECODER_WIDTHS[1 - stages :], strict=True):
             steps.append(Upward(before, beside, after))
             before = after
         self.decoder = nn.ModuleList(steps)
@@ -60,7 +61,8 @@ class SpineLocator(nn.Module):
         nn.init.constant_(self.head.bias, -3.0) if self.head.bias is not None else None
 
     def forward(self, image: Float[Tensor, "batch 3 rows columns"]) -> Float[Tensor, "batch channels rows columns"]:
-        """Logits at the image's own resolution; rows and columns divide by 32."""
+        """Logits at the image's own resolution; rows and columns divide by 32, or by 16
+        with four stages."""
         *fine, x = self.encoder(image)
         for step, beside in zip(self.decoder, reversed(fine), strict=True):
             x = step(x, beside)

@@ -76,14 +76,15 @@ class SideTruth:
 class LevelTruth:
     """One disc: sizes and grades by the names of `anatomy.conditions`.
 
-    `sac_ratio` is the area of the dural sac, at its narrowest of three planes, against the normal area; `fluid_share`
-    the part of it that is not root.
+    `sac_ratio` is the area of the dural sac, at its narrowest of three planes, against the normal area; depth and width
+    are its largest there, front to back and side to side; `fluid_share` is the part of it that is not root.
     """
 
     level: str
     sac_area_mm2: float
     sac_ratio: float
     sac_depth_mm: float
+    sac_width_mm: float
     fluid_share: float
     disc_height_mm: float
     sides: dict[Side, SideTruth]
@@ -213,6 +214,7 @@ def _measure_canal(sections: list[Rendered], step_mm: float) -> dict[str, float]
     return {
         "sac_area_mm2": float(np.sum(sac)) * step_mm**2,
         "sac_depth_mm": float(sac.sum(axis=0).max()) * step_mm,
+        "sac_width_mm": float(sac.sum(axis=1).max()) * step_mm,
         "fluid_share": float(np.mean(worst.tissue[sac] == Tissue.CSF)) if sac.any() else 0.0,
     }
 
@@ -229,7 +231,7 @@ def _measure_side(spec: SpineSpec, side: Side, seen: tuple[Rendered, Rendered], 
     )
 
 
-_SOLID_TISSUES: Final = np.array(
+SOLID_TISSUES: Final = np.array(
     [Tissue.CORTEX, Tissue.MARROW, Tissue.FLAVUM, Tissue.CARTILAGE, Tissue.FACET_FLUID], np.uint8
 )
 _RECESS_STEP_MM: Final = 0.1
@@ -264,7 +266,7 @@ def _gap(part: UInt8[np.ndarray, " rows"], tissue: UInt8[np.ndarray, " rows"]) -
     """Length of the gap between what lies in front (body or disc) and the next solid tissue behind it."""
     front = np.flatnonzero((part > 0) & (part < FIRST_ARCH) | (part >= FIRST_DISC) & (part < SAC))
     start = int(front[-1]) + 1 if front.size else 0
-    solid = np.isin(tissue[start:], _SOLID_TISSUES)
+    solid = np.isin(tissue[start:], SOLID_TISSUES)
     return float(np.argmax(solid) if solid.any() else solid.size) * _RECESS_STEP_MM
 
 

@@ -67,6 +67,9 @@ _SIDE_MARGINS_MM: Final = (40.0, 60.0, 42.0, 62.0)
 """Above, to the right (the back), below and to the left (the front) of the marked points."""
 _AXIAL_SIZE_MM: Final = 110.0
 _EVIDENCE_SIZE_MM: Final = 70.0
+_SAME_SLICE_MM: Final = 0.5
+_OUTLINE_COLOURS: Final = {"sac": "#56B4E9", "disc": "#CC79A7"}
+"""Of what is outlined on axial slices; grey for what is not named."""
 _SAME_PLANE_MM: Final = 5.0
 """A mark belongs to a slice no farther than this from its plane: about one slice of a usual protocol."""
 
@@ -155,7 +158,8 @@ def draw_side(findings: StudyFindings, here: list[Finding], volumes: Volumes) ->
 
 
 def draw_axial(findings: StudyFindings, here: list[Finding], volumes: Volumes) -> Image.Image | None:
-    """The axial slice of one level that most of its findings point to: 110 mm about the canal, each side graded."""
+    """The axial slice of one level that most of its findings point to: 110 mm about the canal, each side graded, sac,
+    disc and recesses outlined where they were drawn on it."""
     shown = most_used_slice(volumes, _evidence_of(here))
     if shown is None:
         return None
@@ -163,6 +167,9 @@ def draw_axial(findings: StudyFindings, here: list[Finding], volumes: Volumes) -
     middle = _evidence_of([canal] if canal else []) or _evidence_of(here)
     view = _square_view(shown, [evidence.point_lps_mm for evidence in middle], _AXIAL_SIZE_MM, _AXIAL_HEIGHT_PX)
     image = view.image.convert("RGB")
+    for one in findings.outlines:
+        if one.level == here[0].level and view.shown.distance_mm(one.points_lps_mm[0]) <= _SAME_SLICE_MM:
+            _outline(image, view, one.points_lps_mm, _OUTLINE_COLOURS.get(one.structure, marks.GREY))
     for finding in here:
         _mark_grade(image, view, finding, _grade_words(finding))
     marks.draw_text(image, (12.0, 20.0), level_label(findings, here[0].level), Lettering(28))

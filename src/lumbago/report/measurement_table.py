@@ -35,8 +35,8 @@ def measurement_table(findings: StudyFindings) -> MeasurementTable:
 
 
 def measured_at(findings: StudyFindings, level: str) -> Mapping[str, Measurement]:
-    """All sizes that stand beside grades of a level."""
-    return {name: m for f in findings.findings if f.level == level for name, m in f.measurements.items()}
+    """All sizes that stand beside grades of a level; those of a side by that side's name."""
+    return {name: m for f in findings.findings if f.level == level for name, m in f.sizes.items()}
 
 
 def value_text(name: str, size: Measurement) -> str:

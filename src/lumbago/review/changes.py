@@ -74,7 +74,7 @@ def _measurements(study_id: str, date: str, rows: Iterable[Finding]) -> Mapping[
     return {
         (row.level, name): TimePoint(study_id, date, m.value, m.error, value_text(name, m))
         for row in rows
-        for name, m in row.measurements.items()
+        for name, m in row.sizes.items()
     }
 
 
