@@ -111,6 +111,12 @@ def test_what_is_not_seen_costs_itself_alone(location: SpineLocation, axials: li
             assert not any(without in structure for structure in outlined)
 
 
+def test_what_is_not_sure_is_not_measured(location: SpineLocation, axials: list[Volume]) -> None:
+    for drawing in drawings(location, axials):
+        unsure = replace(drawing, maps=np.asarray(0.6 * drawing.maps, np.float32))
+        assert unsure.outlines() == () and axial_sizes(unsure, None) == {}
+
+
 def test_nothing_without_slices_or_millimetres(location: SpineLocation, axials: list[Volume]) -> None:
     assert drawings(location, []) == ()
     assert drawings(replace(location, scale=0.7), axials) == ()

@@ -27,6 +27,10 @@ WINDOW: Final = 160
 """Pixel size of the drawing, and its rows and columns."""
 
 _INSIDE: Final = 0.5
+_POSSIBLE, _SURE, _SURE_SHARE = 0.25, 0.75, 0.5
+"""Of what could be a structure, so much must surely be it. On 30 phantoms (seeds from 5000) that leaves out no sac of
+144, 5 of 287 recesses, narrow ones, and a tenth of the discs, which slices cut aslant; on 40 patients' slices 7 of 37
+sacs, all of them drawn wrong."""
 _LEAST_MM2: Final = {"sac": 15.0, "disc": 300.0, "recess": 2.0}
 """What is smaller was not seen."""
 
@@ -61,8 +65,9 @@ class AxialDrawing:
         return np.asarray(self.maps[CHANNELS.index(name)])
 
     def piece(self, name: str) -> Mask | None:
-        """The largest connected piece of a tissue; None where it was not seen, or is cut off by the picture's edge."""
-        return self._whole(name, self.channel(name) > _INSIDE)
+        """The largest connected piece of a tissue; None where it was not seen, is not sure, or is cut off by the
+        picture's edge."""
+        return self._whole(name, self.channel(name))
 
     def recess(self, side: Side) -> Mask | None:
         """The recess on a side of the sac's middle; None as for `piece`."""
@@ -72,12 +77,14 @@ class AxialDrawing:
         middle = np.nonzero(sac)[1].mean()
         columns = np.arange(WINDOW)
         is_there = columns > middle if side == "left" else columns < middle
-        return self._whole("recess", (self.channel("recess") > _INSIDE) & is_there)
+        return self._whole("recess", np.where(is_there, self.channel("recess"), 0))
 
-    def _whole(self, name: str, mask: Mask) -> Mask | None:
-        piece = largest(mask)
+    def _whole(self, name: str, chance: Map) -> Mask | None:
+        possible, piece = largest(chance > _POSSIBLE), largest(chance > _INSIDE)
+        is_unsure = (possible & (chance > _SURE)).sum() < _SURE_SHARE * possible.sum()
         is_cut_off = (ndimage.binary_dilation(piece) & ~self.seen).any()
-        return None if piece.sum() * AXIAL_MM**2 < _LEAST_MM2[name] or is_cut_off else piece
+        is_small = piece.sum() * AXIAL_MM**2 < _LEAST_MM2[name]
+        return None if is_small or is_unsure or is_cut_off else piece
 
     def outlines(self) -> tuple[Outline, ...]:
         """Closed polygons around what was seen."""
