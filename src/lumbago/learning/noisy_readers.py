@@ -19,12 +19,15 @@ def with_second_reader(cases: Iterable[GradedCase], folder: Path) -> list[Graded
     """The cases with what `phantom.reader_noise` reads of the same phantoms, where it reads that condition.
 
     Args:
-        folder: of the phantom studies, `<study>/spine.json`.
+        folder: of the phantom studies, `<study>/spine.json`; a study without it has no second reader.
     """
 
     @cache
     def readings(study: str) -> Readings:
-        told = json.loads((folder / study / "spine.json").read_text(encoding="utf8"))
+        path = folder / study / "spine.json"
+        if not path.is_file():
+            return {}
+        told = json.loads(path.read_text(encoding="utf8"))
         spine = sample_spine(int(told["seed"]))
         return read_with_noise(spine, measure_truth(spine))
 
