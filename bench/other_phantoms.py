@@ -246,7 +246,25 @@ def page(scored: Mapping[str, Scored], models: Models, command: str, seeds: Mapp
     for who in next(iter(read.values())):
         lines += ["", f"Against the reader's grades, {who}:", ""]
         lines += table_lines(heads, beside({name: loss_figures(rows[who]) for name, rows in read.items()}))
-    return lines
+    return lines + by_scanner(scored)
+
+
+def by_scanner(scored: Mapping[str, Scored]) -> list[str]:
+    """Agreement on the conditions of RSNA 2024 scanner by scanner."""
+    lines = ["", "## By scanner: linear kappa (places)", ""]
+    rows = []
+    for name, own in scored.items():
+        makers = {case.study: f"{case.scanner.split()[0]} {case.field_strength_t:g} T" for case in own.cases}
+        for maker in sorted(set(makers.values())):
+            cases = [case for case in own.cases if makers[case.study] == maker]
+            rows.append([name, maker, *(kappa_of([case for case in cases if case.condition == part]) for part in READ)])
+    return lines + table_lines(["setting", "scanner", *(CONDITIONS[part].title for part in READ)], rows)
+
+
+def kappa_of(cases: Sequence[GradedCase]) -> str:
+    figures, patients = condition_figures(cases)
+    kappa = weighted_scores({"linear kappa": figures["linear kappa"]}, patients)["linear kappa"]
+    return f"{short(kappa)} ({len(cases)})"
 
 
 def told(cases: Mapping[str, Sequence[GradedCase]]) -> list[str]:
