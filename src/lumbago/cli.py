@@ -165,19 +165,20 @@ def _compare_with_truth(result: Path, truth: Path, console: "Console") -> None:
 
 
 @app.command()
-def phantom(
+def phantom(  # noqa: PLR0917 - typer makes options of them
     out: Annotated[Path, typer.Argument(help="Folder to write into.")],
     studies: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first; the others follow.", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="Processes that write studies.", min=1)] = 1,
     formats: Annotated[str, typer.Option("--layout", "--format", help="What to write, of dicom,nifti,rsna.")] = "dicom",
+    setting: Annotated[str, typer.Option(help="Setting to draw in: usual, or other to test by.")] = "usual",
 ) -> None:
     """Write phantom studies: a made-up lumbar spine, with its truth. Repeated after a break, it goes on."""
     from rich.progress import Progress
 
     from lumbago.phantom.write_study import WritePlan, write_studies
 
-    plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers)
+    plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers, setting)
     with Progress(console=console(), transient=True) as progress:
         bar = progress.add_task("phantoms", total=studies)
         written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done), plan)
