@@ -14,7 +14,7 @@ BUNDLE := src/lumbago/web/static
 CUDA := cuda-bindings cuda-toolkit nvidia-cublas nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13 triton
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow check format bench bundle phantom-check sizes-check real-check train-check rsna-check few-shot-check ablations lock clean
+.PHONY: help demo test test-system test-slow check format bench bundle phantom-check sizes-check other-phantoms real-check train-check rsna-check few-shot-check ablations lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ phantom-check: $(VENV)/runtime.stamp  ## hold the phantoms against published sta
 
 sizes-check: $(VENV)/test.stamp  ## hold the sizes that a report states against phantoms' truth; takes minutes (ARGS="--phantoms 40")
 	$(RUN)/python bench/sizes.py $(ARGS)
+
+other-phantoms: $(VENV)/test.stamp  ## score the shipped models on phantoms of another kind; takes half an hour (ARGS="--out DIR")
+	$(RUN)/python bench/other_phantoms.py $(ARGS)
 
 bundle:  ## build the viewer of the dashboard from viewer/ (needs Node.js and npm)
 	cd viewer && npm ci --ignore-scripts --no-audit --no-fund --silent

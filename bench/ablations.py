@@ -37,8 +37,10 @@ from lumbago.learning.score_together import Wanted, score_pictures
 from lumbago.learning.splits import fold_rule
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "disc-grader.toml"
+PRETRAINING = EXPERIMENT.parent / "pretrain" / "lite0.toml"
 PHANTOMS = {"phantoms": 200, "phantom_seed": 2_000_000}
 BASE = "base"
+FOLDS = Experiment.read(EXPERIMENT).folds
 
 ROWS: Mapping[str, Mapping[str, Any]] = {
     BASE: {},
@@ -51,8 +53,17 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "measurements alone": {"network": "measured", "views": "measured", "pretrained": False},
     "base, a third seed": {"seed": 3},
     "spider alone": {"sources": ("spider",)},
+    "self-supervised start": {},
+    "ImageNet, then self-supervised": {},
 }
 """Name -> what is other than in the base."""
+
+STARTS: Mapping[str, Mapping[str, Any]] = {
+    "self-supervised start": {"pretrained": False},
+    "ImageNet, then self-supervised": {"pretrained": True},
+}
+"""Name of a row that starts from features learned without labels -> what is other than in `PRETRAINING`. They are
+learned for each fold anew, without its patients."""
 
 JOINED: Mapping[str, Sequence[str]] = {
     "base with measurements": (BASE, "measurements alone"),
@@ -72,7 +83,8 @@ Told = Mapping[str, Mapping[Group, Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Row:
-    """A row that is trained: its settings without a fold, and its run folder, `{fold}` standing for the fold."""
+    """A row that is trained: its settings without a fold, and its run folder, `{fold}` standing for the fold, as in the
+    run folder of its start, if it has one."""
 
     name: str
     settings: Mapping[str, Any]
@@ -80,17 +92,28 @@ class Row:
     cases: Path
 
     @classmethod
-    def of(cls, name: str, steps: int, out: Path) -> "Row":
+    def of(cls, name: str, steps: int, out: Path, folds: Sequence[int]) -> "Row":
         """The row; the names of its files follow from all that it is."""
         settings = {"members": 1, "steps": steps, **ROWS[name]}
-        content = json.dumps([read_toml(EXPERIMENT), settings], sort_keys=True)
+        start = [read_toml(PRETRAINING), STARTS[name]] if name in STARTS else []
+        content = json.dumps([read_toml(EXPERIMENT), settings, *start], sort_keys=True)
         stem = f"{name.replace(',', '').replace(' ', '-')}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
         fold = "-{fold}" if settings.get("sources", True) else ""
-        return cls(name, settings, str(out / "runs" / f"{stem}{fold}"), out / "cases" / f"{stem}.csv")
+        if start:
+            settings["start"] = str(out / "runs" / f"start-{stem}{fold}")
+        scored = "" if len(folds) == FOLDS else f"-of-{'-'.join(map(str, folds))}"
+        return cls(name, settings, str(out / "runs" / f"{stem}{fold}"), out / "cases" / f"{stem}{scored}.csv")
 
     def experiment(self, fold: int) -> Experiment:
         """Its experiment without the patients of a fold."""
         return Experiment.read(EXPERIMENT, fold=fold, **self.settings)
+
+    def runs_of(self, fold: int) -> Iterable[tuple[Path, Experiment]]:
+        """What is trained for a fold, in this order."""
+        if "start" in self.settings:
+            start = Experiment.read(PRETRAINING, fold=fold, **STARTS[self.name])
+            yield Path(self.settings["start"].format(fold=fold)), start
+        yield Path(self.runs.format(fold=fold)), self.experiment(fold)
 
 
 def main() -> None:
@@ -100,36 +123,36 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), help="those to make if missing")
+    parser.add_argument("--folds", type=int, nargs="*", default=range(FOLDS), help="whose patients are scored")
     parser.add_argument("--cache", type=Path, help="folder that keeps located pictures and phantoms; DIR/cache if none")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--patients", type=int, help="score these many only, to try things out")
     wanted = parser.parse_args()
-    rows = [Row.of(name, wanted.steps, wanted.out) for name in ROWS]
+    rows = [Row.of(name, wanted.steps, wanted.out, wanted.folds) for name in ROWS]
     missing = [row for row in rows if row.name in wanted.rows and not row.cases.is_file()]
     preparing = Preparation(wanted.cache or wanted.out / "cache", tell=print)
     threads, workers = wanted.threads, wanted.threads - 1
     places = Places(wanted.data, Path(), wanted.locators, threads, "cpu", workers, preparing=preparing)
     for row in missing:
-        train_row(row, places)
+        train_row(row, places, wanted.folds)
     if missing:
-        score_rows(missing, places, wanted.patients)
+        score_rows(missing, places, wanted.folds, wanted.patients)
     write_page(read_rows(rows), wanted.out, shlex.join(["python", "bench/ablations.py", *sys.argv[1:]]))
 
 
-def train_row(row: Row, places: Places) -> None:
+def train_row(row: Row, places: Places, folds: Sequence[int]) -> None:
     """Once for each fold; what saw no patient once for all."""
-    for fold in range(row.experiment(-1).folds) if "{fold}" in row.runs else (-1,):
-        run = Path(row.runs.format(fold=fold))
+    for run, experiment in chain.from_iterable(map(row.runs_of, folds if "{fold}" in row.runs else (-1,))):
         if not (run / "training.json").is_file():
-            train_model(row.experiment(fold), replace(places, run=run), lambda *_: None, resume=True)
+            train_model(experiment, replace(places, run=run), lambda *_: None, resume=True)
             print(run.name, json.loads((run / "training.json").read_text(encoding="utf8"))["seconds"], "s", flush=True)
 
 
-def score_rows(rows: Sequence[Row], places: Places, patients: int | None) -> None:
+def score_rows(rows: Sequence[Row], places: Places, folds: Sequence[int], patients: int | None) -> None:
     """The answers of the rows on patients that they have not seen."""
     base = rows[0].experiment(-1)
     fold_of, sources = fold_rule(base), Experiment.read(EXPERIMENT).sources
-    pictures = list(graded_rows(sources, places))
+    pictures = [picture for picture in graded_rows(sources, places) if fold_of(picture.patient) in folds]
     some = set(sorted({picture.patient for picture in pictures})[:patients])
     wanted = {row.name: Wanted((model_of(f"{row.runs}/model", fold_of),), sources, OUT_OF_FOLD) for row in rows}
     locator = model_of(places.locators, fold_of)
@@ -168,7 +191,7 @@ def write_page(cases: Mapping[str, Sequence[GradedCase]], out: Path, command: st
         for name, groups in grouped.items()
         if name != BASE
     }
-    told = f"Command: `{command}`. Four folds by patient; brackets: 95 % bootstrap over patients."
+    told = f"Command: `{command}`. Folds by patient; brackets: 95 % bootstrap over patients."
     parts = [told, counts(ours)]
     for figure in (KAPPA, BALANCED, AUC):
         parts += [f"## {figure}", table(scores, figure, list(ours)), f"## {figure} less the base's"]

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from lumbago.anatomy.conditions import ROLES
+from lumbago.phantom.phantom_settings import USUAL, Setting
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 
 
-def coarse_study(seed: int, randomised: bool = False, pixels: int = 64) -> PhantomStudy:
+def coarse_study(seed: int, randomised: bool = False, pixels: int = 64, setting: Setting = USUAL) -> PhantomStudy:
     """The study of a seed with images of `pixels` x `pixels`."""
-    made = phantom_study(seed, randomised)
+    made = phantom_study(seed, randomised, setting)
     scans = {}
     for role in ROLES:
         spec = made.scans[role]

@@ -21,6 +21,7 @@ from lumbago.anatomy.findings import StudyFindings
 from lumbago.cli import app, main
 from lumbago.inference.weights import SHIPPED
 from lumbago.phantom import write_study as writer
+from lumbago.phantom.phantom_settings import SETTINGS, USUAL, Setting
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.spine_spec import SpineSpec
@@ -249,9 +250,9 @@ def test_the_highest_exit_code_counts_and_every_study_is_tried(tmp_path: Path, c
 # --- phantom ---------------------------------------------------------------------------------------------------------
 
 
-def coarse_study(seed: int, randomised: bool = False) -> PhantomStudy:
+def coarse_study(seed: int, randomised: bool = False, setting: Setting = USUAL) -> PhantomStudy:
     """The study of a seed with a few slices of few pixels, so that a test takes a second."""
-    made = phantom_study(seed, randomised)
+    made = phantom_study(seed, randomised, setting)
     scans = {}
     for role in ROLES:
         spec = made.scans[role]
@@ -274,6 +275,18 @@ def test_a_phantom_follows_from_its_seed(tmp_path: Path, capsys: Capture, monkey
     truth = StudyFindings.from_json((study / "truth.json").read_text(encoding="utf8"))
     assert {finding.condition for finding in truth.findings} >= {"pfirrmann", "spinal_canal_stenosis"}
     assert len(list(study.glob("dicom/*/*.dcm"))) > 8
+
+
+def test_a_phantom_is_drawn_in_another_setting(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "phantom_study", coarse_study)
+    assert run("phantom", tmp_path, "--seed", "31", "--setting", "other") == 0
+    text = (tmp_path / "phantom-31-000" / "spine.json").read_text(encoding="utf8")
+    assert SpineSpec.from_json(text) == sample_spine(31, SETTINGS["other"])
+    capsys.readouterr()
+    assert run("phantom", tmp_path, "--setting", "strange") == 2
+    assert "one of usual, other" in capsys.readouterr().err
 
 
 def test_phantoms_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
 from lumbago.errors import ModelRefused, UsageError
 from lumbago.inference.deployed import models_in_use, models_of
-from lumbago.inference.weights import SHIPPED
+from lumbago.inference.weights import SHIPPED, read_card
 from lumbago.settings import Settings
 from lumbago.systems import OURS, SYSTEMS, Part, System, find_system
 
@@ -25,6 +25,13 @@ def test_a_row_says_what_there_is(system: System) -> None:
 
 def test_ours_is_what_is_shipped() -> None:
     assert set(models_of(SYSTEMS[OURS], Settings())) == {folder.parent.name for folder in SHIPPED.glob("*/card.toml")}
+
+
+@pytest.mark.parametrize("row", sorted({path.parents[1].name for path in SHIPPED.glob("*/*/card.toml")}))
+def test_other_rows_are_shipped_whole(row: str) -> None:
+    for part in SYSTEMS[row].parts:
+        if part.is_own:
+            assert read_card(SHIPPED / row / part.name).proof["network"]["name"] == part.network
 
 
 def test_a_row_that_there_is_not() -> None:

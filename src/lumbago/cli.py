@@ -13,7 +13,7 @@ from lumbago import __version__
 from lumbago.cli_learning import labels_app, learning_app
 from lumbago.cli_records import records_app
 from lumbago.cli_serve import serve_app
-from lumbago.errors import LumbagoError, PartsMissing, UsageError
+from lumbago.errors import LumbagoError, ModelRefused, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 from lumbago.systems import OURS, SYSTEMS, find_system
 from lumbago.terminal import console
@@ -40,6 +40,7 @@ app.add_typer(labels_app, name="labels")
 app.add_typer(records_app, name="records")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+SystemName = Annotated[str, typer.Option("--system", help="A row of `lumbago systems list`.")]
 _INTERRUPTED = 130
 
 
@@ -77,7 +78,7 @@ def analyze(
     out: Out,
     formats: Annotated[str | None, typer.Option("--format", help=f"What to write, of {','.join(FORMATS)}.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
-    system: Annotated[str, typer.Option(help="A row of `lumbago systems list`.")] = OURS,
+    system: SystemName = OURS,
 ) -> None:
     """Grade studies and write DIR/<name>/findings.json, pictures, report.pdf and manifest.json.
 
@@ -164,41 +165,43 @@ def _compare_with_truth(result: Path, truth: Path, console: "Console") -> None:
 
 
 @app.command()
-def phantom(
+def phantom(  # noqa: PLR0917 - typer makes options of them
     out: Annotated[Path, typer.Argument(help="Folder to write into.")],
     studies: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first; the others follow.", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="Processes that write studies.", min=1)] = 1,
     formats: Annotated[str, typer.Option("--layout", "--format", help="What to write, of dicom,nifti,rsna.")] = "dicom",
+    setting: Annotated[str, typer.Option(help="Setting to draw in: usual, or other to test by.")] = "usual",
 ) -> None:
     """Write phantom studies: a made-up lumbar spine, with its truth. Repeated after a break, it goes on."""
     from rich.progress import Progress
 
     from lumbago.phantom.write_study import WritePlan, write_studies
 
-    plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers)
+    plan = WritePlan(tuple(part.strip() for part in formats.split(",")), workers, setting)
     with Progress(console=console(), transient=True) as progress:
         bar = progress.add_task("phantoms", total=studies)
         written = write_studies(out, studies, seed, lambda done, _total: progress.update(bar, completed=done), plan)
     print(f"{len(written)} phantom stud{'y' if len(written) == 1 else 'ies'} in {out}")
 
 
-def _model_folders() -> dict[str, Path]:
+def _model_folders(system: str = OURS) -> dict[str, Path]:
     """Folders of the models in use, by name."""
-    from lumbago.inference.deployed import models_in_use
+    from lumbago.inference.deployed import models_in_use, models_of
 
-    return models_in_use(Settings.read())
+    settings = Settings.read()
+    return models_in_use(settings) if system == OURS else models_of(find_system(system), settings)
 
 
 @models_app.command("list")
-def list_models() -> None:
+def list_models(system: SystemName = OURS) -> None:
     """Name, version and training of every model in use."""
     from lumbago.inference.weights import SHIPPED, read_card
 
-    for name, folder in _model_folders().items():
+    for name, folder in _model_folders(system).items():
         card = read_card(folder)
         purpose = ", ".join(card.conditions) or "places"
-        origin = "" if folder.parent == SHIPPED or Settings.read().models else "; deployed here"
+        origin = "" if SHIPPED in folder.parents or Settings.read().models else "; deployed here"
         print(f"{name:20} {card.version:8} {card.sha256[:12]}  trained on {card.trained_on}: {purpose}{origin}")
 
 
@@ -226,32 +229,41 @@ def roll_model_back(name: Annotated[str, typer.Argument(help="Name of a deployed
 
 
 @models_app.command("show")
-def show_model(name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")]) -> None:
+def show_model(
+    name: Annotated[str, typer.Argument(help="Name of a model, see `lumbago models list`.")], system: SystemName = OURS
+) -> None:
     """The card of a model: what it does, what it learned from, what it scores."""
     from lumbago.inference.weights import read_card
     from lumbago.report.model_card import card_page
 
-    folders = _model_folders()
+    folders = _model_folders(system)
     if name not in folders:
         raise UsageError(f"there is no model {name}", f"one of {', '.join(folders)}", "see lumbago models list")
     console().print(card_page(read_card(folders[name])))
 
 
 @models_app.command("verify")
-def verify_models() -> None:
+def verify_models(system: SystemName = OURS) -> None:
     """Check every model in use against its checksum and its golden pair."""
     from lumbago.inference.weights import load_model
 
-    for name, folder in _model_folders().items():
+    for name, folder in _model_folders(system).items():
         load_model(folder.name, folder.parent)
         print(f"{name}: as on its card")
 
 
 @systems_app.command("list")
 def list_systems() -> None:
-    """Name of every system, and what it is."""
+    """Name of every system, what it is, and whether its models are here."""
+    from lumbago.inference.deployed import models_of
+
     for system in SYSTEMS.values():
-        print(f"{system.name:22} {system.title}")
+        try:
+            models_of(system, Settings.read())
+            ready = ""
+        except ModelRefused:
+            ready = "; its models are to be trained first"
+        print(f"{system.name:22} {system.title}{ready}")
 
 
 @systems_app.command("show")

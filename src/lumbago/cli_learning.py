@@ -191,6 +191,7 @@ def submission(
 def calibrate(
     model: Annotated[Path, typer.Argument(help="Folder of a model: model.onnx and card.toml.")],
     cases: Annotated[Path, typer.Option(help="Its predictions.csv on validation patients that it has not seen.")],
+    *,
     as_validation: Annotated[
         bool, typer.Option(help="The cases are for validation; none says that it is a test.")
     ] = False,
@@ -201,14 +202,19 @@ def calibrate(
         bool,
         typer.Option("--out-of-fold", help="The cases are what the models of its folds say of unseen patients."),
     ] = False,
+    second_reader: Annotated[
+        bool, typer.Option("--second-reader", help="Fit on what the second reader says, as of phantoms.")
+    ] = False,
 ) -> None:
     """Fit temperatures, and from where on a rare grade is called, on validation cases; put them on the model's card."""
     _need("tomli_w", "train")
     from lumbago.evaluation.case_table import read_cases
     from lumbago.evaluation.cases import as_validation as flagged
+    from lumbago.evaluation.cases import by_second_reader
     from lumbago.learning.calibrate_card import calibrate_card
 
-    chosen_on = flagged(read_cases(cases)) if as_validation or out_of_fold else read_cases(cases)
+    told = by_second_reader(read_cases(cases)) if second_reader else read_cases(cases)
+    chosen_on = flagged(told) if as_validation or out_of_fold else told
     for fitted in calibrate_card(
         model, chosen_on, _own_command(), are_out_of_fold=out_of_fold, only_soften=only_soften
     ):

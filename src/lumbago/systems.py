@@ -192,10 +192,10 @@ SYSTEMS: Final[dict[str, System]] = {
             "unet", "Tissues segmented by a U-Net, grades by rules on what is measured in them",
             "a review of the field", "vertebrae, discs and canal, pixel by pixel", (*_RSNA, *_SPIDER), _ALL_SERIES,
             _with_graders("measured", _SEGMENTER),
-            differs="the review names no one system: a U-Net of half width, measures and rules (thresholds on weighted "
-            "sums of a few measures each) are our choice. It also draws points of discs, foramina and recesses, so "
-            "that they can be named. Foramina and recesses, which it does not outline, are measured by how much is "
-            "bright about their middle. Grades have no heat map",
+            differs="the review names no one system: a U-Net of a quarter of the paper's width, measures "
+            "and rules (thresholds on weighted sums of a few measures each) are our choice. It also draws points of "
+            "discs, foramina and recesses, so that they can be named. Foramina and recesses, which it does not "
+            "outline, are measured by how much is bright about their middle. Grades have no heat map",
         ),
         System(
             "cnn-transformer", "EfficientNet-Lite0 with a transformer over levels, series and slices",

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
 
@@ -33,7 +34,7 @@ class Served:
 def write_visits(folder: Path) -> list[Path]:
     """A zip archive for each date: the same coarse phantom, as studies of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "phantom_study", lambda seed: coarse_study(seed, pixels=PIXELS))
+        patch.setattr(writer, "phantom_study", partial(coarse_study, pixels=PIXELS))
         study = writer.write_study(folder / "phantom", SEED)
     return [_visit(study / "dicom", folder / f"visit-{date}.zip", date) for date in DATES]
 

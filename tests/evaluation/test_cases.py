@@ -9,7 +9,7 @@ from made_up_cases import made_up
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UnreadableInput, UsageError
 from lumbago.evaluation.case_table import read_cases, write_cases
-from lumbago.evaluation.cases import GradedCase, as_validation, by_group, disc_wise, has_slices
+from lumbago.evaluation.cases import GradedCase, as_validation, by_group, by_second_reader, disc_wise, has_slices
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -125,3 +125,10 @@ def test_a_test_never_becomes_validation() -> None:
     for split in ("test", "test, 2nd hospital", "external"):
         with pytest.raises(UsageError, match="never choose on test cases"):
             as_validation([*cases, replace(cases[0], split=split)])
+
+
+def test_what_the_second_reader_says_stands_for_the_truth() -> None:
+    first, other = made_up("bulging", 2)[:2]
+    read = replace(first, truth="absent", second_reader="present")
+    (case,) = by_second_reader([read, replace(other, second_reader=None)])
+    assert case == replace(read, truth="present", second_reader=None)

@@ -8,7 +8,7 @@ from made_up_cases import made_up, truths, values
 
 from lumbago.evaluation import metrics
 from lumbago.evaluation.figures_of_merit import Sample, main_figures, patient_keys, score_cases
-from lumbago.evaluation.intervals import over_patients, weighted_differences, weighted_scores
+from lumbago.evaluation.intervals import over_patients, unpaired_differences, weighted_differences, weighted_scores
 
 
 def test_weights_give_the_intervals_of_chosen_rows() -> None:
@@ -71,3 +71,15 @@ def test_differences_of_chance_models_are_seldom_significant() -> None:
         )
         significant += found[""].p < 0.05
     assert significant <= 4
+
+
+def test_differences_of_other_patients_are_as_wide_as_both_together() -> None:
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(1.0, 1.0, 80), rng.normal(0.0, 1.0, 120)
+    figures = [{"mean": lambda weights, own=own: metrics.weighted_mean(own, weights)} for own in (first, second)]
+    found = unpaired_differences(*figures, (np.arange(80), np.arange(120)))["mean"]
+    assert found.score.value == pytest.approx(first.mean() - second.mean())
+    half = 1.96 * np.sqrt(first.var() / 80 + second.var() / 120)
+    assert (found.score.high - found.score.low) / 2 == pytest.approx(half, rel=0.15)
+    same = unpaired_differences(figures[0], figures[0], (np.arange(80), np.arange(80)))["mean"]
+    assert same.score.low < -0.1 < 0.1 < same.score.high and same.p > 0.5

@@ -18,6 +18,7 @@ from lumbago.learning.pretrain_task import PretrainTask, Unlabelled, vicreg
 from lumbago.learning.run_training import run_training, train_model
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.starts import START_FILE, load_start
+from lumbago.networks.efficientnet_lite import has_imagenet
 from lumbago.networks.grader import Grader
 from made_up_labels import write_sudirman
 
@@ -89,10 +90,19 @@ def test_a_start_that_has_seen_the_left_out_is_refused(run: Path) -> None:
         train_model(replace(SMALL, start=str(run), fold=1), places, lambda *_: None, resume=False)
 
 
-def test_a_network_without_cells_is_refused() -> None:
-    experiment = replace(SMALL, kind="pretrain", network="lite0", views="three")
-    with pytest.raises(SettingsRefused, match="is of the network lite0; expected one with features of cells"):
-        PretrainTask(experiment, slices()).network()
+def test_the_usual_network_goes_on_from_imagenet(run: Path, tmp_path: Path) -> None:
+    usual = replace(SMALL, network="lite0", views="three")
+    places = Places(data=run.parent / "data", run=tmp_path / "start", threads=1, device="cpu")
+    train_model(replace(usual, kind="pretrain", batch=4), places, lambda *_: None, resume=False)
+    held = torch.load(tmp_path / "start" / "model" / START_FILE, weights_only=True)
+    assert {name.split(".")[0] for name in held} == {"encoder", "join"}
+    grader = fresh_network(replace(usual, start=str(tmp_path / "start")), {"pfirrmann": 5}).state_dict()
+    assert all(torch.equal(grader[name], value) for name, value in held.items())
+    card = read_card(tmp_path / "start" / "model")
+    assert card.proof["network"]["from_imagenet"] == has_imagenet()
+    assert ("imagenet" in {row["name"] for row in card.proof["data"]}) == has_imagenet()
+    first = fresh_network(usual, {"pfirrmann": 5}).state_dict()["encoder._conv_stem.weight"]
+    assert (0 < (held["encoder._conv_stem.weight"] - first).abs().max() < 0.1) or not has_imagenet()
 
 
 def slices() -> list[Unlabelled]:

@@ -24,6 +24,7 @@ from lumbago.learning.places import Places
 from lumbago.learning.run_comparison import Comparison, gathered, run_comparison
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.why_not import WHY, or_why_not, reasons
+from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.write_study import write_studies
 from lumbago.pipeline.crop_patches import PLACE
 from lumbago.systems import OURS, SYSTEMS
@@ -168,7 +169,7 @@ def test_what_goes_wrong_costs_its_cell_and_says_why(tmp_path: Path) -> None:
 
 def test_a_reader_of_phantoms_misjudges_a_little(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "spine.json").write_text('{"seed": 61}', encoding="utf8")
+    (tmp_path / "one" / "spine.json").write_text(sample_spine(61).to_json(), encoding="utf8")
     case = GradedCase("phantoms", "one", "one", "spinal_canal_stenosis", "L4/L5", None, "moderate", None)
     other = replace(case, condition="pfirrmann", truth="3")
     read, unread = with_second_reader([case, other], tmp_path)

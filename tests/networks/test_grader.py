@@ -7,6 +7,7 @@ from lively import lively
 from lumbago.networks.cnn_transformer import CnnTransformer, SpineTransformer
 from lumbago.networks.deepscorenet import DeepScoreNet, halved
 from lumbago.networks.grader import Grader, GraderForExport, LinearGrader, maps_of_cells_left_out
+from lumbago.networks.spinenet import SpineNet
 
 HEADS = {"pfirrmann": 5, "bulging": 2}
 
@@ -91,3 +92,15 @@ def test_a_level_is_graded_in_the_light_of_the_others() -> None:
     absent[:, 3] = 0
     assert (network(changed) - network(spine))[:, :7].abs().max() > 1e-4
     assert torch.isfinite(network(absent)).all() and torch.isfinite(network(torch.zeros_like(spine))).all()
+
+
+@torch.no_grad()
+def test_spinenet_sums_of_one_slice_what_a_3d_convolution_would() -> None:
+    """By padding with zeros by hand: no layer sees one slice, and each tells of the middle one."""
+    for layer in SpineNet(HEADS, width=4).modules():
+        if isinstance(layer, torch.nn.Conv3d):
+            one = torch.randn(2, layer.in_channels, 1, 16, 16, generator=torch.Generator().manual_seed(4))
+            depth = layer.kernel_size[0] // 2
+            padded = torch.nn.functional.pad(one, (0, 0, 0, 0, depth or 1, depth or 1))
+            assert padded.shape[2] > 1
+            torch.testing.assert_close(layer(one), layer(padded)[:, :, depth or 1, None])

@@ -116,7 +116,7 @@ def test_plans_vary_as_they_do_in_patients() -> None:
     layouts = {min(len(made.scans["axial_t2"].groups), 3) for made in studies}
     assert layouts == {1, 2, 3}
     assert {made.scans["axial_t2"].instance_order for made in studies} == {1, -1}
-    assert len({made.scans["sagittal_t2"].scanner for made in studies}) >= 4
+    assert len({made.scans["sagittal_t2"].maker.models for made in studies}) >= 4
     assert {made.scans["sagittal_t2"].contrast.weighting for made in studies} == {"T2", "STIR"}
     fields = [made.scans["sagittal_t2"].pixel_mm * made.scans["sagittal_t2"].rows for made in studies]
     assert 249.9 <= min(fields) < 275

@@ -160,7 +160,7 @@ def test_rsna_grades_are_the_truth(out: Path) -> None:
 
 def test_repeated_call_goes_on_where_it_stopped(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    monkeypatch.setattr(writer, "phantom_study", lambda seed: made.append(seed) or coarse_study(seed))
+    monkeypatch.setattr(writer, "phantom_study", lambda seed, **how: made.append(seed) or coarse_study(seed, **how))
     (out / f"phantom-{SEEDS[0]}-001" / "phantom.json").unlink()
     before = contents(out)
     writer.write_studies(out, len(SEEDS), SEEDS[0], plan=PLAN)
@@ -190,7 +190,7 @@ def test_folder_of_others_is_left_alone(tmp_path: Path) -> None:
 
 def test_unknown_format(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no format png"):
-        writer.write_study(tmp_path / "a", 1, ("png",))
+        writer.write_study(tmp_path / "a", 1, writer.WritePlan(("png",)))
 
 
 @pytest.mark.slow

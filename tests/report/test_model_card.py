@@ -6,7 +6,7 @@ from rich.console import Console
 from lumbago.inference.weights import SHIPPED, read_card
 from lumbago.report.model_card import card_page
 
-SHIPPED_NAMES = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
+SHIPPED_NAMES = sorted(str(path.parent.relative_to(SHIPPED)) for path in SHIPPED.rglob("card.toml"))
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)

@@ -12,7 +12,7 @@ from report_cases import (
     unsure_names,
 )
 
-from lumbago.anatomy.findings import NotAssessed, QualityRemark, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, NotAssessed, QualityRemark, StudyFindings
 from lumbago.anatomy.levels import LEVELS
 from lumbago.report import wording
 
@@ -115,6 +115,18 @@ def test_cautions_name_what_phantoms_taught(findings: StudyFindings) -> None:
 def test_what_a_card_warns_of_is_said(findings: StudyFindings) -> None:
     warned = replace(findings.models[0], name="discs", trained_on="real", caution="read by one reader")
     assert wording.cautions(replace(findings, models=(warned,)))[1:] == ("Model discs: read by one reader.",)
+
+
+@pytest.mark.parametrize(("probability", "said"), [(0.24, True), (0.6, False)])
+def test_a_grade_below_one_half_is_said_to_be_called(findings: StudyFindings, probability: float, said: bool) -> None:
+    herniation = next(finding for finding in findings.findings if finding.condition == "herniation")
+    called = replace(
+        herniation, level="L4/L5", grade="present", trained_on="real",
+        probabilities={"absent": 1 - probability, "present": probability}, details={CALLED_FROM: 0.17},
+    )  # fmt: skip
+    lines = wording.cautions(replace(findings, findings=(called,), models=()))
+    expected = "Disc herniation is called from 17% on, so it can be less likely than not: L4/L5 (24%)."
+    assert lines == ((expected,) if said else ())
 
 
 def test_truth_is_called_truth(findings: StudyFindings) -> None:

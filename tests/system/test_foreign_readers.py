@@ -19,6 +19,7 @@ import SimpleITK
 
 from lumbago.anatomy.conditions import ROLES
 from lumbago.phantom import write_study as writer
+from lumbago.phantom.phantom_settings import USUAL, Setting
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 
 pytestmark = pytest.mark.system
@@ -27,9 +28,9 @@ SEED = 5
 VENDOR_SEEDS = range(10)
 
 
-def small_study(seed: int, slices: int | None = None) -> PhantomStudy:
+def small_study(seed: int, slices: int | None = None, setting: Setting = USUAL) -> PhantomStudy:
     """The study of a seed on few pixels, and only the first slices of each group if so wanted."""
-    made = phantom_study(seed)
+    made = phantom_study(seed, setting=setting)
     scans = {}
     for role in ROLES:
         spec = made.scans[role]
@@ -47,7 +48,9 @@ def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "small":
             patch.setattr(writer, "phantom_study", small_study)
-        return writer.write_study(tmp_path_factory.mktemp("study") / "phantom", SEED, ("dicom", "nifti"))
+        return writer.write_study(
+            tmp_path_factory.mktemp("study") / "phantom", SEED, writer.WritePlan(("dicom", "nifti"))
+        )
 
 
 def our_grid(study: Path, series: Path) -> nib.Nifti1Image:

@@ -192,6 +192,12 @@ def has_slices(cases: Iterable[GradedCase]) -> bool:
     return False
 
 
+def by_second_reader(cases: Iterable[GradedCase]) -> list[GradedCase]:
+    """The cases that have a second reader, with his grade as the truth: the truth of phantoms is measured, and sharper
+    than any reader sees it."""
+    return [replace(case, truth=case.second_reader, second_reader=None) for case in cases if case.second_reader]
+
+
 def as_validation(cases: Iterable[GradedCase]) -> list[GradedCase]:
     """The cases, flagged for validation.
 

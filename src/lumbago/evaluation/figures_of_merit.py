@@ -140,7 +140,7 @@ def agreement_figures(scale: Scale, truth: Grades, found: Grades) -> dict[str, W
         "macro F1": of(_macro_f1),
     }
     if not scale.ordinal or grades <= 2:
-        return figures | {"kappa": of(_plain_kappa)}
+        return figures | {"kappa": of(metrics.plain_kappa_of)}
     return figures | {
         "linear kappa": of(lambda counts: metrics.kappa_of(counts, 1)),
         "quadratic kappa": of(lambda counts: metrics.kappa_of(counts, 2)),
@@ -156,13 +156,6 @@ def _macro_f1(counts: metrics.Counts) -> Values:
     """Mean F1 of the grades that occur."""
     occurs = counts.sum(-1) > 0
     return metrics.ratio(np.where(occurs, np.nan_to_num(metrics.f1_of(counts)), 0).sum(-1), occurs.sum(-1))
-
-
-def _plain_kappa(counts: metrics.Counts) -> Values:
-    """Cohen's kappa without weights (Cohen 1960)."""
-    total = counts.sum((-2, -1))
-    chance = metrics.ratio((counts.sum(-1) * counts.sum(-2)).sum(-1), total**2)
-    return metrics.ratio(metrics.accuracy_of(counts) - chance, 1 - chance)
 
 
 def grade_figures(sample: Sample) -> dict[str, WeightedFigure]:

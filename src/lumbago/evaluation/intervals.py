@@ -87,6 +87,22 @@ def weighted_differences(
     }
 
 
+def unpaired_differences(
+    first: Mapping[str, WeightedFigure],
+    second: Mapping[str, WeightedFigure],
+    patients: tuple[Shaped[np.ndarray, " n"], Shaped[np.ndarray, " m"]],
+) -> dict[str, Difference]:
+    """First less second on different patients, each resampled alone; p as in `weighted_differences`."""
+    one, other = (
+        _resampled(part, of, seed) for seed, (part, of) in enumerate(zip((first, second), patients, strict=True))
+    )
+    whole = [np.ones((1, of.size)) for of in patients]
+    return {
+        name: _difference(float(figure(whole[0])[0] - second[name](whole[1])[0]), one[name] - other[name])
+        for name, figure in first.items()
+    }
+
+
 def _draws(patients: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
     return (rng.integers(patients, size=patients) for _ in range(resamples))

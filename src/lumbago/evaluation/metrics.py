@@ -70,6 +70,13 @@ def kappa_of(counts: Counts, power: int) -> Float64[np.ndarray, "*tables"]:
     return np.asarray(1 - ratio((distance * counts).sum((-2, -1)), expected))
 
 
+def plain_kappa_of(counts: Counts) -> Float64[np.ndarray, "*tables"]:
+    """Cohen's kappa without weights (Cohen 1960)."""
+    total = counts.sum((-2, -1))
+    chance = ratio((counts.sum(-1) * counts.sum(-2)).sum(-1), total**2)
+    return ratio(accuracy_of(counts) - chance, 1 - chance)
+
+
 def accuracy(truth: Grades, found: Grades) -> float:
     """Share of equal grades."""
     return float((truth == found).mean())

@@ -20,7 +20,6 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from lumbago.dicom.volume import Volume
-from lumbago.errors import SettingsRefused
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
@@ -34,7 +33,7 @@ from lumbago.learning.shake import draw_shake, shaken_patch
 from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.starts import START, START_FILE, feature_names
 from lumbago.learning.write_card import ModelFacts
-from lumbago.networks.grader import Patches, PooledGrader
+from lumbago.networks.grader import Grader, Patches
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import PIXEL_MM
 
@@ -54,7 +53,7 @@ Pairs = Float[Tensor, "batch 2 slices 3 rows columns"]
 class PairNetwork(nn.Module):
     """Pairs of patches in; numbers that are to be alike within a pair out."""
 
-    def __init__(self, grader: PooledGrader, width: int) -> None:
+    def __init__(self, grader: Grader, width: int) -> None:
         super().__init__()
         self.grader = grader
         self.projector = nn.Sequential(
@@ -67,7 +66,7 @@ class PairNetwork(nn.Module):
         return numbers.reshape(-1, 2, numbers.shape[1])
 
 
-def features_of(grader: PooledGrader, patches: Patches) -> Float[Tensor, "batch width"]:
+def features_of(grader: Grader, patches: Patches) -> Float[Tensor, "batch width"]:
     """Of each patch, the mean over cells and slices."""
     features: Tensor = grader.cells(patches).mean((1, 3, 4))
     return features
@@ -106,7 +105,7 @@ class PretrainTask:
         unseen: slices of other patients, for validation.
 
     Raises:
-        SettingsRefused: a network that has no features of cells, or that cannot be made.
+        SettingsRefused: a network that cannot be made.
     """
 
     def __init__(
@@ -137,11 +136,6 @@ class PretrainTask:
     def network(self) -> nn.Module:
         """The grader's network and what is put behind its features."""
         grader = fresh_network(self.experiment, _HEAD)
-        if not isinstance(grader, PooledGrader):
-            raise SettingsRefused(
-                f"{self.experiment.name} is of the network {self.experiment.network}", "one with features of cells",
-                "lite0 starts from ImageNet",
-            )  # fmt: skip
         slices, (rows, columns) = self.experiment.slices, self.experiment.patch
         with torch.no_grad():
             width = grader.eval().cells(torch.zeros(1, slices, 3, rows, columns)).shape[2]

@@ -14,6 +14,7 @@ from lumbago.evaluation.pair_findings import Origin, pair_findings
 from lumbago.labels.labelled_study import LabelledStudy, label
 from lumbago.labels.open_study import WITH_HEADERS, open_study
 from lumbago.labels.sources import read_source
+from lumbago.learning.noisy_readers import with_second_reader
 from lumbago.learning.study_samples import MADE, each_usable, is_made, locate_labelled
 from lumbago.pipeline.analyze_study import Models, analyze_study
 from lumbago.pipeline.grade_patches import grade_patches
@@ -66,7 +67,8 @@ def phantom_keys(folder: Path) -> list[str]:
 
 
 def predict_phantoms(models: Models, folder: Path, decoder: Decoder) -> Predictions:
-    """What the models say of every phantom study in a folder (`<name>/dicom`, `<name>/truth.json`), beside its truth.
+    """What the models say of every phantom study in a folder (`<name>/dicom`, `<name>/truth.json`), beside its truth
+    and what a reader who misjudges sizes a little says of it.
 
     Raises:
         UnreadableInput: no phantom study there.
@@ -76,7 +78,8 @@ def predict_phantoms(models: Models, folder: Path, decoder: Decoder) -> Predicti
             f"no phantom study in {folder}", "<name>/dicom and <name>/truth.json", "lumbago phantom DIR"
         )
     studies = [replace(study, patient=study.name) for study in read_source(MADE, folder)]
-    return predict_studies(studies, lambda _: models, decoder)
+    said = predict_studies(studies, lambda _: models, decoder)
+    return replace(said, cases=with_second_reader(said.cases, folder))
 
 
 def find_grades(study: LabelledStudy, models: Models, decoder: Decoder) -> StudyFindings:

@@ -10,7 +10,7 @@ from lumbago.errors import ModelRefused, SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.seen_patients import Seen, seen_by
 from lumbago.learning.splits import HELD_OUT, memberships
-from lumbago.networks.grader import PooledGrader
+from lumbago.networks.grader import Grader
 
 START: Final = "start"
 """Kind on the card of such features."""
@@ -76,7 +76,7 @@ def load_start(network: nn.Module, experiment: Experiment) -> None:
         ) from error
 
 
-def feature_names(grader: PooledGrader, patches: Tensor) -> set[str]:
+def feature_names(grader: Grader, patches: Tensor) -> set[str]:
     """Names of all weights that the features of cells go through."""
     used: set[nn.Module] = set()
     hooks = [module.register_forward_hook(lambda one, *_: used.add(one)) for module in grader.modules()]

@@ -40,6 +40,10 @@ class Grader(nn.Module, ABC):
         self.heads = dict(heads)
 
     @abstractmethod
+    def cells(self, patches: Patches) -> Cells:
+        """Features of each slice on a coarse grid."""
+
+    @abstractmethod
     def forward(self, patches: Patches) -> Logits:
         """Logits of all conditions side by side."""
 
@@ -56,10 +60,6 @@ class PooledGrader(Grader):
     """A grader in two halves: features of every cell of every slice, and an answer from their means over the cells."""
 
     maps_are: ClassVar[MapKind] = "cells left out"
-
-    @abstractmethod
-    def cells(self, patches: Patches) -> Cells:
-        """Features of each slice on a coarse grid."""
 
     @abstractmethod
     def answer(self, pooled: Pooled) -> Logits:

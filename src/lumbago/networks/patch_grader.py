@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lumbago.networks.efficientnet_lite import EfficientNetLite0
-from lumbago.networks.grader import Grader, Logits, Maps, Patches
+from lumbago.networks.grader import Cells, Grader, Logits, Maps, Patches
 
 _WIDTH = 96
 STAGES: Final = ("stride_2", "stride_4", "stride_8", "stride_16", "stride_32")
@@ -50,11 +50,16 @@ class PatchGrader(Grader):
         if not joined:
             nn.init.zeros_(last.weight)
 
-    def features(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> Float[Tensor, "batch width h w"]:
-        """Features at stride 8, pooled over slices."""
+    def cells(self, patches: Patches) -> Cells:
+        """Features of each slice at stride 8."""
         stages = self.encoder(patches.flatten(0, 1))
         fed = torch.cat([_on_grid(stages[stage], stage) for stage in self.fed], dim=1)
-        joined = self.join(fed).unflatten(0, (-1, patches.shape[1]))
+        joined: Tensor = self.join(fed).unflatten(0, (-1, patches.shape[1]))
+        return joined
+
+    def features(self, patches: Float[Tensor, "batch slices 3 rows columns"]) -> Float[Tensor, "batch width h w"]:
+        """Features at stride 8, pooled over slices."""
+        joined = self.cells(patches)
         weight = self.attention(joined.mean((3, 4))).softmax(dim=1)
         pooled: Tensor = (joined * weight[..., None, None]).sum(dim=1)
         return pooled

@@ -4,8 +4,6 @@ Arrays are images on the acquired grid; echo trains, motion and the chemical shi
 Bernstein, King and Zhou, Handbook of MRI Pulse Sequences (2004).
 """
 
-from typing import Final
-
 import numpy as np
 from jaxtyping import Complex64, Float32, UInt8
 from scipy import fft
@@ -17,20 +15,6 @@ from lumbago.phantom.tissues import Tissue
 Image = Float32[np.ndarray, "rows columns"]
 Points = Float32[np.ndarray, "rows columns 3"]
 Spectrum = Complex64[np.ndarray, "rows columns"]
-
-_FAT_SHARE: Final[dict[Tissue, float]] = {
-    Tissue.SUBCUTANEOUS_FAT: 1.0,
-    Tissue.VISCERAL_FAT: 1.0,
-    Tissue.EPIDURAL_FAT: 1.0,
-    Tissue.FAT_STREAK: 0.9,
-    Tissue.MODIC_2: 0.85,
-    Tissue.MARROW: 0.55,
-}
-
-
-def fat_shares() -> Float32[np.ndarray, "tissues"]:
-    """Share of the signal that comes from fat, by tissue."""
-    return np.array([_FAT_SHARE.get(tissue, 0.0) for tissue in Tissue], np.float32)
 
 
 def with_shifted_fat(image: Image, fat: Image, artefacts: Artefacts) -> Float32[np.ndarray, "rows columns"]:

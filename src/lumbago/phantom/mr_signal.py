@@ -63,6 +63,30 @@ _ANNULUS: Final = (0.62, 800, 950, 58, 54)
 _RED_MARROW: Final = (0.72, 800, 1000, 44, 42)
 _YELLOW_MARROW: Final = (0.95, 300, 375, 145, 132)
 
+_OTHER_RELAXATION: Final[dict[Tissue, tuple[float, float, float, float, float]]] = {
+    **dict.fromkeys((Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT, Tissue.EPIDURAL_FAT), (0.95, 343, 382, 88, 82)),
+    Tissue.MUSCLE: (0.80, 1008, 1412, 44, 50),
+    Tissue.CORD: (0.70, 745, 993, 74, 78),
+    Tissue.ROOT: (0.64, 745, 993, 74, 78),
+    Tissue.CSF: (1.00, 3700, 4100, 1100, 1000),
+    Tissue.FLAVUM: (0.62, 950, 1150, 22, 20),
+    Tissue.OUTER_ANNULUS: (0.55, 750, 900, 26, 24),
+    Tissue.FAT_STREAK: (0.92, 343, 382, 80, 75),
+    Tissue.HIGH_INTENSITY_ZONE: (0.88, 1500, 1800, 170, 155),
+}
+_OTHER_NUCLEUS: Final = (
+    (0.86, 1150, 1300, 128, 120),
+    (0.83, 1050, 1200, 98, 92),
+    (0.78, 950, 1080, 80, 76),
+    (0.64, 780, 900, 62, 58),
+    (0.50, 620, 740, 48, 45),
+)
+_OTHER_MIXED: Final = ((0.58, 850, 1000, 48, 44), (0.75, 700, 870, 52, 48), (0.95, 340, 400, 95, 88))
+"""Other published or midway times of the same tissues, for testing: muscle and cord after Stanisz, Magn Reson Med
+2005;54:507, fat's T1 after de Bazelaire 2004; annulus, red and yellow marrow."""
+_LEFT_OF_FAT: Final = 0.08
+"""Share of fat's signal that a Dixon water image still shows."""
+
 _FATS: Final = (Tissue.VISCERAL_FAT, Tissue.EPIDURAL_FAT, Tissue.FAT_STREAK)
 """They vary together with the fat under the skin."""
 
@@ -78,6 +102,23 @@ _TEXTURE: Final[dict[Tissue, float]] = {
 """Relative deviation of the signal within a tissue."""
 
 
+_FAT_SHARE: Final[dict[Tissue, float]] = {
+    Tissue.SUBCUTANEOUS_FAT: 1.0,
+    Tissue.VISCERAL_FAT: 1.0,
+    Tissue.EPIDURAL_FAT: 1.0,
+    Tissue.FAT_STREAK: 0.9,
+    Tissue.MODIC_2: 0.85,
+    Tissue.MARROW: 0.55,
+}
+_FAT_OF_MIXED: Final = (*(0.0,) * 6, 0.1, 0.95)
+"""The same for nucleus and annulus, red and yellow marrow."""
+
+
+def fat_shares() -> Float32[np.ndarray, "tissues"]:
+    """Share of the signal that comes from fat, by tissue."""
+    return np.array([_FAT_SHARE.get(tissue, 0.0) for tissue in Tissue], np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """How a sequence weights tissue: field in tesla, times in ms, echo train, driven equilibrium ("RESTORE", FRFSE,
@@ -85,6 +126,7 @@ class Contrast:
 
     `variation_seed` draws this person's relaxation times about the means; `free` (0 to 1) draws signals freely instead,
     for training: 0 is physics, 1 keeps only what a weighting needs to be read (its bright and its dark tissues).
+    `water` is the water image of a Dixon sequence; `other_tissues` takes other published relaxation times.
     """
 
     weighting: Weighting
@@ -96,6 +138,8 @@ class Contrast:
     restored: bool
     variation_seed: int
     free: float = 0.0
+    water: bool = False
+    other_tissues: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +158,14 @@ class Signals:
 def tissue_signals(contrast: Contrast) -> Signals:
     """The signals that a contrast gives, the brightest reference tissue (fluid on T2, fat on T1) at about 1."""
     rng = np.random.default_rng(contrast.variation_seed)
-    table = np.array([_RELAXATION[tissue] for tissue in Tissue] + [*_NUCLEUS, _ANNULUS, _RED_MARROW, _YELLOW_MARROW])
+    table = _relaxation(contrast.other_tissues)
     spread = rng.normal(0, 1, (len(table), 3)) * (0.05, 0.12, 0.10)
     freely = rng.normal(0, 0.28, len(table))
     spread[list(_FATS)], freely[list(_FATS)] = spread[Tissue.SUBCUTANEOUS_FAT], freely[Tissue.SUBCUTANEOUS_FAT]
     values = spin_echo(contrast, _at_field(table, contrast.tesla) * np.exp(spread))
     values /= values[Tissue.SUBCUTANEOUS_FAT] if contrast.weighting == "T1" else values[Tissue.CSF]
+    if contrast.water:
+        values *= 1 - (1 - _LEFT_OF_FAT) * np.array([*fat_shares(), *_FAT_OF_MIXED])
     values *= np.exp(contrast.free * freely)
     values = values ** np.exp(contrast.free * rng.normal(0, 0.18))
     count = len(Tissue)
@@ -131,6 +177,14 @@ def tissue_signals(contrast: Contrast) -> Signals:
     )
 
 
+def _relaxation(other: bool) -> Float64[np.ndarray, "rows 5"]:
+    """Rows of the tissues, of the nucleus by grade, of annulus, red and yellow marrow."""
+    by_tissue = _RELAXATION | (_OTHER_RELAXATION if other else {})
+    mixed = _OTHER_MIXED if other else (_ANNULUS, _RED_MARROW, _YELLOW_MARROW)
+    rows = [*(by_tissue[tissue] for tissue in Tissue), *(_OTHER_NUCLEUS if other else _NUCLEUS), *mixed]
+    return np.array(rows, np.float64)
+
+
 def _falling(nucleus: Float64[np.ndarray, "5"]) -> Float64[np.ndarray, "5"]:
     """A higher grade is never the brighter one: that is what the grade means."""
     falling: Float64[np.ndarray, 5] = np.minimum.accumulate(nucleus)
@@ -138,7 +192,7 @@ def _falling(nucleus: Float64[np.ndarray, "5"]) -> Float64[np.ndarray, "5"]:
 
 
 def _at_field(table: Float64[np.ndarray, "rows 5"], tesla: float) -> Float64[np.ndarray, "rows 3"]:
-    share = np.clip((tesla - 1.5) / 1.5, 0, 1)
+    share = np.clip((tesla - 1.5) / 1.5, -0.8, 1)
     return np.stack(
         [
             table[:, 0],
@@ -154,7 +208,7 @@ def spin_echo(contrast: Contrast, tissue: Float64[np.ndarray, "rows 3"]) -> Floa
     density, t1, t2 = tissue.T
     train = contrast.echo_train * 9.0
     decay = np.exp(-contrast.echo_time / t2)
-    if contrast.weighting == "STIR":
+    if contrast.inversion_time:
         late = np.exp(-(contrast.repetition_time - train / 2) / t1)
         recovered = 1 - 2 * np.exp(-contrast.inversion_time / t1) + 2 * late - np.exp(-contrast.repetition_time / t1)
         return np.asarray(density * np.abs(recovered) * decay)

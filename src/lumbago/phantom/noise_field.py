@@ -6,9 +6,12 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Int32
 from scipy import fft
+from scipy.spatial import cKDTree
 
 _EDGE: Final = 96
 _SEED: Final = 20240611
+CELLS_FROM: Final = 2**31
+"""Seeds from here on give grain of cells with walls between them, instead of smooth noise."""
 
 Cube = Float32[np.ndarray, "96 96 96"]
 
@@ -30,16 +33,31 @@ def noise_cube(scale: Scale) -> Cube:
     return np.ascontiguousarray(cube)
 
 
+@lru_cache(maxsize=16)
+def cell_cube(scale: Scale) -> Cube:
+    """Periodic cells about three times `scale` wide: the distance to the second next seed less that to the next (Worley
+    1996), low on walls and high within cells; mean 0, deviation 1."""
+    size = 3.0 * np.array(scale if isinstance(scale, tuple) else (scale, scale, scale))
+    rng, box = np.random.default_rng(_SEED), _EDGE / size
+    seeds = rng.uniform(0, 1, (max(int(np.prod(box)), 8), 3)) * box
+    lattice = np.stack(np.meshgrid(*(np.arange(_EDGE) / width for width in size), indexing="ij"), axis=-1)
+    near = np.asarray(cKDTree(seeds, boxsize=box).query(lattice.reshape(-1, 3), k=2)[0])
+    cube = (near[:, 1] - near[:, 0]).reshape(_EDGE, _EDGE, _EDGE)
+    return np.ascontiguousarray((cube - cube.mean()) / cube.std(), dtype=np.float32)
+
+
 def noise(
     points: tuple[np.ndarray, np.ndarray, np.ndarray], step_mm: tuple[float, float, float], scale: Scale, seed: int
 ) -> Float32[np.ndarray, "*points"]:
-    """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point)."""
+    """Noise at points, one lattice step every `step_mm` along each coordinate (nearest lattice point): smooth, or of
+    cells when the seed says so."""
     axes = [
         _wrapped((coordinate * np.float32(1 / step)).astype(np.int32) + np.int32(shift))
         for coordinate, step, shift in zip(points, step_mm, _shifts(seed), strict=True)
     ]
     flat = (axes[0] * _EDGE + axes[1]) * _EDGE + axes[2]
-    values: Float32[np.ndarray, "*points"] = noise_cube(scale).ravel().take(flat)
+    cube = cell_cube(scale) if seed >= CELLS_FROM else noise_cube(scale)
+    values: Float32[np.ndarray, "*points"] = cube.ravel().take(flat)
     return values
 
 

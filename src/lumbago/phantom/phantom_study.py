@@ -8,6 +8,7 @@ import numpy as np
 from lumbago.anatomy.conditions import ROLES, Role
 from lumbago.anatomy.findings import Point
 from lumbago.phantom.landmarks import Landmarks, landmarks
+from lumbago.phantom.phantom_settings import USUAL, Setting
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.scan_spec import ScanSpec, draw_scanner, sample_scan
 from lumbago.phantom.scan_spine import Scanned, scan, scan_slices
@@ -47,8 +48,9 @@ class PhantomStudy:
         return min(best)[1:]
 
 
-def phantom_study(seed: int, randomised: bool = False) -> PhantomStudy:
-    """The study of a seed. `randomised` draws tissue contrast beyond what physics gives, for training."""
-    spine = sample_spine(seed)
-    choice = draw_scanner(np.random.default_rng([seed, 3]), randomised)
+def phantom_study(seed: int, randomised: bool = False, setting: Setting = USUAL) -> PhantomStudy:
+    """The study of a seed. `randomised` draws tissue contrast beyond what physics gives, for training; another setting
+    draws other persons, scanners or textures, for testing."""
+    spine = sample_spine(seed, setting)
+    choice = draw_scanner(np.random.default_rng([seed, 3]), randomised, setting)
     return PhantomStudy(spine, {role: sample_scan(seed, spine, role, choice) for role in ROLES})

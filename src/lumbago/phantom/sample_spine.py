@@ -9,7 +9,10 @@ from numpy.random import Generator
 
 from lumbago.anatomy.levels import LEVELS
 from lumbago.phantom import degeneration_tables as tables
-from lumbago.phantom.anatomy_tables import SEGMENTS, VERTEBRAE, SegmentRow, VertebraRow
+from lumbago.phantom.anatomy_tables import SegmentRow, VertebraRow
+from lumbago.phantom.noise_field import CELLS_FROM
+from lumbago.phantom.phantom_settings import USUAL, Setting
+from lumbago.phantom.population import Population, scaled
 from lumbago.phantom.rsna_latents import ROWS, draw_latents
 from lumbago.phantom.sample_canal import Thresholds, draw_canal, draw_side, expected_sac_area, fit_sac
 from lumbago.phantom.sample_discs import (
@@ -29,16 +32,17 @@ _NORMAL: Final[tuple[float, Thresholds]] = (0.2, (1.7, 2.4))
 Latents = Float64[np.ndarray, "5 5"]
 
 
-def sample_spine(seed: int) -> SpineSpec:
-    """The spine of a seed; the same seed always gives the same spine."""
-    rng = np.random.default_rng([seed, 1])
-    latents = draw_latents(rng)
+def sample_spine(seed: int, setting: Setting = USUAL) -> SpineSpec:
+    """The spine of a seed; the same seed always gives the same spine in a setting."""
+    rng, people = np.random.default_rng([seed, 1]), setting.people
+    latents = _focal(seed, draw_latents(rng), people)
     discs = draw_disc_latents(rng, latents)
     sex = "F" if rng.random() < 0.55 else "M"
-    age = float(np.clip(57 + 16 * (0.6 * discs.mean() / 0.79 + 0.8 * rng.standard_normal()), 18, 92))
-    size = float((1.035 if sex == "M" else 0.965) * np.exp(rng.normal(0, 0.05)))
-    segments, ends = _draw_segments(rng, latents, discs, age)
-    vertebrae = _draw_vertebrae(rng, ends, segments, age)
+    middle, spread = people.age
+    age = float(np.clip(middle + spread * (0.6 * discs.mean() / 0.79 + 0.8 * rng.standard_normal()), 18, 92))
+    size = float((1.035 if sex == "M" else 0.965) * np.exp(rng.normal(0, people.size_spread)))
+    segments, ends = _draw_segments(rng, people, (latents, discs), age)
+    vertebrae = _draw_vertebrae(rng, people, (ends, segments), age)
     common = SpineSpec(
         seed=seed,
         age=round(age, 1),
@@ -46,26 +50,36 @@ def sample_spine(seed: int) -> SpineSpec:
         size=size,
         vertebrae=vertebrae,
         segments=_set_alignment(rng, segments, vertebrae, age),
-        trunk=draw_trunk(rng, age, sex),
+        trunk=scaled(draw_trunk(rng, age, sex), people.trunk),
         offset_lps_mm=(float(rng.normal(0, 7)), float(rng.normal(0, 10)), float(rng.normal(0, 10))),
         tilt_degrees=(float(rng.normal(0, 2.5)), float(rng.normal(0, 2.5)), float(rng.normal(0, 3))),
         middle_tilt=float(rng.normal(-5.0, 4.5)),
         conus=float(np.clip(rng.normal(5.2, 0.45), 4.0, 6.6)),
-        texture=int(rng.integers(2**31)),
+        texture=int(rng.integers(2**31)) + (CELLS_FROM if setting.look.cells else 0),
+        setting=setting.name,
     )
-    return with_zones(with_rare_findings(common))
+    return with_zones(with_rare_findings(scaled(common, people.posture)))
+
+
+def _focal(seed: int, latents: Latents, people: Population) -> Latents:
+    """The latents, partly exchanged for ones that no other place shares."""
+    own = np.random.default_rng([seed, 11]).standard_normal(latents.shape)
+    return np.asarray(np.sqrt(1 - people.focal) * latents + np.sqrt(people.focal) * own + people.worse)
 
 
 Ends = dict[tuple[str, str], EndplateSpec]
 
 
-def _draw_segments(rng: Generator, latents: Latents, discs: np.ndarray, age: float) -> tuple[list[SegmentSpec], Ends]:
+def _draw_segments(
+    rng: Generator, people: Population, drawn: tuple[Latents, np.ndarray], age: float
+) -> tuple[list[SegmentSpec], Ends]:
+    latents, discs = drawn
     grades = dict(zip(LEVELS, pfirrmann_grades(discs), strict=True))
     segments, ends = [], {}
-    for row in SEGMENTS:
+    for row in people.segments:
         grade = int(grades[row.name]) if row.name in grades else draw_thoracic_grade(rng, float(discs[0]))
         grade = 3 if row.name.startswith("S") else grade
-        segment, plates = _draw_segment(rng, row, latents, (grade, age))
+        segment, plates = _draw_segment(rng, (people, row), latents, (grade, age))
         segments.append(segment)
         above, below = row.name.split("/")
         ends[above, "lower"], ends[below, "upper"] = plates
@@ -73,9 +87,9 @@ def _draw_segments(rng: Generator, latents: Latents, discs: np.ndarray, age: flo
 
 
 def _draw_segment(
-    rng: Generator, row: SegmentRow, latents: Latents, state: tuple[int, float]
+    rng: Generator, of: tuple[Population, SegmentRow], latents: Latents, state: tuple[int, float]
 ) -> tuple[SegmentSpec, tuple[EndplateSpec, EndplateSpec]]:
-    grade, age = state
+    (people, row), (grade, age) = of, state
     canal_z, *sides_z = _latents_at(row.name, latents)
     disc = draw_disc(rng, row, grade, (sides_z[2][0], sides_z[3][0]))
     if row.name.startswith("S"):
@@ -89,13 +103,15 @@ def _draw_segment(
             vacuum=False,
         )
     canal, disc = draw_canal(rng, row, canal_z, disc)
-    left = draw_side(rng, row, recess=sides_z[2], foramen=sides_z[0])
-    right = draw_side(rng, row, recess=sides_z[3], foramen=sides_z[1])
+    canal, disc = scaled(canal, people.canal), scaled(disc, people.disc)
+    left = scaled(draw_side(rng, row, recess=sides_z[2], foramen=sides_z[0]), people.side)
+    right = scaled(draw_side(rng, row, recess=sides_z[3], foramen=sides_z[1]), people.side)
     slip = _draw_slip(rng, row, grade, canal_z)
     segment = SegmentSpec(row.name, row.lordosis, 0.0, slip, abs(slip) >= 2.5, disc, canal, left, right)
     if not row.name.startswith("S"):
         segment = fit_sac(segment, canal.area_ratio * expected_sac_area(row, age))
-    return segment, draw_endplates(rng, row, disc)
+    upper, lower = draw_endplates(rng, row, disc)
+    return segment, (scaled(upper, people.plate), scaled(lower, people.plate))
 
 
 def _latents_at(level: str, latents: Latents) -> list[tuple[float, Thresholds]]:
@@ -117,16 +133,19 @@ def _draw_slip(rng: Generator, row: SegmentRow, grade: int, canal: tuple[float, 
     return float(rng.normal(0, 0.5)) if row.name in LEVELS else 0.0
 
 
-def _draw_vertebrae(rng: Generator, ends: Ends, segments: list[SegmentSpec], age: float) -> tuple[VertebraSpec, ...]:
+def _draw_vertebrae(
+    rng: Generator, people: Population, around_them: tuple[Ends, list[SegmentSpec]], age: float
+) -> tuple[VertebraSpec, ...]:
+    ends, segments = around_them
     fat = float(np.clip(0.22 + 0.0045 * (age - 20) + rng.normal(0, 0.07), 0.12, 0.75))
     depth, width, height = np.exp(rng.normal(0, (0.035, 0.04, 0.03)))
     smallest = EndplateSpec(concavity=0.2)
     vertebrae = []
-    for index, row in enumerate(VERTEBRAE):
+    for index, row in enumerate(people.vertebrae):
         plates = ends.get((row.name, "upper"), smallest), ends.get((row.name, "lower"), smallest)
         around = segments[max(index - 1, 0)], segments[min(index, len(segments) - 1)]
         person = depth, width, height * np.exp(rng.normal(0, 0.02)), fat + 0.01 * (index - 7)
-        vertebrae.append(_draw_vertebra(rng, row, person, plates, around))
+        vertebrae.append(scaled(_draw_vertebra(rng, row, person, plates, around), people.vertebra))
     return tuple(vertebrae)
 
 

@@ -12,6 +12,7 @@ from lumbago.phantom.spine_spec import SpineSpec
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 STUDY_DATE = "20250101"
+_IMAGE_TYPE = ("ORIGINAL", "PRIMARY", "M", "ND")
 
 
 def made_uid(*parts: object) -> str:
@@ -20,9 +21,9 @@ def made_uid(*parts: object) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def series_uid(seed: int, scan_spec: ScanSpec) -> str:
-    """UID of the series that a scan makes."""
-    return made_uid("series", seed, scan_spec.role, scan_spec.disturbance.seed)
+def series_uid(person: str, scan_spec: ScanSpec) -> str:
+    """UID of the series that a scan of a person (`SpineSpec.person`) makes."""
+    return made_uid("series", person, scan_spec.role, scan_spec.disturbance.seed)
 
 
 def instance_uid(series: str, number: int) -> str:
@@ -53,7 +54,7 @@ def slice_header(spine: SpineSpec, scan_spec: ScanSpec, group: int, index: int) 
         pixel_spacing=(scan_spec.pixel_mm, scan_spec.pixel_mm),
         slice_thickness=scan_spec.thickness,
         spacing_between_slices=planes.spacing,
-        image_type=("ORIGINAL", "PRIMARY", "M", "ND"),
+        image_type=("DERIVED", "PRIMARY", "DIXON", "WATER") if scan_spec.contrast.water else _IMAGE_TYPE,
         photometric_interpretation="MONOCHROME2",
         patient_position="HFS",
         laterality="",
@@ -64,22 +65,22 @@ def slice_header(spine: SpineSpec, scan_spec: ScanSpec, group: int, index: int) 
 
 def _identity(spine: SpineSpec, scan_spec: ScanSpec, number: int) -> dict[str, Any]:
     """Whose image it is, and which one: plainly a phantom's."""
-    series = series_uid(spine.seed, scan_spec)
+    series = series_uid(spine.person, scan_spec)
     return {
-        "source": SourceFile("", None, f"phantom-{spine.seed}"),
+        "source": SourceFile("", None, f"phantom-{spine.person}"),
         "frame": None,
         "sop_instance_uid": instance_uid(series, number),
         "sop_class_uid": MR_IMAGE_STORAGE,
         "series_instance_uid": series,
-        "study_instance_uid": made_uid("study", spine.seed),
-        "frame_of_reference_uid": made_uid("frame", spine.seed),
+        "study_instance_uid": made_uid("study", spine.person),
+        "frame_of_reference_uid": made_uid("frame", spine.person),
         "transfer_syntax_uid": EXPLICIT_LITTLE_ENDIAN,
         "instance_number": number,
         "acquisition_number": 1,
         "series_number": ("sagittal_t2", "sagittal_t1", "axial_t2").index(scan_spec.role) + 2,
         "study_description": "PHANTOM lumbar spine, synthetic",
-        "patient_id": f"PHANTOM-{spine.seed}",
-        "patient_name": f"PHANTOM^{spine.seed}",
+        "patient_id": f"PHANTOM-{spine.person}",
+        "patient_name": f"PHANTOM^{spine.person}",
         "patient_birth_date": "",
         "patient_sex": spine.sex,
         "patient_age": f"{int(spine.age):03d}Y",
@@ -95,7 +96,7 @@ def _sequence(scan_spec: ScanSpec) -> dict[str, Any]:
         "series_description": sequence.description[scan_spec.disturbance.seed % len(sequence.description)],
         "protocol_name": "",
         "body_part_examined": "LSPINE",
-        "scanning_sequence": "SE\\IR" if contrast.weighting == "STIR" else "SE",
+        "scanning_sequence": "SE\\IR" if contrast.inversion_time else "SE",
         "sequence_variant": "SK",
         "sequence_name": sequence.name,
         "scan_options": "",

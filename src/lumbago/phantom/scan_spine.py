@@ -14,15 +14,15 @@ from jaxtyping import Complex64, Float32, Float64, UInt8
 from scipy import fft, ndimage
 
 from lumbago.dicom.volume import Volume
+from lumbago.phantom.coil_array import fermi_window, joined, noise_amplification, sensitivities
 from lumbago.phantom.disturb_image import (
     around_metal,
     disturb_spectrum,
-    fat_shares,
     with_ghosts,
     with_shifted_fat,
     without_flowing,
 )
-from lumbago.phantom.mr_signal import Signals, tissue_signals
+from lumbago.phantom.mr_signal import Signals, fat_shares, tissue_signals
 from lumbago.phantom.noise_field import noise
 from lumbago.phantom.render_spine import Rendered, SliceRenderer
 from lumbago.phantom.render_trunk import trunk_place
@@ -103,7 +103,7 @@ def _scan_slice(
     image *= field.gain
     _fold(image, (spine, signals), scan_spec, points)
     ghosted = with_ghosts(image, field.front, scan_spec.artefacts, scan_spec.acquired_mm)
-    image = _interpolate(ghosted, scan_spec, rng)
+    image = _received(ghosted, points, scan_spec, rng)
     rows, columns = (
         _nearest(size, count) for size, count in zip((scan_spec.rows, scan_spec.columns), shape, strict=True)
     )
@@ -313,6 +313,16 @@ def _stretch(grid: Image, size: int, step: int) -> Float32[np.ndarray, "size col
     return np.asarray(grid[low] * (1 - part) + grid[high] * part)
 
 
+def _received(
+    image: Spectrum, points: Points, scan_spec: ScanSpec, rng: np.random.Generator
+) -> Float32[np.ndarray, "pixels across"]:
+    """The image as one coil receives it, or as the elements of an array do together."""
+    elements = sensitivities(points, scan_spec.disturbance.coils)
+    if not elements:
+        return _interpolate(image, scan_spec, rng)
+    return joined([_interpolate(image * element, scan_spec, rng) for element in elements])
+
+
 def _interpolate(
     image: Spectrum, scan_spec: ScanSpec, rng: np.random.Generator
 ) -> Float32[np.ndarray, "pixels across"]:
@@ -320,8 +330,10 @@ def _interpolate(
     d = scan_spec.disturbance
     rows, columns = image.shape
     noise_image = rng.standard_normal((2, rows, columns), dtype=np.float32) * np.float32(d.noise)
+    if d.coils:
+        noise_image *= noise_amplification(rows, columns)
     spectrum = fft.fft2(image + noise_image[0] + np.complex64(1j) * noise_image[1], workers=1)
-    spectrum *= _blurring(rows, columns, d.blur)
+    spectrum *= fermi_window(rows, columns, d.blur) if d.coils else _blurring(rows, columns, d.blur)
     spectrum = disturb_spectrum(spectrum, scan_spec.artefacts, scan_spec.acquired_mm)
     full = np.zeros((scan_spec.rows, scan_spec.columns), np.complex64)
     r, c = min(rows, scan_spec.rows) // 2, min(columns, scan_spec.columns) // 2

@@ -190,9 +190,10 @@ class SpineSpec:
         middle_tilt: degrees by which the front of that body looks down, before `tilt_degrees`.
         conus: end of the cord, counted in vertebrae from the top of `vertebrae` (5.0 is the middle of the sixth).
         handedness: 1, or -1 for the mirror image.
-        texture: seed of everything that is grained.
+        texture: seed of everything that is grained, see `noise_field`.
         transitional: `none`, `sacralised` (L5 joins the sacrum with its transverse processes) or `lumbarised` (S1 is
             square and keeps a disc). Names count from the lowest full disc.
+        setting: name of the row of `phantom_settings` that it was drawn by.
     """
 
     seed: int
@@ -209,6 +210,7 @@ class SpineSpec:
     texture: int
     handedness: int = 1
     transitional: str = "none"
+    setting: str = "usual"
 
     def __hash__(self) -> int:
         """A few fields tell specs apart well enough, and the hash of all numbers would be taken at every look into a
@@ -219,13 +221,19 @@ class SpineSpec:
         """The segment of a level, as `L4/L5`."""
         return next(segment for segment in self.segments if segment.name == level)
 
+    @property
+    def person(self) -> str:
+        """What to call the person: the seed, and the setting unless that is the usual one."""
+        return f"{self.seed}" if self.setting == "usual" else f"{self.seed}-{self.setting}"
+
     def mirrored(self) -> "SpineSpec":
         """The mirror image of the person; what was left is right."""
         return replace(self, handedness=-self.handedness)
 
     def to_json(self) -> str:
-        """All numbers of the spec."""
-        return json.dumps(asdict(self), allow_nan=False)
+        """All numbers of the spec; the setting where it is not the usual one."""
+        said = {name: value for name, value in asdict(self).items() if (name, value) != ("setting", "usual")}
+        return json.dumps(said, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "SpineSpec":

@@ -133,7 +133,7 @@ def _evidence(made: PhantomSeries, role: Role, point: Point) -> Evidence | None:
     if not options or min(options)[0] > _OUT_OF_REACH_MM:
         return None
     _, number, group, index = min(options)
-    series = series_uid(made.spine.seed, made.scans[number])
+    series = series_uid(made.spine.person, made.scans[number])
     return Evidence(series, instance_uid(series, instance_number(made.scans[number], group, index)), None, role, point)
 
 
@@ -155,7 +155,7 @@ def _study(name: str, made: PhantomSeries) -> StudySummary:
 
 def _series(spine: SpineSpec, scan: ScanSpec) -> SeriesSummary:
     return SeriesSummary(
-        series_instance_uid=series_uid(spine.seed, scan),
+        series_instance_uid=series_uid(spine.person, scan),
         description=slice_header(spine, scan, 0, 0).series_description,
         role=scan.role,
         plane="axial" if scan.role == "axial_t2" else "sagittal",

@@ -121,7 +121,7 @@ def _graded(truth: StudyFindings, seed: int) -> list[Finding]:
 def _instances(made: PhantomSeries) -> dict[str, tuple[int, int, int]]:
     """(series, group, slice) of every image by its UID."""
     return {
-        instance_uid(series_uid(made.spine.seed, scan_spec), instance_number(scan_spec, group, index)): (
+        instance_uid(series_uid(made.spine.person, scan_spec), instance_number(scan_spec, group, index)): (
             number,
             group,
             index,

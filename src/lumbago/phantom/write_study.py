@@ -19,6 +19,7 @@ from numpy.random import Generator
 
 from lumbago import __version__
 from lumbago.errors import LumbagoError, UsageError
+from lumbago.phantom.phantom_settings import setting_named
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.scan_spec import ScanSpec, SliceGroup
 from lumbago.phantom.scan_spine import Scanned, scan
@@ -39,10 +40,12 @@ _SILENT_ABOUT_THICKNESS = 0.04
 
 @dataclass(frozen=True, slots=True)
 class WritePlan:
-    """How studies are written: as what (`FORMATS`), and by how many processes. Neither changes a study's bytes."""
+    """How studies are written: as what (`FORMATS`), and by how many processes, which do not change a study's bytes; and
+    the setting that they are drawn in (`phantom_settings`)."""
 
     formats: tuple[str, ...] = ("dicom",)
     workers: int = 1
+    setting: str = "usual"
 
 
 def write_studies(
@@ -55,13 +58,14 @@ def write_studies(
     images and tables of all studies in `out` are gathered in `out/rsna`.
 
     Raises:
-        UsageError: `out` cannot be written to; an unknown format.
+        UsageError: `out` cannot be written to; an unknown format or setting.
         LumbagoError: a process that wrote studies was ended from outside, as for lack of memory.
     """
     plan = plan or WritePlan()
+    setting_named(plan.setting)
     folders = tuple(out / f"phantom-{seed}-{number:03d}" for number in range(count))
     jobs = [(folder, seed + number) for number, folder in enumerate(folders)]
-    todo = [job for job in jobs if not _is_kept(*job, plan.formats)]
+    todo = [job for job in jobs if not _is_kept(*job, plan)]
     for done, _ in enumerate(_written(todo, plan), count - len(todo) + 1):
         if progress is not None:
             progress(done, count)
@@ -74,11 +78,11 @@ def _written(jobs: list[tuple[Path, int]], plan: WritePlan) -> Iterator[Path]:
     """Writes studies, here or in processes of their own; they come as they are done."""
     code = code_digest()
     if plan.workers == 1 or len(jobs) < 2:
-        yield from (write_study(folder, seed, plan.formats, code) for folder, seed in jobs)
+        yield from (write_study(folder, seed, plan, code) for folder, seed in jobs)
         return
     pool = ProcessPoolExecutor(min(plan.workers, len(jobs)), get_context("spawn"), _leave_interrupts)
     try:
-        tasks = [pool.submit(write_study, folder, seed, plan.formats, code) for folder, seed in jobs]
+        tasks = [pool.submit(write_study, folder, seed, plan, code) for folder, seed in jobs]
         yield from (task.result() for task in as_completed(tasks))
     except BrokenProcessPool as error:
         raise LumbagoError(
@@ -93,9 +97,10 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _stamp(seed: int, formats: Sequence[str], code: str) -> dict[str, object]:
+def _stamp(seed: int, plan: WritePlan, code: str) -> dict[str, object]:
     """What made a study; another version of this package's code is another maker."""
-    return {"seed": seed, "version": __version__, "code": code, "formats": sorted(formats)}
+    made = {"seed": seed, "setting": plan.setting, "version": __version__, "code": code}
+    return {**made, "formats": sorted(plan.formats)}
 
 
 @lru_cache(maxsize=1)
@@ -105,22 +110,23 @@ def code_digest() -> str:
     return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
-def _is_kept(folder: Path, seed: int, formats: Sequence[str]) -> bool:
+def _is_kept(folder: Path, seed: int, plan: WritePlan) -> bool:
     """Whether a folder holds the whole study already; folders only get their name when they are whole."""
     try:
         stamp = json.loads((folder / "phantom.json").read_text(encoding="utf8"))
     except (OSError, ValueError):
         return False
-    return bool(set(formats) <= set(stamp["formats"]) and stamp == _stamp(seed, stamp["formats"], code_digest()))
+    written = replace(plan, formats=tuple(stamp["formats"]))
+    return bool(set(plan.formats) <= set(stamp["formats"]) and stamp == _stamp(seed, written, code_digest()))
 
 
-def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",), code: str | None = None) -> Path:
+def write_study(folder: Path, seed: int, plan: WritePlan | None = None, code: str | None = None) -> Path:
     """Writes the phantom of a seed into a folder, which appears only when all of it is there.
 
     `code` is the digest of the code for the stamp, where a parent process has taken it.
 
-    The folder holds `truth.json` (findings of the truth), `spine.json` (the drawn spec), `phantom.json` (seed, version,
-    formats) and, by format:
+    The folder holds `truth.json` (findings of the truth), `spine.json` (the drawn spec), `phantom.json` (seed, setting,
+    version, formats) and, by format:
 
     - `dicom`: `dicom/<series>/NNN.dcm`;
     - `nifti`: `nifti/<series>.nii.gz` and `..._labels.nii.gz`, one pair per group of parallel slices, `labels.json`;
@@ -129,8 +135,11 @@ def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",), co
     Until then its content lies in `.part-<name>` beside it. An empty folder, or an older phantom, is replaced.
 
     Raises:
-        UsageError: the folder cannot be written to, or holds something else than a phantom; an unknown format.
+        UsageError: the folder cannot be written to, or holds something else than a phantom; an unknown format or
+            setting.
     """
+    plan = plan or WritePlan()
+    formats, setting = plan.formats, setting_named(plan.setting)
     if unknown := set(formats) - set(FORMATS):
         raise UsageError(f"no format {', '.join(sorted(unknown))}", f"some of {', '.join(FORMATS)}", "see --help")
     part = folder.parent / f".part-{folder.name}"
@@ -138,8 +147,8 @@ def write_study(folder: Path, seed: int, formats: Sequence[str] = ("dicom",), co
         _refuse_foreign(folder)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write_all(part, folder.name, phantom_study(seed), formats)
-        stamp = _stamp(seed, formats, code or code_digest())
+        _write_all(part, folder.name, phantom_study(seed, setting=setting), formats)
+        stamp = _stamp(seed, plan, code or code_digest())
         (part / "phantom.json").write_text(json.dumps(stamp) + "\n", encoding="utf8")
         if folder.is_dir():
             shutil.rmtree(folder)

@@ -173,7 +173,8 @@ def _sites_text(condition: str, sites: list[tuple[str | None, Side | None]]) -> 
 
 
 def cautions(findings: StudyFindings) -> tuple[str, ...]:
-    """Where the grades come from, as far as it limits them, and what the models' cards warn of besides."""
+    """Where the grades come from, as far as it limits them, what is called at less than one half, and what the models'
+    cards warn of besides."""
     seen = {finding.condition for finding in findings.findings if phantom_mark(finding)}
     used = [name for name in CONDITIONS if name in seen]
     lines = []
@@ -187,7 +188,26 @@ def cautions(findings: StudyFindings) -> tuple[str, ...]:
         lines.append("These grades are the truth that a phantom was made from, not a reading of its images.")
     marked = {"phantoms"} if used else set()
     warned = [model for model in findings.models if model.caution and model.trained_on not in marked]
-    return (*lines, *(_sentence(f"model {model.name}: {model.caution}") for model in warned))
+    said = (_sentence(f"model {model.name}: {model.caution}") for model in warned)
+    return (*lines, *_called_lines(findings), *said)
+
+
+def _called_lines(findings: StudyFindings) -> tuple[str, ...]:
+    """One line a condition whose abnormal grade is called at a probability below one half."""
+    called: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in findings.findings:
+        if finding.is_abnormal and CALLED_FROM in finding.details and (finding.confidence or 0.0) < 0.5:
+            called[finding.condition].append(finding)
+    return tuple(
+        f"{_capital(CONDITIONS[name].title)} is called from {percent(found[0].details[CALLED_FROM])} on, "
+        f"so it can be less likely than not: {_joined([_called(finding, findings) for finding in found])}."
+        for name, found in called.items()
+    )
+
+
+def _called(finding: Finding, findings: StudyFindings) -> str:
+    parts = (level_label(findings, finding.level), finding.side, f"({percent(finding.confidence or 0.0)})")
+    return " ".join(part for part in parts if part)
 
 
 def _joined(words: list[str]) -> str:
