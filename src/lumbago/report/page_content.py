@@ -29,7 +29,7 @@ Json = dict[str, Any]
 LARGEST_EVIDENCE: Final = 12
 """Evidence pictures that the second page has room for; the others lie beside the report."""
 
-_SERIES, _LINES = 9, 8
+_SERIES, _MODELS, _REMARKS = 9, 10, 8
 """Rows that the second page has room for."""
 _PALEST: Final = 0.16
 _QUIET_COLOUR: Final = "#8A8A8A"
@@ -78,9 +78,9 @@ def page_content(findings: StudyFindings, pictures: Collection[str]) -> Json:
         "evidence": _evidence(findings, abnormal, pictures),
         "evidence_legend": _EVIDENCE_LEGEND + _left_out(abnormal, pictures),
         "series": _series(findings.study.series),
-        "models": [_model(model) for model in findings.models[:_LINES]],
+        "models": [_model(model) for model in findings.models[:_MODELS]],
         "measurements": asdict(measurement_table(findings)),
-        "remarks": wording.remarks(findings)[:_LINES],
+        "remarks": wording.remarks(findings)[:_REMARKS],
     }
 
 
