@@ -61,6 +61,11 @@ def test_slip_is_a_share_of_the_body_below(slip_mm: float) -> None:
     assert back["slip_size"] * DEPTH_MM == pytest.approx(slip_mm, abs=2 * SECTION_MM)
 
 
+def test_no_body_stands_half_a_body_behind() -> None:
+    found = measured(section_of(slip_mm=-0.5 * DEPTH_MM, bulge_mm=0.5 * DEPTH_MM))
+    assert np.isnan([found[name] for name in ("slip_size", "slip_forward", "slip_front")]).all()
+
+
 def test_a_bulge_and_a_narrow_canal_are_seen() -> None:
     found = measured(section_of(bulge_mm=3.0, squeeze_mm=7.0))
     assert found["bulge_back"] * DEPTH_MM == pytest.approx(3.0, abs=2 * SECTION_MM)

@@ -42,6 +42,8 @@ _LEAST: Final = 8
 _AT_DISC_MM: Final = 3.0
 _AWAY_MM: Final = (9.0, 25.0)
 _NEIGHBOURS: Final = 2
+_FARTHEST_BACK: Final = 0.4
+"""Shares of a body's depth."""
 
 
 def measure_place(location: SpineLocation, disc: LocatedDisc, reference: SignalReference) -> Measures:
@@ -96,9 +98,12 @@ def _bulge(outline: Outline) -> Values:
 
 
 def _slip(outline: Outline) -> Values:
-    """Of the body above on the one below, as a share of the depth of that."""
+    """Of the body above on the one below, as a share of the depth of that; unread where the one above would stand more
+    than `_FARTHEST_BACK` behind, as retrolistheses are of millimetres, and a body was drawn wrong."""
     back = (outline.backs[0] - outline.backs[1]) / outline.depth_below
     front = (outline.fronts[0] - outline.fronts[1]) / outline.depth_below
+    if back > _FARTHEST_BACK:
+        return dict.fromkeys(("slip_size", "slip_forward", "slip_front"), float("nan"))
     return {"slip_size": abs(back), "slip_forward": max(-back, 0.0), "slip_front": max(-front, 0.0)}
 
 
