@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -160,9 +161,10 @@ def test_orthanc_takes_and_returns_every_file(study: Path, orthanc: str) -> None
 # --- tags of all vendors ---------------------------------------------------------------------------------------------
 
 
-def test_tags_of_every_vendor_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "phantom_study", lambda seed: small_study(seed, slices=1))
-    writer.write_studies(tmp_path, len(VENDOR_SEEDS), VENDOR_SEEDS[0])
+@pytest.mark.parametrize("setting", ["usual", "other"])
+def test_tags_of_every_vendor_are_valid(setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "phantom_study", partial(small_study, slices=1))
+    writer.write_studies(tmp_path, len(VENDOR_SEEDS), VENDOR_SEEDS[0], plan=writer.WritePlan(setting=setting))
     vendors, faults = set(), {}
     for file in sorted(tmp_path.glob("*/dicom/*/*.dcm")):
         vendors.add(str(pydicom.dcmread(file, stop_before_pixels=True).Manufacturer).split()[0].upper())
