@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -15,13 +14,11 @@ from lumbago.learning.locator_targets import ONE
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import PhantomStudy
 from lumbago.pipeline.axial_sizes import axial_sizes
-from lumbago.pipeline.draw_axial import AXIAL_MM, CHANNELS, WINDOW, AxialDrawing, draw_axial
+from lumbago.pipeline.draw_axial import AXIAL_MM, CHANNELS, LEAST_MM2, WINDOW, AxialDrawing, draw_axial
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.place_patches import LocatedSpine
 
 Sizes = dict[tuple[str, str], float]
-_LEAST_MM2: Final = {"sac": 15.0, "disc": 300.0, "recess": 2.0}
-"""Of the truth, for an overlap to be counted."""
 
 
 def axial_volumes(study: PhantomStudy, *, turned: bool) -> list[Volume]:
@@ -65,12 +62,12 @@ def drawn_sizes(drawings: tuple[AxialDrawing, ...]) -> Sizes:
 
 
 def overlaps(study: PhantomStudy, drawings: tuple[AxialDrawing, ...]) -> Iterator[tuple[str, float]]:
-    """(tissue, Dice) of every drawing against the tissue in the plane of its slice."""
+    """(tissue, Dice) of every drawing against the tissue in the plane of its slice, where there is some."""
     for drawing in drawings:
         truth = axial_targets(study, study.landmarks.disc(drawing.disc.level), _points(drawing)) > ONE / 2
         for name, there in zip(CHANNELS, truth, strict=True):
             found = drawing.channel(name) > 0.5
-            if there.sum() * AXIAL_MM**2 >= _LEAST_MM2[name]:
+            if there.sum() * AXIAL_MM**2 >= LEAST_MM2[name]:
                 yield name, 2 * float((found & there).sum()) / float(found.sum() + there.sum())
 
 

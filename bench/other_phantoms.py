@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import NormalDist
 
@@ -19,12 +20,12 @@ import numpy as np
 from phantom_pictures import tile
 from PIL import Image
 
-from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, StudyFindings
+from lumbago.anatomy.conditions import CONDITIONS, Role
+from lumbago.anatomy.findings import Finding, Point, StudyFindings
 from lumbago.dicom.decoder import Decoder, open_decoder
 from lumbago.dicom.read_study import read_study
 from lumbago.errors import LumbagoError
-from lumbago.evaluation.cases import GradedCase
+from lumbago.evaluation.cases import GradedCase, by_second_reader
 from lumbago.evaluation.figures_of_merit import Sample, main_figures, patient_keys
 from lumbago.evaluation.intervals import Difference, Score, WeightedFigure, unpaired_differences, weighted_scores
 from lumbago.evaluation.metrics import weighted_mean
@@ -167,7 +168,7 @@ def weighed(chances: Sequence[float]) -> tuple[float, ...]:
 
 def read_cases(scored: Scored) -> dict[str, list[GradedCase]]:
     """By who answers, cases whose truth is the reader's grade."""
-    cases = [replace(case, truth=case.second_reader) for case in scored.cases if case.second_reader is not None]
+    cases = by_second_reader(scored.cases)
     shares = {name: share_of([case for case in cases if case.condition == name]) for name in READ}
     return {
         "models": cases,
@@ -200,7 +201,7 @@ def disc_figures(scored: Scored) -> Figures:
     studies = np.array([row[0] for row in scored.discs])
     named = {f"found within {NEAR_MM:g} mm": 1, "found and named right": 2}
     columns = {name: np.array([row[column] for row in scored.discs]) for name, column in named.items()}
-    return {name: lambda weights, own=own: weighted_mean(own, weights) for name, own in columns.items()}, studies  # type: ignore[misc]
+    return {name: partial(weighted_mean, own) for name, own in columns.items()}, studies
 
 
 def loss_figures(cases: Sequence[GradedCase]) -> Figures:
@@ -289,11 +290,13 @@ def draw_sheet(names: Sequence[str], seeds: Sequence[int], path: Path) -> None:
         for name in names:
             study = phantom_study(seed, setting=SETTINGS[name])
             place = study.landmarks.disc("L4/L5")
-            looks = (("sagittal_t1", 260, place.foramen_lps_mm["left"]), ("sagittal_t2", 260, place.canal_lps_mm),
-                     ("axial_t2", 150, place.canal_lps_mm))  # fmt: skip
+            looks: tuple[tuple[Role, float, Point], ...] = (
+                ("sagittal_t1", 260, place.foramen_lps_mm["left"]), ("sagittal_t2", 260, place.canal_lps_mm),
+                ("axial_t2", 150, place.canal_lps_mm),
+            )  # fmt: skip
             for role, field, point in looks:
-                group, index = study.nearest_slice(role, point)  # type: ignore[arg-type]
-                scan = study.scans[role]  # type: ignore[index]
+                group, index = study.nearest_slice(role, point)
+                scan = study.scans[role]
                 image = scan_slices(study.spine, scan, group, [index]).volume.array[0]
                 tiles.append(tile(image, scan, field))
         columns.append(np.concatenate(tiles))

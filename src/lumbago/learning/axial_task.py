@@ -34,7 +34,7 @@ class AxialTask(LocatorTask):
         self.shape = WINDOW, WINDOW
 
     @classmethod
-    def read(cls, experiment: Experiment, places: Places) -> "AxialTask":  # type: ignore[override]
+    def of_phantoms(cls, experiment: Experiment, places: Places) -> "AxialTask":
         """Makes the phantoms."""
         first, count = experiment.phantom_seed, experiment.phantoms
         unseen = axial_samples(first + count, experiment.validation_phantoms, places.preparing)

@@ -186,7 +186,7 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
 TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {
     "locator": _locator_task,
     "grader": _grader_task,
-    "segmenter": AxialTask.read,
+    "segmenter": AxialTask.of_phantoms,
     "pretrain": PretrainTask.read,
 }
 """What can be trained, by the kind of an experiment: how its task is made."""

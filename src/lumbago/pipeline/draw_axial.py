@@ -31,7 +31,7 @@ _POSSIBLE, _SURE, _SURE_SHARE = 0.25, 0.75, 0.5
 """Of what could be a structure, so much must surely be it. On 30 phantoms (seeds from 5000) that leaves out no sac of
 144, 5 of 287 recesses, narrow ones, and a tenth of the discs, which slices cut aslant; on 40 patients' slices 7 of 37
 sacs, all of them drawn wrong."""
-_LEAST_MM2: Final = {"sac": 15.0, "disc": 300.0, "recess": 2.0}
+LEAST_MM2: Final = {"sac": 15.0, "disc": 300.0, "recess": 2.0}
 """What is smaller was not seen."""
 
 Vector = Float64[np.ndarray, "3"]
@@ -83,7 +83,7 @@ class AxialDrawing:
         possible, piece = largest(chance > _POSSIBLE), largest(chance > _INSIDE)
         is_unsure = (possible & (chance > _SURE)).sum() < _SURE_SHARE * possible.sum()
         is_cut_off = (ndimage.binary_dilation(piece) & ~self.seen).any()
-        is_small = piece.sum() * AXIAL_MM**2 < _LEAST_MM2[name]
+        is_small = piece.sum() * AXIAL_MM**2 < LEAST_MM2[name]
         return None if is_small or is_unsure or is_cut_off else piece
 
     def outlines(self) -> tuple[Outline, ...]:
