@@ -1,24 +1,26 @@
 """How far off are the sizes that a report states? `python bench/sizes.py --phantoms 40`.
 
-Phantoms of seeds that no model has learned from, whose sagittal and axial T2 series are scanned as a whole, located by
-the shipped locator, and drawn on by the shipped network for axial slices. Beside every size: how many could be
-compared, the median error, its spread (half the distance between the 16th and the 84th percentile, which for a normal
+Phantoms of seeds that no model has learned from, whose series are scanned as a whole, located by the shipped locator,
+and drawn on by the shipped networks for axial slices and for foramina. Beside every size: how many could be compared,
+the median error, its spread (half the distance between the 16th and the 84th percentile, which for a normal
 distribution is its standard deviation), the root of the mean square, and the largest. Heights, depths, slips and
 lordosis are held against what the phantom was drawn with, canal and signal against the same measures on the tissue that
-was scanned, sac and recesses against the truth of the level. Of what is drawn on axial slices there is also the overlap
-with the tissue in the plane of the slice (Dice), its mean with a 95 % interval over phantoms. `--contrast free` draws
-the contrast of tissues at random, `turned` shows bright as dark on axial slices; `--card DIR` keeps the overlaps.
+was scanned, sac, recesses and foramina against the truth of the level. Of what these networks draw there is also the
+overlap with the tissue in the plane of the slice (Dice), its mean with a 95 % interval over phantoms. `--contrast free`
+draws the contrast of tissues at random, `turned` shows them bright as dark; `--draws FOLDER` tries one model alone, and
+`--card FOLDER` keeps its overlaps on a card.
 """
 
 import argparse
 import shlex
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from drawn_axial import axial_volumes, drawn, drawn_sizes, overlaps, true_axial_sizes
+from drawn_sizes import KINDS, drawn_sizes, located_spine, overlaps
 
 from lumbago.anatomy.levels import LEVELS
 from lumbago.dicom.patient_geometry import canonical_sagittal
@@ -31,6 +33,7 @@ from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.render_bones import front_bulge
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.pipeline.disc_sizes import disc_sizes, spine_sizes
+from lumbago.pipeline.draw_tissues import DRAWERS
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 from lumbago.pipeline.measured_features import MEASURES
 from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine
@@ -90,18 +93,19 @@ class Seen:
             self.sizes[name].append((truth[place], found[place] - truth[place]))
 
 
-def compare(models: tuple[Model, Model], seeds: range, contrast: str) -> Seen:
-    """Everything that is stated of phantoms against their truth."""
-    locator, tissues = models
+def compare(locator: Model, drawing: Mapping[str, Model], seeds: range, contrast: str) -> Seen:
+    """Everything that is stated of phantoms against their truth; `drawing` are models by their name."""
     seen = Seen()
     for seed in seeds:
         study = phantom_study(seed, randomised=contrast == "free")
         location = locate_discs(locator, canonical_sagittal(study.scan("sagittal_t2")[0].volume))
-        drawings = drawn(tissues, location, axial_volumes(study, turned=contrast == "turned"))
         seen.add_sizes(true_sizes(study), measured_sizes(location))
-        seen.add_sizes(true_axial_sizes(study), drawn_sizes(drawings))
-        for name, dice in overlaps(study, drawings):
-            seen.tissues[name].append((seed, dice))
+        spine, axials = located_spine(locator, study, location, is_turned=contrast == "turned")
+        for name, model in drawing.items():
+            drawings = DRAWERS[name].draw(model, spine, axials)
+            seen.add_sizes(KINDS[name].truth(study), drawn_sizes(name, drawings))
+            for tissue, dice in overlaps(name, study, drawings):
+                seen.tissues[tissue].append((seed, dice))
     return seen
 
 
@@ -111,11 +115,15 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5_000, help="the first phantom's seed")
     parser.add_argument("--contrast", choices=("physical", "free", "turned"), default="physical")
-    parser.add_argument("--axial", type=Path, default=SHIPPED / "axial-tissues", help="the model that draws there")
-    parser.add_argument("--card", type=Path, help="folder of that model, whose card is to hold the overlaps")
+    parser.add_argument("--draws", type=Path, help="folder of the one model that draws; without it all shipped ones")
+    parser.add_argument("--card", type=Path, help="with --draws: the folder whose card is to hold the overlaps")
     wanted = parser.parse_args()
-    models = load_model("spine-locator", SHIPPED, 1), load_model(wanted.axial.name, wanted.axial.parent, 1)
-    seen = compare(models, range(wanted.seed, wanted.seed + wanted.phantoms), wanted.contrast)
+    if wanted.card is not None and wanted.draws is None:
+        parser.error("--card holds the overlaps of one model; add --draws")
+    folders = [SHIPPED / name for name in DRAWERS] if wanted.draws is None else [wanted.draws]
+    drawing = {model.card.name: model for model in (load_model(one.name, one.parent, 1) for one in folders)}
+    seeds = range(wanted.seed, wanted.seed + wanted.phantoms)
+    seen = compare(load_model("spine-locator", SHIPPED, 1), drawing, seeds, wanted.contrast)
     print("size                      number  median  spread    root  largest  correlation")
     for name, pairs in sorted(seen.sizes.items()):
         print(size_row(name, pairs))

@@ -130,7 +130,7 @@ def test_info(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = capsys.readouterr().out
     assert f"lumbago {__version__}" in shown and "threads = 11" in shown
     assert all(f"{name} = " in shown for name in Settings.__dataclass_fields__)
-    assert all(name in shown for name in (LOCATOR, *GRADERS, TISSUES))
+    assert all(name in shown for name in (LOCATOR, *GRADERS, *TISSUES))
 
 
 @pytest.mark.parametrize("command", [["info"], ["models", "list"]], ids=" ".join)
@@ -143,11 +143,11 @@ def test_settings_that_make_no_sense(command: list[str], capsys: Capture, monkey
 def test_models_are_listed(capsys: Capture) -> None:
     assert run("models", "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted((LOCATOR, *GRADERS, TISSUES))
+    assert [line.split()[0] for line in lines] == sorted((LOCATOR, *GRADERS, *TISSUES))
     assert all("trained on" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", [LOCATOR, *GRADERS, TISSUES])
+@pytest.mark.parametrize("name", [LOCATOR, *GRADERS, *TISSUES])
 def test_a_card_is_shown(name: str, capsys: Capture) -> None:
     assert run("models", "show", name) == 0
     shown = capsys.readouterr().out
@@ -172,7 +172,7 @@ def test_a_system_that_there_is_not(capsys: Capture, tmp_path: Path) -> None:
 def test_shipped_models_hold(capsys: Capture) -> None:
     assert run("models", "verify") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"{name}: as on its card" for name in sorted((LOCATOR, *GRADERS, TISSUES))]
+    assert lines == [f"{name}: as on its card" for name in sorted((LOCATOR, *GRADERS, *TISSUES))]
 
 
 def test_models_of_one_s_own_are_the_ones_in_use(

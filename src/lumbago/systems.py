@@ -27,8 +27,7 @@ class Part:
         same_as: the part whose model does this too, in a system of one stage; "" for a model of its own.
         joins: the part that grades the same, with whose answers its own are joined; comparisons leave it out. "" for
             what grades alone.
-        draws: it grades nothing, but draws the tissues that sizes on axial slices are read off; comparisons leave it
-            out.
+        draws: it grades nothing, but draws the tissues that sizes are read off; comparisons leave it out.
     """
 
     name: str
@@ -125,6 +124,7 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("disc-measures-grader", "grades discs by measures", network="measured", joins="disc-grader"),
                 Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
                 Part("axial-tissues", "draws sac, disc and recesses on axial slices, for their sizes", draws=True),
+                Part("foramen-tissues", "draws foramina and ganglia on sagittal slices, for their sizes", draws=True),
             ),
         ),
         System(

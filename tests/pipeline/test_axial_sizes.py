@@ -12,8 +12,9 @@ from lumbago.anatomy.levels import SIDES
 from lumbago.dicom.patient_geometry import canonical_axial
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Card, Model
-from lumbago.pipeline.axial_sizes import axial_sizes, with_axial_sizes
-from lumbago.pipeline.draw_axial import AXIAL_MM, CHANNELS, AxialDrawing, draw_axial
+from lumbago.pipeline.axial_sizes import axial_sizes
+from lumbago.pipeline.draw_axial import AXIAL, AxialDrawing, draw_axial
+from lumbago.pipeline.draw_tissues import draw_tissues, with_sizes
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.place_patches import LocatedSpine
 
@@ -22,7 +23,7 @@ SAC_MM, DEPTHS = (8.0, 6.0), {"left": 4.2, "right": 2.4}
 TOLERANCES = {"sac_area_mm2": 6.0, "sac_depth_mm": 0.7, "sac_width_mm": 0.7, "recess_depth_mm": 0.3}
 
 
-CARD = Card("axial-tissues", "1", "", "segmenter", "phantoms", "", {"maps": CHANNELS}, {}, {}, {})
+CARD = Card("axial-tissues", "1", "", "segmenter", "phantoms", "", {"maps": AXIAL.channels}, {}, {}, {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class EllipseArtist(Model):
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         rows, columns = (np.arange(size) - (size - 1) / 2 for size in batch.shape[2:])
-        down, left = rows[:, None] * AXIAL_MM, columns[None] * AXIAL_MM
+        down, left = rows[:, None] * AXIAL.pixel_mm, columns[None] * AXIAL.pixel_mm
         edge = (1 - np.hypot(left / SAC_MM[0], down / SAC_MM[1])) * min(SAC_MM)
         recess = [
             np.minimum(depth / 2 - np.abs(down), 1.5 - np.abs(left - sign * 11.0))
@@ -43,7 +44,7 @@ class EllipseArtist(Model):
         ]
         disc = 16.0 - np.hypot(left / 1.4, down + 24.0)
         drawn = {"sac": edge, "disc": disc, "recess": np.maximum(*recess)}
-        maps = [np.full_like(drawn[name], -9.0) if name == self.without else drawn[name] for name in CHANNELS]
+        maps = [np.full_like(drawn[name], -9.0) if name == self.without else drawn[name] for name in AXIAL.channels]
         return {"maps": np.stack(maps)[None].clip(-2, 2).astype(np.float32) * 10}
 
 
@@ -89,8 +90,8 @@ def test_outlines_lie_on_their_slice(location: SpineLocation, axials: list[Volum
     for drawing in drawings(location, axials):
         for outline in drawing.outlines():
             indices = drawing.volume.to_ijk(np.array(outline.points_lps_mm))[:, 0]
-            assert np.abs(indices - drawing.slice_index).max() < 0.05
-            assert outline.sop_instance_uid == drawing.volume.headers[drawing.slice_index].sop_instance_uid
+            assert np.abs(indices - drawing.frame.slice_index).max() < 0.05
+            assert outline.sop_instance_uid == drawing.volume.headers[drawing.frame.slice_index].sop_instance_uid
 
 
 def test_what_is_cut_off_is_not_measured(location: SpineLocation, axials: list[Volume]) -> None:
@@ -99,7 +100,7 @@ def test_what_is_cut_off_is_not_measured(location: SpineLocation, axials: list[V
         assert axial_sizes(drawing, None) == {}
 
 
-@pytest.mark.parametrize("without", CHANNELS)
+@pytest.mark.parametrize("without", AXIAL.channels)
 def test_what_is_not_seen_costs_itself_alone(location: SpineLocation, axials: list[Volume], without: str) -> None:
     for drawing in drawings(location, axials, without=without):
         names = {name for side in (None, *SIDES) for name in axial_sizes(drawing, side)}
@@ -122,10 +123,11 @@ def test_nothing_without_slices_or_millimetres(location: SpineLocation, axials: 
     assert drawings(replace(location, scale=0.7), axials) == ()
     far = [replace(one, affine=_moved(one.affine, 300.0)) for one in axials]
     assert drawings(location, far) == ()
-    (first, *_) = [
-        replace(one, volume=replace(one.volume, geometry_is_assumed=True)) for one in drawings(location, axials)
-    ]
-    assert with_axial_sizes([_finding("spinal_canal_stenosis", first.disc.level)], [first])[0].measurements == {}
+    assumed = [replace(one, geometry_is_assumed=True) for one in axials]
+    outlines, sizes = draw_tissues(
+        {"axial-tissues": EllipseArtist()}, LocatedSpine({"sagittal_t2": location}, {}, {}), assumed
+    )
+    assert outlines and not sizes
 
 
 def _moved(affine: np.ndarray, up_mm: float) -> np.ndarray:
@@ -139,12 +141,13 @@ def _finding(condition: str, level: str, side: Any = None) -> Finding:
 
 
 def test_sizes_stand_beside_the_grade_of_their_structure(location: SpineLocation, axials: list[Volume]) -> None:
-    found = drawings(location, axials)
-    level = found[0].disc.level
+    spine = LocatedSpine({"sagittal_t2": location}, {}, {})
+    _, sizes = draw_tissues({"axial-tissues": EllipseArtist()}, spine, axials)
+    level = DISCS[0].level
     rows = [_finding("spinal_canal_stenosis", level), _finding("pfirrmann", level)]
     rows += [_finding("subarticular_stenosis", level, side) for side in SIDES]
     rows += [_finding("neural_foraminal_narrowing", level, side) for side in SIDES]
-    canal, disc, *sided = with_axial_sizes(rows, found)
+    canal, disc, *sided = with_sizes(rows, sizes)
     assert set(canal.measurements) == {"sac_area_mm2", "sac_depth_mm", "sac_width_mm"} and not disc.measurements
     left, right, *foramina = sided
     assert left.measurements["recess_depth_mm"].value > right.measurements["recess_depth_mm"].value

@@ -129,11 +129,12 @@ class LevelLocation:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A structure as it was drawn on an axial slice at a disc.
+    """A structure as it was drawn on the slice of its level.
 
     Attributes:
         level: of the disc.
-        structure: `sac` (dural), `disc`, `left recess` or `right recess`.
+        structure: on axial slices `sac` (dural), `disc`, `left recess` or `right recess`; on sagittal ones the
+            `foramen` or `ganglion` of a side, as `left foramen`.
         series_instance_uid, sop_instance_uid, frame: the slice, as in `Evidence`.
         points_lps_mm: closed polygon, in the plane of the slice.
     """

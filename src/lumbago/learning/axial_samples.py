@@ -21,12 +21,12 @@ from lumbago.phantom.measure_truth import SOLID_TISSUES
 from lumbago.phantom.phantom_study import PhantomStudy, phantom_study
 from lumbago.phantom.render_spine import Rendered, render
 from lumbago.phantom.tissues import FIRST_ARCH, FIRST_DISC, SAC
-from lumbago.pipeline.draw_axial import AXIAL_MM
+from lumbago.pipeline.draw_axial import AXIAL
 from lumbago.pipeline.normalise import resample_image
 
-SCAN: Final = PatchScan(finest_mm=AXIAL_MM, sub_slices=3, field_mm=120.0, slices=1)
+SCAN: Final = PatchScan(finest_mm=AXIAL.pixel_mm, sub_slices=3, field_mm=120.0, slices=1)
 FINER: Final = 2
-_FREELY: Final = 0.7
+FREELY: Final = 0.7
 """Share of phantoms whose contrast is drawn freely instead of by physics."""
 _RECESS_HALF_MM: Final = 1.5
 _NEAR_MM: Final = 14.0
@@ -44,12 +44,14 @@ def axial_samples(first_seed: int, count: int, how: Preparation = ALONE) -> list
 
 def _slices_of(seed: int) -> Iterator[LocatorSample]:
     rng = np.random.default_rng([seed, 9])
-    study = phantom_study(seed, randomised=bool(rng.random() < _FREELY))
+    study = phantom_study(seed, randomised=bool(rng.random() < FREELY))
     for level in LEVELS:
         disc = study.landmarks.disc(level)
         scanned = scan_around(study, "axial_t2", SCAN, (np.array(disc.canal_lps_mm), rng))
         volume = canonical_axial(scanned.volume)
-        image = resample_image(volume.array[0], (float(volume.spacing_mm[1]), float(volume.spacing_mm[2])), AXIAL_MM)
+        image = resample_image(
+            volume.array[0], (float(volume.spacing_mm[1]), float(volume.spacing_mm[2])), AXIAL.pixel_mm
+        )
         targets = axial_targets(study, disc, slice_points(volume, 0, (image.shape[0], image.shape[1])))
         yield LocatorSample(f"phantom_axial_t2:{seed}", f"phantom:{seed}", image, targets)
 
@@ -65,10 +67,15 @@ def slice_points(volume: Volume, index: int, shape: tuple[int, int]) -> Points:
 
 
 def axial_targets(study: PhantomStudy, disc: DiscPlace, points: Points) -> Maps:
-    """How much of each pixel sac, disc and recess fill (`draw_axial.CHANNELS`), 0 to `ONE`."""
+    """How much of each pixel sac, disc and recess fill (the channels of `draw_axial.AXIAL`), 0 to `ONE`."""
     seen = render(study.spine, points)
     is_disc = (seen.part >= FIRST_DISC) & (seen.part < SAC)
     drawn = np.stack([seen.part == SAC, is_disc, _recesses(study, disc, points, seen)]).astype(np.float32)
+    return shares_filled(drawn)
+
+
+def shares_filled(drawn: Float32[np.ndarray, "channels fine_rows fine_columns"]) -> Maps:
+    """From what a finer grid shows to how much of each pixel is filled, 0 to `ONE`."""
     rows, columns = (size // FINER for size in drawn.shape[1:])
     filled = drawn.reshape(len(drawn), rows, FINER, columns, FINER).mean((2, 4))
     return np.asarray(np.rint(filled * ONE), np.uint8)
@@ -91,5 +98,5 @@ def _between(front: Mask, near: Mask, solid: Mask) -> Mask:
     rows = np.arange(len(front))[:, None]
     starts = np.where(front, rows, -1).max(axis=0)
     ends = np.where(solid & near & (rows > starts), rows, len(front)).min(axis=0)
-    is_closed = (starts >= 0) & (ends < len(front)) & (ends - starts <= FINER * _WIDEST_MM / AXIAL_MM)
+    is_closed = (starts >= 0) & (ends < len(front)) & (ends - starts <= FINER * _WIDEST_MM / AXIAL.pixel_mm)
     return np.asarray((rows > starts) & (rows < ends) & is_closed)

@@ -11,7 +11,6 @@ import torch
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused, UnreadableInput
-from lumbago.learning.axial_task import AxialTask
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.detector_task import DetectorTask
 from lumbago.learning.experiment import Experiment, of_kind
@@ -28,6 +27,7 @@ from lumbago.learning.run_log import read_log
 from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
+from lumbago.learning.segmenter_task import SegmenterTask
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
 from lumbago.learning.starts import check_start, start_of
 from lumbago.learning.study_grader_task import StudyGraderTask
@@ -186,7 +186,7 @@ def _grader_task(experiment: Experiment, places: Places) -> Task:
 TASKS: Final[Mapping[str, Callable[[Experiment, Places], Task]]] = {
     "locator": _locator_task,
     "grader": _grader_task,
-    "segmenter": AxialTask.of_phantoms,
+    "segmenter": SegmenterTask.of_phantoms,
     "pretrain": PretrainTask.read,
 }
 """What can be trained, by the kind of an experiment: how its task is made."""

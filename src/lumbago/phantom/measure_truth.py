@@ -62,12 +62,13 @@ height)."""
 
 @dataclass(frozen=True, slots=True)
 class SideTruth:
-    """One side of a level: depth of the recess (mm), share of the ganglion with fat beside it (0 to 1), height of the
-    foramen (mm)."""
+    """One side of a level: depth of the recess (mm), share of the ganglion with fat beside it (0 to 1), height (mm) and
+    area (mm2) of the foramen."""
 
     recess_depth_mm: float
     fat_share: float
     foramen_height_mm: float
+    foramen_area_mm2: float
     subarticular: str
     foraminal: str
 
@@ -221,11 +222,12 @@ def _measure_canal(sections: list[Rendered], step_mm: float) -> dict[str, float]
 
 def _measure_side(spec: SpineSpec, side: Side, seen: tuple[Rendered, Rendered], grid: MeasuringGrid) -> SideTruth:
     depth = _recess_depth(seen[0])
-    share, height = _measure_foramen(spec, side, seen[1], grid.foramen_mm)
+    share, height, area = _measure_foramen(spec, side, seen[1], grid.foramen_mm)
     return SideTruth(
         recess_depth_mm=depth * spec.size,
         fat_share=share,
         foramen_height_mm=height * spec.size,
+        foramen_area_mm2=area * spec.size**2,
         subarticular=severity(depth, RECESS_CUTS_MM),
         foraminal=severity(share, FAT_SHARE_CUTS),
     )
@@ -279,12 +281,12 @@ def _foramen_plane(
     return _plane(center, -np.array(place.up), np.array(place.back), half, grid.foramen_mm * spec.size)
 
 
-def _measure_foramen(spec: SpineSpec, side: Side, section: Rendered, step: float) -> tuple[float, float]:
-    """(share of the ganglion's circumference with fat within reach, height of fat and root in the foramen)."""
+def _measure_foramen(spec: SpineSpec, side: Side, section: Rendered, step: float) -> tuple[float, float, float]:
+    """(share of the ganglion's circumference with fat within reach, height and area of fat and root in the foramen)."""
     inner_side = side if spec.handedness == 1 else ("right" if side == "left" else "left")
     root = section.part == (EXITING_LEFT if inner_side == "left" else EXITING_RIGHT)
     open_ = root | (section.part == FORAMEN)
-    return _fat_share(section, root, step), float(open_.any(axis=1).sum()) * step
+    return _fat_share(section, root, step), float(open_.any(axis=1).sum()) * step, float(open_.sum()) * step**2
 
 
 def _fat_share(section: Rendered, root: np.ndarray, step: float) -> float:

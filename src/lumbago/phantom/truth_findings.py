@@ -114,7 +114,8 @@ def _sizes(condition: Condition, truth: LevelTruth, side: Side | None) -> dict[s
         own = truth.sides[side]
         if condition.source == "axial_t2":
             return {"recess_depth_mm": own.recess_depth_mm}
-        return {"fat_share": own.fat_share, "foramen_height_mm": own.foramen_height_mm}
+        names = ("fat_share", "foramen_height_mm", "foramen_area_mm2")
+        return {name: float(getattr(own, name)) for name in names}
     if condition.scale.name == "severity":
         sizes = ("sac_area_mm2", "sac_ratio", "sac_depth_mm", "fluid_share")
         return {name: float(getattr(truth, name)) for name in sizes}

@@ -1,7 +1,7 @@
 """How a study becomes grades: the whole story."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,7 @@ from lumbago.dicom.study import SkippedFile, Study
 from lumbago.dicom.volume import Volume
 from lumbago.errors import ModelRefused
 from lumbago.inference.weights import SHIPPED, Card, Model, load_model
-from lumbago.pipeline.axial_sizes import with_axial_sizes
-from lumbago.pipeline.draw_axial import draw_axial
+from lumbago.pipeline.draw_tissues import DRAWERS, draw_tissues, with_sizes
 from lumbago.pipeline.explain_grades import HeatMap, explain_grades
 from lumbago.pipeline.grade_patches import grade_patches
 from lumbago.pipeline.locate_study import locate_study
@@ -21,8 +20,8 @@ from lumbago.pipeline.summarize_study import StudyReading, gaps, summarize_study
 from lumbago.systems import OURS, SYSTEMS
 
 LOCATOR, *_rest = (part.name for part in SYSTEMS[OURS].parts)
-TISSUES: Final = next(part.name for part in SYSTEMS[OURS].parts if part.draws)
-GRADERS: Final = tuple(name for name in _rest if name != TISSUES)
+TISSUES: Final = tuple(part.name for part in SYSTEMS[OURS].parts if part.draws)
+GRADERS: Final = tuple(name for name in _rest if name not in TISSUES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +29,19 @@ class Models:
     """The models of one analysis.
 
     Attributes:
-        tissues: draws what is measured on axial slices; None for no sizes there. refused: why it cannot be used, or "".
+        tissues: by name, those that draw what is measured; without them there are no such sizes. refused: why others
+            of them cannot be used, by name.
     """
 
     locator: Model
     graders: tuple[Model, ...]
-    tissues: Model | None = None
-    refused: str = ""
+    tissues: Mapping[str, Model] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cards(self) -> tuple[Card, ...]:
         """Their cards, the locator's first."""
-        drawing = () if self.tissues is None else (self.tissues,)
-        return tuple(model.card for model in dict.fromkeys((self.locator, *self.graders, *drawing)))
+        return tuple(model.card for model in dict.fromkeys((self.locator, *self.graders, *self.tissues.values())))
 
     @classmethod
     def load(cls, places: Mapping[str, Path] | None = None, threads: int = 2) -> "Models":
@@ -56,21 +55,24 @@ class Models:
             ModelRefused: one that locates or grades is missing or does not do what its card says. One that draws
                 tissues costs nothing but their sizes.
         """
-        folders = {name: SHIPPED / name for name in (LOCATOR, *GRADERS, TISSUES)} if places is None else dict(places)
-        tissues, refused = _load_tissues(folders.pop(TISSUES, None), threads)
+        folders = {name: SHIPPED / name for name in (LOCATOR, *GRADERS, *TISSUES)} if places is None else dict(places)
+        drawing = {name: folders.pop(name) for name in TISSUES if name in folders}
+        tissues, refused = _load_tissues(drawing, threads)
         loaded = {folder: load_model(folder.name, folder.parent, threads) for folder in dict.fromkeys(folders.values())}
         locator, *graders = (loaded[folder] for folder in folders.values())
         return cls(locator, tuple(graders), tissues, refused)
 
 
-def _load_tissues(folder: Path | None, threads: int) -> tuple[Model | None, str]:
-    """The model that draws on axial slices, or why there is none."""
-    if folder is None:
-        return None, ""
-    try:
-        return load_model(folder.name, folder.parent, threads), ""
-    except ModelRefused as error:
-        return None, str(error)
+def _load_tissues(folders: Mapping[str, Path], threads: int) -> tuple[dict[str, Model], dict[str, str]]:
+    """The models that draw, and why the others cannot be used."""
+    loaded: dict[str, Model] = {}
+    refused: dict[str, str] = {}
+    for name, folder in folders.items():
+        try:
+            loaded[name] = load_model(folder.name, folder.parent, threads)
+        except ModelRefused as error:
+            refused[name] = str(error)
+    return loaded, refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +102,19 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
     """
     located = locate_study(study, models.locator, decoder)
     findings, heat_maps = explain_grades(grade_patches(models.graders, located.spine))
-    drawings = () if models.tissues is None else draw_axial(models.tissues, located.spine, located.axial)
+    outlines, sizes = draw_tissues(models.tissues, located.spine, located.axial)
     skipped = (*study.skipped, *located.skipped)
-    unsized = (QualityRemark("warning", f"Nothing was measured on axial slices: {models.refused}"),)
-    remarks = (*located.remarks, *(unsized if models.refused else ()))
-    reading = StudyReading(
-        study, located.choice, located.sagittal, located.axial, located.spine, remarks, skipped, models.cards
+    unsized = (
+        QualityRemark("warning", f"Nothing was measured {DRAWERS[name].where}: {why}")
+        for name, why in models.refused.items()
     )
-    summary = summarize_study(reading, with_axial_sizes(findings, drawings))
+    reading = StudyReading(
+        study, located.choice, located.sagittal, located.axial, located.spine, (*located.remarks, *unsized), skipped,
+        models.cards,
+    )  # fmt: skip
+    summary = summarize_study(reading, with_sizes(findings, sizes))
     return Analysis(
-        findings=replace(summary, outlines=tuple(one for drawing in drawings for one in drawing.outlines())),
+        findings=replace(summary, outlines=outlines),
         volumes={
             **{role: (location.volume,) for role, location in located.spine.sagittal.items()},
             "axial_t2": located.axial,

@@ -1,0 +1,108 @@
+"""What is drawn and measured in foramina: of keyholes whose sizes are known."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from painted_spine import DISCS, PaintedLocator, Spine
+
+from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.levels import SIDES
+from lumbago.inference.weights import Card, Model
+from lumbago.pipeline.draw_foramina import FORAMINA, ForamenDrawing, draw_foramina
+from lumbago.pipeline.draw_tissues import draw_tissues, with_sizes
+from lumbago.pipeline.foramen_sizes import foramen_sizes
+from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.locate_points import locate_foramina
+from lumbago.pipeline.place_patches import LocatedSpine
+
+HALF_MM, ROOT_MM = (9.0, 4.0), 2.5
+"""Half height and half width of the opening; radius of the ganglion in it."""
+CARD = Card("foramen-tissues", "1", "", "segmenter", "phantoms", "", {"maps": FORAMINA.channels}, {}, {}, {})
+
+
+@dataclass(frozen=True, eq=False)
+class KeyholeArtist(Model):
+    """Draws the same wherever it looks: an ellipse in the middle with a ball in its upper part, and one of the next
+    level below."""
+
+    card: Card = CARD
+    session: Any = None
+    without: str = ""
+    sure: float = 10.0
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        rows, columns = (FORAMINA.pixel_mm * (np.arange(size) - (size - 1) / 2) for size in batch.shape[2:])
+        down, back = rows[:, None], columns[None]
+        openings = [(1 - np.hypot((down - off) / HALF_MM[0], back / HALF_MM[1])) * min(HALF_MM) for off in (0.0, 29.0)]
+        drawn = {"foramen": np.maximum(*openings), "ganglion": ROOT_MM - np.hypot(down + 4.0, back)}
+        maps = [np.full_like(drawn[name], -1.0) if name == self.without else drawn[name] for name in FORAMINA.channels]
+        return {"maps": np.stack(maps)[None].clip(-1, 1).astype(np.float32) * self.sure}
+
+
+@pytest.fixture(scope="module")
+def spine(location: SpineLocation) -> LocatedSpine:
+    return LocatedSpine({"sagittal_t1": location}, locate_foramina(PaintedLocator(), location), {})
+
+
+def by_place(spine: LocatedSpine, **how: Any) -> dict[tuple[str, str], ForamenDrawing]:
+    return {(one.disc.level, one.side): one for one in draw_foramina(KeyholeArtist(**how), spine)}
+
+
+def test_sizes_are_those_that_were_drawn(spine: LocatedSpine) -> None:
+    found = by_place(spine)
+    assert set(found) == {(disc.level, side) for disc in DISCS for side in SIDES}
+    for drawing in found.values():
+        sizes = foramen_sizes(drawing)
+        assert sizes["foramen_height_mm"].value == pytest.approx(2 * HALF_MM[0], abs=0.7)
+        assert sizes["foramen_area_mm2"].value == pytest.approx(np.pi * HALF_MM[0] * HALF_MM[1], rel=0.04)
+        assert all(size.error > 0 for size in sizes.values())
+
+
+def test_outlines_lie_about_the_foramen_of_their_side(spine: LocatedSpine) -> None:
+    truth = Spine()
+    for (level, side), drawing in by_place(spine).items():
+        disc = next(disc for disc in DISCS if disc.level == level)
+        middle = truth.foramen(disc, 1.0 if side == "left" else -1.0)
+        outlines = {one.structure: np.array(one.points_lps_mm) for one in drawing.outlines()}
+        assert set(outlines) == {f"{side} foramen", f"{side} ganglion"}
+        opening = outlines[f"{side} foramen"]
+        assert np.linalg.norm((opening.max(0) + opening.min(0)) / 2 - middle) < 4.0, "within a slice and a pixel"
+        lengths = (opening - opening.mean(0)) @ disc.down
+        assert np.ptp(lengths) == pytest.approx(2 * HALF_MM[0], abs=0.6), "it lies straight with the disc"
+        (on_slice,) = {drawing.volume.headers[drawing.frame.slice_index].sop_instance_uid}
+        assert {one.sop_instance_uid for one in drawing.outlines()} == {on_slice}
+        indices = drawing.volume.to_ijk(opening)[:, 0]
+        assert np.abs(indices - drawing.frame.slice_index).max() < 0.05
+
+
+@pytest.mark.parametrize("without", FORAMINA.channels)
+def test_what_is_not_seen_costs_itself_and_what_lies_in_it(spine: LocatedSpine, without: str) -> None:
+    for (_, side), drawing in by_place(spine, without=without).items():
+        outlined = {one.structure for one in drawing.outlines()}
+        assert outlined == ({f"{side} foramen"} if without == "ganglion" else set())
+        assert bool(foramen_sizes(drawing)) == (without == "ganglion")
+
+
+def test_what_is_not_sure_is_not_measured(spine: LocatedSpine) -> None:
+    for drawing in by_place(spine, sure=0.5).values():
+        assert foramen_sizes(drawing) == {} and drawing.outlines() == ()
+
+
+def test_nothing_without_t1_millimetres_or_a_place(spine: LocatedSpine, location: SpineLocation) -> None:
+    assert by_place(replace(spine, sagittal={"sagittal_t2": location})) == {}
+    assert by_place(replace(spine, sagittal={"sagittal_t1": replace(location, scale=0.7)})) == {}
+    guessed = {place: replace(point, confidence=0.0) for place, point in spine.foramina.items()}
+    assert by_place(replace(spine, foramina=guessed)) == {}
+
+
+def test_sizes_stand_beside_the_grade_of_their_foramen(spine: LocatedSpine) -> None:
+    outlines, sizes = draw_tissues({"foramen-tissues": KeyholeArtist()}, spine, ())
+    level = DISCS[0].level
+    rows = [Finding("neural_foraminal_narrowing", level, side, None, {}) for side in SIDES]
+    canal, *foramina = with_sizes([Finding("spinal_canal_stenosis", level, None, None, {}), *rows], sizes)
+    assert not canal.measurements and len(outlines) == 2 * len(spine.foramina)
+    for finding in foramina:
+        assert set(finding.measurements) == {"foramen_height_mm", "foramen_area_mm2"}
+        assert f"{finding.side}_foramen_height_mm" in finding.sizes
