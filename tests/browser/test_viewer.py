@@ -301,6 +301,18 @@ def test_structures_are_outlined_and_named_on_their_own_slice(
     expect(page.locator(".lv-status")).to_contain_text(f"Outlined: {', '.join(names)}")
 
 
+def test_one_view_and_all_again_keep_marks_on_what_they_mark(page: Page) -> None:
+    show(page, "subarticular_stenosis", "L4/L5", "left")
+    for _ in range(2):
+        view(page, 2).focus()
+        page.keyboard.press("x")
+        page.wait_for_timeout(500)
+        spots = bright_spots(page, 2)
+        left, front = spots[np.argmax(spots[:, 0])], spots[np.argmin(spots[:, 1])]
+        assert np.abs(rings(page, 2) - left).max() < 2
+        assert abs((left - front)[0]) == pytest.approx(abs((left - front)[1]), abs=2), "both beads lie 24 mm away"
+
+
 def test_a_point_is_moved_and_a_lesion_placed(page: Page) -> None:
     show(page, "spinal_canal_stenosis", "L4/L5")
     page.evaluate("told.length = 0")
