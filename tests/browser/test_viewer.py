@@ -18,10 +18,12 @@ from lumbago.anatomy.findings import (
     Evidence,
     Finding,
     LevelLocation,
+    Outline,
     SeriesSummary,
     StudyFindings,
     StudySummary,
 )
+from lumbago.anatomy.structures import structure_colour
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.read_study import read_study
 from lumbago.web.viewer_data import Reading
@@ -39,6 +41,12 @@ FINDINGS = (
     ("subarticular_stenosis", "L4/L5", "left", "moderate", "axial_t2", "left"),
     ("neural_foraminal_narrowing", "L4/L5", "left", "normal_mild", "sagittal_t1", "left"),
 )
+OUTLINED = (
+    ("subarticular_stenosis", "sac"),
+    ("subarticular_stenosis", "left recess"),
+    ("neural_foraminal_narrowing", "left foramen"),
+)
+"""What is drawn on the slice of which finding, about its bead: one with a colour of its own, two without."""
 LEVELS = {"L3/L4": (0.0, 0.0, 16.0), "L4/L5": (0.0, 0.0, 0.0), "L5/S1": (0.0, 0.0, -16.0)}
 
 
@@ -61,18 +69,30 @@ def make_study(folder: Path, lift_mm: float = 0.0) -> tuple[ImagesOf, Reading]:
             nearest.series_instance_uid, nearest.sop_instance_uid, None, role, point, box, box_down_lps=down
         )  # type: ignore[arg-type]
 
+    def outline(finding: Finding, structure: str) -> Outline:
+        seen = finding.evidence
+        assert seen is not None
+        right, down = ((1, 0, 0), (0, 1, 0)) if seen.role == "axial_t2" else ((0, 1, 0), (0, 0, -1))
+        size = 6.0 if structure == "sac" else 3.0
+        square = [size * (np.array(right) * x + np.array(down) * y) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
+        points = tuple(tuple(float(value) for value in np.array(seen.point_lps_mm) + corner) for corner in square)
+        return Outline(finding.level, structure, seen.series_instance_uid, seen.sop_instance_uid, seen.frame, points)  # type: ignore[arg-type]
+
     summaries = tuple(
         SeriesSummary(one.series_instance_uid, name, name, name.split("_")[0], "t2", 7, "")  # type: ignore[arg-type]
         for name, one in series.items()
     )
+    graded = tuple(
+        Finding(condition, level, side, grade, {grade: 0.9}, evidence=evidence(role, bead))  # type: ignore[arg-type]
+        for condition, level, side, grade, role, bead in FINDINGS
+    )
+    at = {finding.condition: finding for finding in graded}
     findings = StudyFindings(
         StudySummary("compass", "1.2.3", series=summaries),
         tuple(LevelLocation(level, (x, y, z + lift_mm), 1.0, True) for level, (x, y, z) in LEVELS.items()),
-        tuple(
-            Finding(condition, level, side, grade, {grade: 0.9}, evidence=evidence(role, bead))  # type: ignore[arg-type]
-            for condition, level, side, grade, role, bead in FINDINGS
-        ),
-    )  # fmt: skip
+        graded,
+        outlines=tuple(outline(at[condition], structure) for condition, structure in OUTLINED),
+    )
     return ImagesOf(folder, "1.2.3"), Reading(findings)
 
 
@@ -122,7 +142,7 @@ def show(page: Page, condition: str, level: str, side: str | None = None) -> Non
 
 def bright_spots(page: Page, number: int) -> np.ndarray:
     """Middles (x, y) of what is bright in a view, in its pixels, without what is drawn above it."""
-    above = "document.querySelectorAll('.lv-marks, .lv-caption, .lv-corner, .lv-letter')"
+    above = "document.querySelectorAll('.lv-marks, .lv-caption, .lv-upper, .lv-letter')"
     page.evaluate(f"{above}.forEach((one) => (one.style.visibility = 'hidden'))")
     picture = np.asarray(
         Image.open(io.BytesIO(view(page, number).locator(".lv-stage").screenshot())).convert("L")
@@ -233,6 +253,66 @@ def test_layers_levels_and_help_by_keyboard(page: Page) -> None:
     assert page.evaluate("told") == [["level", {"level": "L3/L4"}]]
 
 
+def lines(page: Page, number: int) -> list[tuple[str, np.ndarray]]:
+    """Colour and middle of every closed line in a view, without rims and those that are only pointed at."""
+    drawn = (
+        view(page, number)
+        .locator("polygon:not([stroke='#000'])")
+        .evaluate_all("(all) => all.map((e) => [e.getAttribute('stroke'), e.getAttribute('points')])")
+    )
+    corners = [np.array([pair.split(",") for pair in points.split()], np.float64) for _, points in drawn]
+    return [(colour, middle.mean(axis=0)) for (colour, _), middle in zip(drawn, corners, strict=True)]
+
+
+def legend(page: Page, number: int) -> list[str]:
+    return list(view(page, number).locator(".lv-legend > *").all_text_contents())
+
+
+@pytest.mark.parametrize(
+    ("condition", "number", "before", "names"),
+    [("subarticular_stenosis", 2, 3, ["sac", "left recess"]), ("neural_foraminal_narrowing", 1, 6, ["left foramen"])],
+)
+def test_structures_are_outlined_and_named_on_their_own_slice(
+    page: Page, condition: str, number: int, before: int, names: list[str]
+) -> None:
+    """Whatever was drawn, across the spine and along it, in the colours of the report."""
+    show(page, condition, "L4/L5", "left")
+    (bead,) = np.unique(rings(page, number), axis=0)
+    drawn = lines(page, number)
+    assert [colour for colour, _ in drawn] == [structure_colour(name) for name in names]
+    assert np.abs([middle - bead for _, middle in drawn]).max() < 1
+    assert legend(page, number) == names
+
+    box, place = view(page, number).bounding_box(), view(page, number).locator(f"[data-name='L4/L5 {names[-1]}']")
+    x, y = (float(value) for value in place.get_attribute("points").split()[0].split(","))
+    for off, title in ((0, f"L4/L5 {names[-1]}"), (8, "")):
+        page.mouse.move(box["x"] + x + off, box["y"] + y)
+        expect(view(page, number).locator(".lv-stage")).to_have_attribute("title", title)
+
+    view(page, number).focus()
+    page.keyboard.press("o")
+    assert (lines(page, number), legend(page, number)) == ([], [])
+    page.keyboard.press("o")
+    assert legend(page, number) == names
+    page.keyboard.press("ArrowUp")
+    captioned(page, number, f"slice {before} of 7")
+    assert (lines(page, number), legend(page, number)) == ([], [])
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".lv-status")).to_contain_text(f"Outlined: {', '.join(names)}")
+
+
+def test_one_view_and_all_again_keep_marks_on_what_they_mark(page: Page) -> None:
+    show(page, "subarticular_stenosis", "L4/L5", "left")
+    for _ in range(2):
+        view(page, 2).focus()
+        page.keyboard.press("x")
+        page.wait_for_timeout(500)
+        spots = bright_spots(page, 2)
+        left, front = spots[np.argmax(spots[:, 0])], spots[np.argmin(spots[:, 1])]
+        assert np.abs(rings(page, 2) - left).max() < 2
+        assert abs((left - front)[0]) == pytest.approx(abs((left - front)[1]), abs=2), "both beads lie 24 mm away"
+
+
 def test_a_point_is_moved_and_a_lesion_placed(page: Page) -> None:
     show(page, "spinal_canal_stenosis", "L4/L5")
     page.evaluate("told.length = 0")
@@ -291,9 +371,10 @@ def test_axe_finds_no_serious_fault(page: Page, new_page: Callable[..., Page], s
 
 def test_blind_readers_see_no_findings(new_page: Callable[..., Page], site: str) -> None:
     page = opened(new_page(), f"{site}/?study=1&blind=true")
-    assert page.locator("circle").count() == 0
+    assert page.locator("circle, polygon, .lv-legend > *").count() == 0
     assert view(page, 0).locator(".lv-level").count() == 3
     assert page.evaluate("viewer.ready.then(([first]) => first.data.findings.findings.length)") == 0
+    assert page.evaluate("viewer.ready.then(([first]) => first.data.findings.outlines.length)") == 0
 
 
 def test_problems_are_said(new_page: Callable[..., Page], site: str) -> None:

@@ -8,7 +8,7 @@ from dashboard import Dashboard
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
-from lumbago.anatomy.findings import StudyFindings
+from lumbago.anatomy.findings import Outline, StudyFindings
 from lumbago.batch.analyze_job import report_name
 from lumbago.cli import app
 from lumbago.labels.sources import read_source
@@ -18,6 +18,7 @@ from lumbago.records.findings import add_findings, findings_of_study, newest_fin
 from lumbago.records.jobs import fail_job, finish_job, take_job
 from lumbago.records.reviews import reviews_of_study
 from lumbago.report.added_places import PLACED
+from lumbago.review.readings import renumbered
 from lumbago.web.pages import administration
 
 PLACE = ("pfirrmann", "L4/L5", "")
@@ -208,6 +209,12 @@ def test_numbering_moves_every_level_and_every_label(dashboard: Dashboard, study
     assert viewer_levels == {"L3/L4"}
     dashboard.review(reader, study, "numbering", shift=0)
     assert grade_shown(dashboard, study)["grade"] == corrected
+
+
+def test_numbering_moves_what_was_outlined(found: StudyFindings) -> None:
+    drawn = tuple(Outline(level, "sac", "1", "1.1", None, ((0.0, 0.0, 0.0),)) for level in ("L1/L2", "L4/L5"))
+    for shift, levels in ((0, ["L1/L2", "L4/L5"]), (1, ["T12/L1", "L3/L4"]), (-1, ["L2/L3", "L5/S1"])):
+        assert [one.level for one in renumbered(replace(found, outlines=drawn), shift).outlines] == levels
 
 
 def test_a_moved_point_and_an_added_lesion_are_labels_with_their_place(dashboard: Dashboard, study: str) -> None:

@@ -8,7 +8,8 @@ from fastapi import FastAPI, HTTPException
 from starlette.testclient import TestClient
 
 from compass import BEADS, DIRECTIONS, write_compass
-from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, StudyFindings, StudySummary
+from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Outline, StudyFindings, StudySummary
+from lumbago.anatomy.structures import structure_colour
 from lumbago.web.viewer_data import Reading, box_corners, describe_for_viewer
 from lumbago.web.viewer_frames import OpenedStudy, StudyImages, make_frame
 from lumbago.web.viewer_routes import ImagesOf, viewer_router
@@ -103,9 +104,13 @@ def client(opened: OpenedStudy, images: StudyImages, tmp_path: Path) -> TestClie
     place = Evidence(header.series_instance_uid, header.sop_instance_uid, None, "sagittal_t2", (0.0, 0.0, 0.0))
     finding = Finding("pfirrmann", "L4/L5", None, "4", {"4": 1.0}, evidence=place)
     levels = (LevelLocation("L4/L5", (0.0, 0.0, 0.0), 1.0, True),)
+    drawn = tuple(
+        Outline("L4/L5", name, place.series_instance_uid, place.sop_instance_uid, None, ((0.0, 0.0, 0.0),))
+        for name in ("sac", "sac", "left foramen")
+    )
     (tmp_path / "heat.png").write_bytes(b"PNG")
     reading = Reading(
-        StudyFindings(StudySummary("compass", "1.2.3"), levels, (finding,)),
+        StudyFindings(StudySummary("compass", "1.2.3"), levels, (finding,), outlines=drawn),
         ({"kind": "accept"},),
         {"heat.png": tmp_path / "heat.png"},
     )
@@ -130,6 +135,8 @@ def test_study_is_described(client: TestClient, opened: OpenedStudy) -> None:
         {"condition": "pfirrmann", "level": "L4/L5", "side": None, "series": 0, "slice": 3, "corners_lps_mm": None}
     ]
     assert data["conditions"]["pfirrmann"]["colours"][3]
+    assert data["structures"] == {name: {"colour": structure_colour(name)} for name in ("sac", "left foramen")}
+    assert {one["sop_instance_uid"] for one in data["findings"]["outlines"]} == {first["sop_instance_uid"]}
     assert data["reviews"] == [{"kind": "accept"}]
     assert data["heat_maps"] == {"heat.png": {"url": "/api/v1/studies/1/heat-maps/heat.png"}}
 
@@ -138,7 +145,8 @@ def test_blind_readers_are_told_no_grades(client: TestClient) -> None:
     answer = client.get("/api/v1/studies/1/viewer", params={"blind": "true"})
     data = answer.json()
     assert data["findings"]["findings"] == data["places"] == data["reviews"] == []
-    assert data["heat_maps"] == {}
+    assert data["heat_maps"] == data["structures"] == {}
+    assert data["findings"]["outlines"] == []
     assert data["findings"]["levels"]
 
 

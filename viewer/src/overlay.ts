@@ -3,8 +3,8 @@
 import { distanceMm, nearestLevel, reachMm, referenceLine, type Plane } from "./geometry";
 import { heatOf } from "./heat";
 import {
-  badness, colourOf, describe, findingAt, isAbnormal, isAt, levelsOf, type Finding, type Level, type Place, type Point,
-  type Site, type StudyData,
+  badness, colourOf, describe, findingAt, isAbnormal, isAt, levelsOf, outlinesOn, type Finding, type Level, type Place,
+  type Point, type Site, type StudyData,
 } from "./study";
 import type { View } from "./view";
 
@@ -32,6 +32,7 @@ export interface Shown {
 
 const SAME_PLANE_MM = 5;
 const LABEL_MM = 24;
+const NAMED_PX = 8;
 
 function add(parent: Element, tag: string, attributes: Record<string, string | number>): SVGElement {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag) as SVGElement;
@@ -59,11 +60,13 @@ function text(svg: Element, [x, y]: [number, number], words: string, anchor: str
 export function draw(view: View, shown: Shown): void {
   const svg = view.marks;
   svg.replaceChildren();
+  view.legend.replaceChildren();
   const plane = view.plane;
   if (!view.opened || !plane) return clearHeat(view);
   const scene: Scene = { view, plane, shown, svg };
   if (shown.layers.lines) drawLines(scene);
   if (shown.layers.outlines) drawOutlines(scene);
+  if (shown.layers.outlines) drawStructures(scene);
   if (shown.layers.boxes) drawBoxes(scene);
   if (shown.layers.points) drawPoints(scene);
   drawHeat(scene);
@@ -120,6 +123,23 @@ function drawOutlines({ view, plane, shown, svg }: Scene): void {
     if (!outline || Math.abs(distanceMm(plane, outline[0])) > SAME_PLANE_MM) continue;
     if (!isAlong(plane, outline)) continue;
     line(svg, view.toView(outline), colourOf(shown.data, own.find((f) => f.condition === "pfirrmann") ?? own[0]), 1.5, true);
+  }
+}
+
+/** What was drawn on this very slice; a legend names it, and each line has a wide unseen one by which it is pointed at. */
+function drawStructures({ view, shown, svg }: Scene): void {
+  const outlines = outlinesOn(shown.data, view.slice);
+  for (const { level, structure, points_lps_mm } of outlines) {
+    const points = view.toView(points_lps_mm);
+    line(svg, points, shown.data.structures[structure].colour, 1.5, true);
+    const unseen = { fill: "none", stroke: "#000", "stroke-opacity": 0, "stroke-width": NAMED_PX };
+    add(svg, "polygon", { ...unseen, points: path(points), "data-name": `${level} ${structure}` });
+  }
+  for (const structure of new Set(outlines.map((one) => one.structure))) {
+    const row = document.createElement("div");
+    row.textContent = structure;
+    row.style.color = shown.data.structures[structure].colour;
+    view.legend.append(row);
   }
 }
 

@@ -75,10 +75,11 @@ export async function mount(
   listen(root, viewers);
   if (viewers.length > 1) link(viewers);
   let waiting = 0;
-  new ResizeObserver(() => {
+  const sizes = new ResizeObserver(() => {
     window.clearTimeout(waiting);
     waiting = window.setTimeout(() => resize(engine, viewers), 60);
-  }).observe(frame);
+  });
+  viewers.forEach((viewer) => viewer.views.forEach((view) => sizes.observe(view.box)));
   for (const viewer of viewers) {
     viewer.activate(viewer.views[0]);
     await viewer.open();

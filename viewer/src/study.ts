@@ -48,6 +48,15 @@ export interface Finding {
   evidence: Evidence | null;
 }
 
+/** A structure as it was drawn on a slice. */
+export interface Outline {
+  level: string;
+  structure: string;
+  sop_instance_uid: string;
+  frame: number | null;
+  points_lps_mm: Point[];
+}
+
 export interface Level {
   level: string;
   disc_center_lps_mm: Point;
@@ -75,8 +84,9 @@ export interface Place {
 
 export interface StudyData {
   study: { name: string; study_instance_uid: string };
-  findings: { levels: Level[]; findings: Finding[]; study: { study_date: string } } | null;
+  findings: { levels: Level[]; findings: Finding[]; outlines: Outline[]; study: { study_date: string } } | null;
   conditions: Record<string, Condition>;
+  structures: Record<string, { colour: string }>;
   series: Series[];
   places: Place[];
   heat_maps: Record<string, { url: string }>;
@@ -109,6 +119,12 @@ export function placeOf(data: StudyData, site: Site): Place | undefined {
 
 export function levelsOf(data: StudyData): Level[] {
   return data.findings?.levels ?? [];
+}
+
+/** What was drawn on a slice. */
+export function outlinesOn(data: StudyData, slice: Slice): Outline[] {
+  const drawn = data.findings?.outlines ?? [];
+  return drawn.filter((one) => one.sop_instance_uid === slice.sop_instance_uid && one.frame === slice.frame);
 }
 
 /** How bad a grade is, from 0 (best) to 1; -1 without a grade. */

@@ -29,6 +29,8 @@ export class View {
   readonly marks: SVGSVGElement;
   readonly caption: HTMLElement;
   readonly corner: HTMLElement;
+  /** What is outlined, each in its colour. */
+  readonly legend: HTMLElement;
   index = 0;
   private readonly stage: HTMLDivElement;
   private readonly letters: HTMLElement[];
@@ -57,7 +59,9 @@ export class View {
     this.marks.setAttribute("aria-hidden", "true");
     this.box.append(this.marks);
     this.caption = element("div", "lv-caption", this.box);
-    this.corner = element("div", "lv-corner", this.box);
+    const upper = element("div", "lv-upper", this.box);
+    this.corner = element("div", "lv-corner", upper);
+    this.legend = element("div", "lv-legend", upper);
     this.letters = ["left", "right", "top", "bottom"].map((edge) => element("span", `lv-letter lv-${edge}`, this.box));
     this.letters.forEach((letter) => letter.setAttribute("aria-hidden", "true"));
     engine.enableElement({ viewportId: name, type: Enums.ViewportType.STACK, element: this.stage });
@@ -65,6 +69,7 @@ export class View {
     this.stage.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => this.noticeSlice());
     this.stage.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.events.drawn(this));
     this.listenForClicks();
+    this.listenForNames();
   }
 
   get slice(): Slice {
@@ -234,6 +239,15 @@ export class View {
       if (!from || event.button !== 0 || Math.hypot(event.offsetX - from[0], event.offsetY - from[1]) > 3) return;
       const point = this.toPatient(event.offsetX, event.offsetY);
       if (point) this.events.clicked(this, point);
+    });
+  }
+
+  /** A tooltip says which lines the pointer is on. */
+  private listenForNames(): void {
+    this.stage.addEventListener("pointermove", (event) => {
+      const at = new DOMPoint(event.offsetX, event.offsetY);
+      const lines = [...this.marks.querySelectorAll<SVGPolygonElement>("[data-name]")];
+      this.stage.title = lines.filter((line) => line.isPointInStroke(at)).map((line) => line.dataset.name).join(", ");
     });
   }
 

@@ -200,7 +200,9 @@ export class StudyViewer {
   inWords(view: View): string {
     const seen = this.options.blind ? [] : findingsOn(view, this.data).filter((row) => isAbnormal(this.data, row.finding));
     const words = seen.map((row) => describe(this.data, row.finding)).join("; ");
-    return `${view.caption.textContent}${view.corner.textContent ? `, ${view.corner.textContent}` : ""}${words ? `. ${words}` : ""}`;
+    const outlined = [...view.legend.children].map((row) => row.textContent).join(", ");
+    const place = `${view.caption.textContent}${view.corner.textContent ? `, ${view.corner.textContent}` : ""}`;
+    return `${place}${words ? `. ${words}` : ""}${outlined ? `. Outlined: ${outlined}` : ""}`;
   }
 
   say(words: string): void {

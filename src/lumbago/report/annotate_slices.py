@@ -17,6 +17,7 @@ from lumbago.anatomy.findings import (
     StudyFindings,
 )
 from lumbago.anatomy.levels import SIDES
+from lumbago.anatomy.structures import structure_colour
 from lumbago.report import marks
 from lumbago.report.affected_bodies import affected_ends, end_line
 from lumbago.report.heat_overlay import lay_heat
@@ -68,8 +69,6 @@ _SIDE_MARGINS_MM: Final = (40.0, 60.0, 42.0, 62.0)
 _AXIAL_SIZE_MM: Final = 110.0
 _EVIDENCE_SIZE_MM: Final = 70.0
 _SAME_SLICE_MM: Final = 0.5
-_OUTLINE_COLOURS: Final = {"sac": "#56B4E9", "disc": "#CC79A7"}
-"""Of what is outlined on axial slices; grey for what is not named."""
 _SAME_PLANE_MM: Final = 5.0
 """A mark belongs to a slice no farther than this from its plane: about one slice of a usual protocol."""
 
@@ -169,7 +168,7 @@ def draw_axial(findings: StudyFindings, here: list[Finding], volumes: Volumes) -
     image = view.image.convert("RGB")
     for one in findings.outlines:
         if one.level == here[0].level and view.shown.distance_mm(one.points_lps_mm[0]) <= _SAME_SLICE_MM:
-            _outline(image, view, one.points_lps_mm, _OUTLINE_COLOURS.get(one.structure, marks.GREY))
+            _outline(image, view, one.points_lps_mm, structure_colour(one.structure))
     for finding in here:
         _mark_grade(image, view, finding, _grade_words(finding))
     marks.draw_text(image, (12.0, 20.0), level_label(findings, here[0].level), Lettering(28))

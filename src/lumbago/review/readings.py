@@ -87,6 +87,7 @@ def renumbered(findings: StudyFindings, shift: int) -> StudyFindings:
         levels=tuple(replace(row, name_is_sure=True) for row in moved(findings.levels)),
         findings=moved(findings.findings),
         not_assessed=moved(findings.not_assessed),
+        outlines=moved(findings.outlines),
     )
 
 

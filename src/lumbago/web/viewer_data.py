@@ -6,7 +6,7 @@ viewer turns nothing.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
 from lumbago.anatomy.findings import Evidence, StudyFindings
+from lumbago.anatomy.structures import structure_colour
 from lumbago.dicom.decoder import Damaged
 from lumbago.dicom.describe_series import describe_series
 from lumbago.dicom.study import Series, SliceHeader
@@ -43,7 +44,7 @@ class Reading:
 def without_grades(reading: Reading) -> Reading:
     """What may be seen by who grades blind: where the discs are, and nothing of how they are."""
     findings = reading.findings
-    return Reading(None if findings is None else replace(findings, findings=(), not_assessed=()))
+    return Reading(None if findings is None else StudyFindings(findings.study, findings.levels, ()))
 
 
 def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: str) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImag
         "study": {"name": opened.study.name, "study_instance_uid": opened.study.study_instance_uid},
         "findings": json.loads(findings.to_json()) if findings else None,
         "conditions": _conditions(),
+        "structures": _structures(findings),
         "reviews": list(reading.reviews),
         "series": [
             _series(number, opened, role, images, address) for number, role in enumerate(_roles(opened, findings))
@@ -77,6 +79,12 @@ def _conditions() -> dict[str, Any]:
         }
         for name, row in CONDITIONS.items()
     }
+
+
+def _structures(findings: StudyFindings | None) -> dict[str, Any]:
+    """The colour of everything that was outlined."""
+    outlined = dict.fromkeys(one.structure for one in findings.outlines) if findings else {}
+    return {name: {"colour": structure_colour(name)} for name in outlined}
 
 
 def _roles(opened: OpenedStudy, findings: StudyFindings | None) -> list[str | None]:
