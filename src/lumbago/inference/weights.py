@@ -29,7 +29,7 @@ class Card:
 
     Attributes:
         name, version: of the model; sha256: of its ONNX file.
-        kind: `locator`, `grader`, or `segmenter` for what draws tissues on axial slices.
+        kind: `locator`, `grader`, or `segmenter` for what draws tissues to be measured.
         trained_on: `real`, `phantoms` or `real and phantoms`; caution: a sentence for every reader, or "".
         outputs: labels of each output: channels or classes of boxes of a locator, grades of each condition of a grader.
         inputs: how its input is made (pixel size, shape, slices), as the pipeline understands it.

@@ -141,7 +141,8 @@ def draw_overview(findings: StudyFindings, volumes: Volumes) -> Image.Image | No
 
 
 def draw_side(findings: StudyFindings, here: list[Finding], volumes: Volumes) -> Image.Image | None:
-    """The parasagittal slice that most of one side's findings point to, each place ringed and graded."""
+    """The parasagittal slice that most of one side's findings point to: each place ringed and graded, foramen and
+    ganglion outlined where they were drawn on it."""
     evidences = _evidence_of(here)
     shown = most_used_slice(volumes, evidences)
     if shown is None:
@@ -149,6 +150,7 @@ def draw_side(findings: StudyFindings, here: list[Finding], volumes: Volumes) ->
     points = [evidence.point_lps_mm for evidence in evidences]
     view = view_slice(shown, crop_around(shown, points, _SIDE_MARGINS_MM), _SAGITTAL_HEIGHT_PX)
     image = view.image.convert("RGB")
+    _draw_structures(image, view, findings, {finding.level for finding in here})
     for finding in here:
         _mark_grade(image, view, finding, f"{level_label(findings, finding.level)} {_grade_words(finding)}")
     conditions = dict.fromkeys(CONDITIONS[finding.condition].title for finding in here)
@@ -166,9 +168,7 @@ def draw_axial(findings: StudyFindings, here: list[Finding], volumes: Volumes) -
     middle = _evidence_of([canal] if canal else []) or _evidence_of(here)
     view = _square_view(shown, [evidence.point_lps_mm for evidence in middle], _AXIAL_SIZE_MM, _AXIAL_HEIGHT_PX)
     image = view.image.convert("RGB")
-    for one in findings.outlines:
-        if one.level == here[0].level and view.shown.distance_mm(one.points_lps_mm[0]) <= _SAME_SLICE_MM:
-            _outline(image, view, one.points_lps_mm, structure_colour(one.structure))
+    _draw_structures(image, view, findings, {here[0].level})
     for finding in here:
         _mark_grade(image, view, finding, _grade_words(finding))
     marks.draw_text(image, (12.0, 20.0), level_label(findings, here[0].level), Lettering(28))
@@ -240,6 +240,13 @@ def _outline_near(view: SliceView, findings: StudyFindings, level: str) -> tuple
 
 def _outline(image: Image.Image, view: SliceView, outline: tuple[Point, ...], colour: str) -> None:
     marks.draw_outline(image, [view.to_px(point) for point in outline], colour, 2.0)
+
+
+def _draw_structures(image: Image.Image, view: SliceView, findings: StudyFindings, levels: set[str]) -> None:
+    """What was outlined of these levels on this very slice."""
+    for one in findings.outlines:
+        if one.level in levels and view.shown.distance_mm(one.points_lps_mm[0]) <= _SAME_SLICE_MM:
+            _outline(image, view, one.points_lps_mm, structure_colour(one.structure))
 
 
 def _mark_grade(image: Image.Image, view: SliceView, finding: Finding, words: str) -> None:
