@@ -14,12 +14,12 @@ from lumbago.inference.weights import Model
 from lumbago.learning.axial_samples import FINER, axial_targets
 from lumbago.learning.foramen_samples import foramen_targets, grid_points
 from lumbago.learning.locator_targets import ONE, Maps
-from lumbago.phantom.measure_truth import measure_truth
+from lumbago.phantom.measure_truth import LevelTruth
 from lumbago.phantom.phantom_study import PhantomStudy
 from lumbago.pipeline.draw_tissues import DRAWERS
 from lumbago.pipeline.drawn_tissues import Drawing
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
-from lumbago.pipeline.locate_points import locate_foramina
+from lumbago.pipeline.locate_study import locate_spine
 from lumbago.pipeline.place_patches import LocatedSpine
 
 Sizes = dict[tuple[str, str], float]
@@ -30,27 +30,26 @@ class Kind:
     """What is known of the tissue that a model draws: the sizes of a phantom, and the true maps of a drawing's level at
     points of its slice."""
 
-    truth: Callable[[PhantomStudy], Sizes]
+    truth: Callable[[Sequence[LevelTruth]], Sizes]
     targets: Callable[[PhantomStudy, str, np.ndarray], Maps]
 
 
-def _true_on_axial(study: PhantomStudy) -> Sizes:
+def _true_on_axial(truths: Sequence[LevelTruth]) -> Sizes:
     """In the plane of the disc: the sac where it is narrowest within 3 mm, the recess as in `measure_truth`."""
-    truths = measure_truth(study.spine)
     names = ("sac_area_mm2", "sac_depth_mm", "sac_width_mm")
     sac = {(name, truth.level): float(getattr(truth, name)) for truth in truths for name in names}
-    return sac | _of_sides(study, ("recess_depth_mm",))
+    return sac | _of_sides(truths, ("recess_depth_mm",))
 
 
-def _true_in_foramina(study: PhantomStudy) -> Sizes:
+def _true_in_foramina(truths: Sequence[LevelTruth]) -> Sizes:
     """In the plane of the ganglion, as in `measure_truth`."""
-    return _of_sides(study, ("foramen_height_mm", "foramen_area_mm2"))
+    return _of_sides(truths, ("foramen_height_mm", "foramen_area_mm2"))
 
 
-def _of_sides(study: PhantomStudy, names: Sequence[str]) -> Sizes:
+def _of_sides(truths: Sequence[LevelTruth], names: Sequence[str]) -> Sizes:
     return {
         (f"{side}_{name}", truth.level): float(getattr(truth.sides[side], name))
-        for truth in measure_truth(study.spine)
+        for truth in truths
         for side in SIDES
         for name in names
     }
@@ -72,16 +71,17 @@ def located_spine(
     dark, and are for drawing on alone."""
     t1 = locate_discs(locator, canonical_sagittal(study.scan("sagittal_t1")[0].volume))
     axials = [canonical_axial(part.volume) for part in study.scan("axial_t2")]
-    foramina = locate_foramina(locator, t1)
+    spine = locate_spine(locator, {"sagittal_t2": t2, "sagittal_t1": t1}, ())
     if is_turned:
-        axials = [_turned(volume) for volume in axials]
-        foramina = {place: replace(point, volume=_turned(point.volume)) for place, point in foramina.items()}
-    return LocatedSpine({"sagittal_t2": t2, "sagittal_t1": t1}, foramina, {}), axials
+        axials, (shown,) = _turned(axials), _turned([spine.sagittal["sagittal_t1"].volume])
+        foramina = {place: replace(point, volume=shown) for place, point in spine.foramina.items()}
+        spine = replace(spine, foramina=foramina)
+    return spine, axials
 
 
-def _turned(volume: Volume) -> Volume:
-    top = float(np.percentile(volume.array, 99.5))
-    return replace(volume, array=np.clip(top - volume.array, 0, top).astype(np.float32))
+def _turned(series: Sequence[Volume]) -> list[Volume]:
+    top = max(float(np.percentile(volume.array, 99.5)) for volume in series)
+    return [replace(volume, array=np.clip(top - volume.array, 0, top).astype(np.float32)) for volume in series]
 
 
 def drawn_sizes(name: str, drawings: Sequence[Drawing]) -> Sizes:

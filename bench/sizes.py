@@ -101,9 +101,10 @@ def compare(locator: Model, drawing: Mapping[str, Model], seeds: range, contrast
         location = locate_discs(locator, canonical_sagittal(study.scan("sagittal_t2")[0].volume))
         seen.add_sizes(true_sizes(study), measured_sizes(location))
         spine, axials = located_spine(locator, study, location, is_turned=contrast == "turned")
+        truths = measure_truth(study.spine)
         for name, model in drawing.items():
             drawings = DRAWERS[name].draw(model, spine, axials)
-            seen.add_sizes(KINDS[name].truth(study), drawn_sizes(name, drawings))
+            seen.add_sizes(KINDS[name].truth(truths), drawn_sizes(name, drawings))
             for tissue, dice in overlaps(name, study, drawings):
                 seen.tissues[tissue].append((seed, dice))
     return seen
@@ -115,13 +116,14 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5_000, help="the first phantom's seed")
     parser.add_argument("--contrast", choices=("physical", "free", "turned"), default="physical")
-    parser.add_argument("--draws", type=Path, help="folder of the one model that draws; without it all shipped ones")
-    parser.add_argument("--card", type=Path, help="with --draws: the folder whose card is to hold the overlaps")
+    parser.add_argument("--draws", type=Path, help="folder of the one model that draws; else that of --card, else all")
+    parser.add_argument("--card", type=Path, help="folder of a model whose card is to hold the overlaps")
     wanted = parser.parse_args()
-    if wanted.card is not None and wanted.draws is None:
-        parser.error("--card holds the overlaps of one model; add --draws")
-    folders = [SHIPPED / name for name in DRAWERS] if wanted.draws is None else [wanted.draws]
+    folder = wanted.draws or wanted.card
+    folders = [SHIPPED / name for name in DRAWERS] if folder is None else [folder]
     drawing = {model.card.name: model for model in (load_model(one.name, one.parent, 1) for one in folders)}
+    if unknown := sorted(drawing.keys() - DRAWERS.keys()):
+        parser.error(f"{', '.join(unknown)} draws nothing that is measured; expected {' or '.join(DRAWERS)}")
     seeds = range(wanted.seed, wanted.seed + wanted.phantoms)
     seen = compare(load_model("spine-locator", SHIPPED, 1), drawing, seeds, wanted.contrast)
     print("size                      number  median  spread    root  largest  correlation")

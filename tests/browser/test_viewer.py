@@ -46,7 +46,7 @@ OUTLINED = (
     ("subarticular_stenosis", "left recess"),
     ("neural_foraminal_narrowing", "left foramen"),
 )
-"""What is drawn on the slice of which finding, about its bead: one with a colour of its own, two without."""
+"""What is drawn on the slice of which finding, about its bead: two with colours of their own, one without."""
 LEVELS = {"L3/L4": (0.0, 0.0, 16.0), "L4/L5": (0.0, 0.0, 0.0), "L5/S1": (0.0, 0.0, -16.0)}
 
 

@@ -16,7 +16,7 @@ from lumbago.learning.foramen_samples import foramen_samples
 from lumbago.learning.locator_targets import ONE, LocatorSample
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model
-from lumbago.learning.segmenter_task import SUBJECTS, SegmenterTask
+from lumbago.learning.segmenter_task import SUBJECTS, SegmenterTask, draw_view
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.pipeline.draw_axial import AXIAL
@@ -126,9 +126,12 @@ def test_the_ganglion_lies_in_the_middle(foramina: list[LocatorSample]) -> None:
 
 def test_foramina_are_seen_from_one_side_alone(foramina: list[LocatorSample]) -> None:
     """What lies behind stays behind, unlike left and right on axial slices."""
-    task = SegmenterTask(replace(SMALL, anchor="foramen", augmentation=0.0), foramina)
-    (plain,) = {float(task.batch(np.random.default_rng(seed))[1].shape[-1]) for seed in range(4)}
-    assert plain == FORAMINA.size and not SUBJECTS["foramen"].is_mirrored and SUBJECTS["disc"].is_mirrored
+    for anchor, signs in (("foramen", {1.0}), ("disc", {1.0, -1.0})):
+        rngs = (np.random.default_rng(seed) for seed in range(12))
+        views = [draw_view(foramina[0], rng, (1.0, 0.3), SUBJECTS[anchor]) for rng in rngs]
+        assert {float(np.sign(view.warp.stretch)) for view in views} == signs
+    task = SegmenterTask(replace(SMALL, anchor="foramen"), foramina)
+    assert task.batch(np.random.default_rng(1))[1].shape == (2, len(FORAMINA.channels), FORAMINA.size, FORAMINA.size)
 
 
 def test_nothing_is_drawn_about_other_anchors(foramina: list[LocatorSample]) -> None:

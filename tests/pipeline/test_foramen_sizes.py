@@ -9,9 +9,15 @@ from painted_spine import DISCS, PaintedLocator, Spine
 
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import SIDES
-from lumbago.inference.weights import Card, Model
+from lumbago.dicom.patient_geometry import slice_normal
+from lumbago.dicom.volume import Volume
+from lumbago.inference.weights import SHIPPED, Card, Model, read_card
+from lumbago.pipeline.analyze_study import TISSUES
+from lumbago.pipeline.crop_patches import PatchFrame
+from lumbago.pipeline.draw_axial import AXIAL
 from lumbago.pipeline.draw_foramina import FORAMINA, ForamenDrawing, draw_foramina
-from lumbago.pipeline.draw_tissues import draw_tissues, with_sizes
+from lumbago.pipeline.draw_tissues import DRAWERS, draw_tissues, with_sizes
+from lumbago.pipeline.drawn_tissues import onto_slice
 from lumbago.pipeline.foramen_sizes import foramen_sizes
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina
@@ -90,11 +96,52 @@ def test_what_is_not_sure_is_not_measured(spine: LocatedSpine) -> None:
         assert foramen_sizes(drawing) == {} and drawing.outlines() == ()
 
 
+def test_a_slit_in_pieces_counts_and_a_faint_glow_does_not(spine: LocatedSpine) -> None:
+    drawing = next(iter(by_place(spine).values()))
+    before = foramen_sizes(drawing)
+    glowing = replace(drawing, maps=np.maximum(drawing.maps, 0.05).astype(np.float32))
+    for name, size in foramen_sizes(glowing).items():
+        assert size.value == pytest.approx(before[name].value, rel=0.06)
+    maps = drawing.maps.copy()
+    middle = FORAMINA.size // 2
+    maps[0, middle + 4 : middle + 8] = 0.0
+    broken = foramen_sizes(replace(drawing, maps=maps))
+    assert broken["foramen_height_mm"].value == pytest.approx(before["foramen_height_mm"].value - 2.0, abs=0.5)
+
+
+def test_frames_lie_in_their_slice_however_oblique() -> None:
+    """Unit vectors at right angles, as near to the given ones as the slice allows."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[3.6, 0.4, 0.9], [0.3, 0.1, 0.7], [0.8, -0.8, 0.2]])
+    affine[:3, 1:3] /= np.linalg.norm(affine[:3, 1:3], axis=0)
+    affine[:3, 2] -= (affine[:3, 2] @ affine[:3, 1]) * affine[:3, 1]
+    affine[:3, 3] = (-20.0, 5.0, 40.0)
+    volume = Volume(np.ones((9, 60, 50), np.float32), affine, ())
+    given = PatchFrame(4, np.array([2.0, 30.0, 20.0]), np.array([0.1, 1.0, 0.2]), np.array([0.05, 0.2, -1.0]))
+    flat, normal = onto_slice(volume, given), slice_normal(volume)
+    assert volume.to_ijk(flat.center_lps_mm)[0] == pytest.approx(4)
+    for own, wanted in ((flat.down, given.down), (flat.along, given.along)):
+        assert np.linalg.norm(own) == pytest.approx(1) and abs(own @ normal) < 1e-9 and own @ wanted > 0.5
+    assert abs(flat.down @ flat.along) < 1e-9
+
+
+def test_whatever_draws_is_known_everywhere() -> None:
+    """A part, a way to use it, and on its card what it draws."""
+    windows = {"axial-tissues": AXIAL, "foramen-tissues": FORAMINA}
+    assert set(DRAWERS) == set(TISSUES) == set(windows)
+    for name, window in windows.items():
+        card = read_card(SHIPPED / name)
+        assert card.outputs == {"maps": window.channels} and card.inputs["pixel_mm"] == window.pixel_mm
+        assert window.size % card.inputs["stride"] == 0
+
+
 def test_nothing_without_t1_millimetres_or_a_place(spine: LocatedSpine, location: SpineLocation) -> None:
     assert by_place(replace(spine, sagittal={"sagittal_t2": location})) == {}
     assert by_place(replace(spine, sagittal={"sagittal_t1": replace(location, scale=0.7)})) == {}
     guessed = {place: replace(point, confidence=0.0) for place, point in spine.foramina.items()}
     assert by_place(replace(spine, foramina=guessed)) == {}
+    unseen = replace(location, discs=tuple(replace(disc, confidence=0.0) for disc in location.discs))
+    assert by_place(replace(spine, sagittal={"sagittal_t1": unseen})) == {}
 
 
 def test_sizes_stand_beside_the_grade_of_their_foramen(spine: LocatedSpine) -> None:

@@ -216,6 +216,23 @@ def test_what_was_drawn_on_a_slice_is_outlined_on_that_slice_alone(findings: Stu
     assert ImageChops.difference(plain, of_another).getbbox() is None
 
 
+def test_a_side_shows_what_was_drawn_in_its_plane_alone(findings: StudyFindings, volumes: Volumes) -> None:
+    """An axial outline crosses the parasagittal slice, on which its first point may lie."""
+    here = [f for f in findings.findings if f.condition == "neural_foraminal_narrowing" and f.side == "right"]
+    assert here[0].evidence is not None
+    x, y, z = here[0].evidence.point_lps_mm
+    around = [(9 * float(np.cos(turn)), 9 * float(np.sin(turn))) for turn in np.linspace(0, 6, 20)]
+    level, uid = here[0].level, here[0].evidence.sop_instance_uid
+    foramen = Outline(level, "right foramen", "1.1", uid, None, tuple((x, y + off, z + up) for off, up in around))
+    recess = Outline(level, "right recess", "1.3", "1.3.0", None, tuple((x - 9 + off, y + up, z) for off, up in around))
+    plain = draw_side(findings, here, volumes)
+    outlined = draw_side(replace(findings, outlines=(foramen,)), here, volumes)
+    crossed = draw_side(replace(findings, outlines=(recess,)), here, volumes)
+    assert plain is not None and outlined is not None and crossed is not None
+    assert ImageChops.difference(plain, outlined).getbbox() is not None
+    assert ImageChops.difference(plain, crossed).getbbox() is None
+
+
 def test_side_pictures_show_their_own_side(findings: StudyFindings, volumes: Volumes) -> None:
     right = [f for f in findings.findings if f.condition == "neural_foraminal_narrowing" and f.side == "right"]
     assert right[0].evidence is not None

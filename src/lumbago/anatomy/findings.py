@@ -198,8 +198,8 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class StudyFindings:
-    """All results of one study; `measurements` are those of the spine as a whole, `outlines` what was drawn on axial
-    slices."""
+    """All results of one study; `measurements` are those of the spine as a whole, `outlines` what was drawn on
+    axial slices and in foramina."""
 
     study: StudySummary
     levels: tuple[LevelLocation, ...]

@@ -32,7 +32,8 @@ class Experiment:
         conditions: conditions that a grader learns, or that a detector tells of its boxes of discs.
         network: what a grader or a locator is, a row of `grader_network.GRADERS` or of `locator_network.LOCATORS`.
         anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
-            columns). A segmenter has its anchor alone, a row of `segmenter_task.SUBJECTS`.
+            columns). A segmenter has its anchor alone, a row of `segmenter_task.SUBJECTS`: `disc` for axial
+            slices at discs, `foramen`.
         sees, also_on: what it has before it at once, see `PatchRecipe`: `places` or `picture` make a sample a study.
         shift_mm, turn_degrees: spread of the frame's shaking in training, the locator's own error and more.
         shift_freedom: degrees of freedom of the shift's Student t, 3 for tails as the locator has; 0 is normal.

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from lumbago.anatomy.levels import SIDES
-from lumbago.dicom.patient_geometry import canonical_sagittal, sample_plane
-from lumbago.dicom.volume import Volume
+from lumbago.dicom.patient_geometry import canonical_sagittal
 from lumbago.learning.axial_samples import FINER, FREELY, shares_filled
 from lumbago.learning.locator_targets import LocatorSample, Maps, StoredSlice
 from lumbago.learning.phantom_patches import SITES, PatchScan, scan_around
@@ -22,7 +21,7 @@ from lumbago.phantom.render_spine import render
 from lumbago.phantom.tissues import EXITING_LEFT, EXITING_RIGHT, FORAMEN
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.draw_foramina import FORAMINA
-from lumbago.pipeline.drawn_tissues import onto_slice
+from lumbago.pipeline.drawn_tissues import cut_square, onto_slice
 
 SCAN: Final = PatchScan(finest_mm=FORAMINA.pixel_mm, sub_slices=3, field_mm=84.0, slices=1)
 _PIXELS: Final = 128
@@ -46,7 +45,12 @@ def _slices_of(seed: int) -> Iterator[LocatorSample]:
         volume = canonical_sagittal(scanned.volume)
         frame = onto_slice(volume, PatchFrame(0, site.point_lps_mm, site.along, site.down))
         targets = foramen_targets(study, grid_points(frame, FINER * _PIXELS, FORAMINA.pixel_mm / FINER))
-        yield LocatorSample(f"phantom_foramen_t1:{seed}", f"phantom:{seed}", _picture(volume, frame), targets)
+        yield LocatorSample(
+            f"phantom_foramen_t1:{seed}",
+            f"phantom:{seed}",
+            cut_square(volume, frame, FORAMINA.pixel_mm, _PIXELS),
+            targets,
+        )
 
 
 def grid_points(frame: PatchFrame, pixels: int, pixel_mm: float) -> Float32[np.ndarray, "rows columns 3"]:
@@ -54,12 +58,6 @@ def grid_points(frame: PatchFrame, pixels: int, pixel_mm: float) -> Float32[np.n
     away = ((np.arange(pixels) - (pixels - 1) / 2) * pixel_mm)[:, None]
     down, along = away * frame.down, away * frame.along
     return np.asarray(frame.center_lps_mm + down[:, None] + along[None], np.float32)
-
-
-def _picture(volume: Volume, frame: PatchFrame) -> Float32[np.ndarray, "rows columns"]:
-    down, along = FORAMINA.pixel_mm * frame.down, FORAMINA.pixel_mm * frame.along
-    origin = frame.center_lps_mm - (_PIXELS - 1) / 2 * (down + along)
-    return sample_plane(volume, frame.slice_index, origin, down, along, (_PIXELS, _PIXELS))
 
 
 def foramen_targets(study: PhantomStudy, points: Float32[np.ndarray, "fine_rows fine_columns 3"]) -> Maps:

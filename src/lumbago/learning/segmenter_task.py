@@ -75,7 +75,7 @@ class SegmenterTask(LocatorTask):
 
     def _window(self, sample: AnySlice, seed: int, strength: float, resolution: float) -> tuple[np.ndarray, ...]:
         opened = sample.open()
-        view = _draw_view(opened, np.random.default_rng(seed), (strength, resolution), self.subject)
+        view = draw_view(opened, np.random.default_rng(seed), (strength, resolution), self.subject)
         return drawn_look(opened, view, self.subject.window.pixel_mm)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
@@ -102,7 +102,7 @@ def _subject(experiment: Experiment) -> Subject:
     return SUBJECTS[experiment.anchor]
 
 
-def _draw_view(sample: LocatorSample, rng: Generator, how: tuple[float, float], subject: Subject) -> View:
+def draw_view(sample: LocatorSample, rng: Generator, how: tuple[float, float], subject: Subject) -> View:
     """A window about the middle, of varied place, size and tilt; `how` strongly, and how much pixels vary."""
     (strength, resolution), window = how, subject.window
     rows, columns = sample.image.shape

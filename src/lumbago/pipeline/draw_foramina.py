@@ -14,8 +14,9 @@ from lumbago.pipeline.place_patches import LocatedSpine, foramen_frame
 FORAMINA: Final = Window(("foramen", "ganglion"), 0.5, 96, {"foramen": 15.0, "ganglion": 4.0})
 """A foramen is all that its bones, disc and flavum leave open, ganglion and vessels with the fat; a ganglion is the
 root where it leaves."""
-REACH_MM: Final = 17.0
-"""How far from the middle a foramen, or a ganglion, is that of this level."""
+REACH_MM: Final = 20.0
+"""How far from the middle a foramen, or a ganglion, is that of this level: it reaches 18 mm in an adult of size 1, and
+the next one begins beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,5 +64,5 @@ def draw_foramina(model: Model, spine: LocatedSpine) -> tuple[ForamenDrawing, ..
     return tuple(
         draw_window(ForamenDrawing, model, disc, point.volume, foramen_frame(disc, point), side)
         for disc, side, point in places
-        if disc is not None and point.confidence > 0
+        if disc is not None and disc.confidence > 0 and point.confidence > 0
     )

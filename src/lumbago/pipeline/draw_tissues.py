@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lumbago.anatomy.findings import Finding, Outline
+from lumbago.anatomy.findings import Finding, Measurement, Outline
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.axial_sizes import stated_on_axial
 from lumbago.pipeline.draw_axial import draw_axial
 from lumbago.pipeline.draw_foramina import draw_foramina
-from lumbago.pipeline.drawn_tissues import Sizes
+from lumbago.pipeline.drawn_tissues import Place, Sizes
 from lumbago.pipeline.foramen_sizes import stated_in_foramina
 from lumbago.pipeline.place_patches import LocatedSpine
 
@@ -42,7 +42,7 @@ def draw_tissues(
 ) -> tuple[tuple[Outline, ...], Sizes]:
     """Outlines of all that the models draw, and what is measured of it where millimetres are known."""
     outlines: list[Outline] = []
-    sizes: dict[Any, Any] = {}
+    sizes: dict[Place, Mapping[str, Measurement]] = {}
     for name, model in models.items():
         for drawing in DRAWERS[name].draw(model, spine, axials):
             outlines += drawing.outlines()

@@ -10,7 +10,7 @@ from typing import Final
 
 from lumbago.anatomy.findings import Measurement
 from lumbago.pipeline.draw_foramina import FORAMINA, ForamenDrawing
-from lumbago.pipeline.drawn_tissues import Sizes
+from lumbago.pipeline.drawn_tissues import INSIDE, Sizes
 
 _ERRORS: Final[Mapping[str, float]] = {"foramen_height_mm": 3.4, "foramen_area_mm2": 42.0}
 """Standard error of each, on 40 phantoms whose true sizes are known (`make sizes-check`), rounded up: the root of the
@@ -26,7 +26,7 @@ def foramen_sizes(drawing: ForamenDrawing) -> dict[str, Measurement]:
     """Height across the disc and area, ganglion and vessels with the fat; empty where it was not seen whole."""
     if drawing.piece("foramen") is None:
         return {}
-    filled = drawing.near("foramen")
+    filled = drawing.filled("foramen", drawing.near("foramen") > INSIDE)
     values = {
         "foramen_height_mm": float(filled.max(axis=1).sum()) * FORAMINA.pixel_mm,
         "foramen_area_mm2": float(filled.sum()) * FORAMINA.pixel_mm**2,

@@ -245,7 +245,8 @@ def _outline(image: Image.Image, view: SliceView, outline: tuple[Point, ...], co
 def _draw_structures(image: Image.Image, view: SliceView, findings: StudyFindings, levels: set[str]) -> None:
     """What was outlined of these levels on this very slice."""
     for one in findings.outlines:
-        if one.level in levels and view.shown.distance_mm(one.points_lps_mm[0]) <= _SAME_SLICE_MM:
+        away_mm = (view.shown.distance_mm(point) for point in one.points_lps_mm)
+        if one.level in levels and all(away <= _SAME_SLICE_MM for away in away_mm):
             _outline(image, view, one.points_lps_mm, structure_colour(one.structure))
 
 
