@@ -14,9 +14,9 @@ from lumbago.pipeline.place_patches import LocatedSpine, foramen_frame
 FORAMINA: Final = Window(("foramen", "ganglion"), 0.5, 96, {"foramen": 15.0, "ganglion": 4.0})
 """A foramen is all that its bones, disc and flavum leave open, ganglion and vessels with the fat; a ganglion is the
 root where it leaves."""
-REACH_MM: Final = 20.0
-"""How far from the middle a foramen, or a ganglion, is that of this level: it reaches 18 mm in an adult of size 1, and
-the next one begins beyond."""
+REACH_MM: Final = 18.0
+"""How far from the middle a foramen, or a ganglion, is that of this level; the truth of an adult of size 1 ends there,
+too. What a large one has beyond is left out, as the next one begins there in a small one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from lumbago.pipeline.section_outline import largest
 INSIDE: Final = 0.5
 """From this chance on a pixel lies in a structure."""
 
-_POSSIBLE, _SURE, _SURE_SHARE = 0.25, 0.75, 0.5
+POSSIBLE, _SURE, _SURE_SHARE = 0.25, 0.75, 0.5
 """Of what could be a structure, so much must surely be it. On 30 phantoms (seeds from 5000) that leaves out no sac of
 144, 5 of 287 recesses, narrow ones, and a tenth of the discs, which slices cut aslant; on 40 patients' slices 7 of 37
 sacs, all of them drawn wrong. Chosen on these; foramina follow it."""
@@ -78,7 +78,7 @@ class Drawing:
     def whole(self, name: str, chance: Map) -> Mask | None:
         """The largest connected piece of a structure; None where it was not seen, is not sure, or is cut off by the
         picture's edge."""
-        possible, piece = largest(chance > _POSSIBLE), largest(chance > INSIDE)
+        possible, piece = largest(chance > POSSIBLE), largest(chance > INSIDE)
         is_unsure = (possible & (chance > _SURE)).sum() < _SURE_SHARE * possible.sum()
         is_cut_off = (ndimage.binary_dilation(piece) & ~self.seen).any()
         is_small = piece.sum() * self.window.pixel_mm**2 < self.window.least_mm2[name]

@@ -8,9 +8,11 @@ count.
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from lumbago.anatomy.findings import Measurement
 from lumbago.pipeline.draw_foramina import FORAMINA, ForamenDrawing
-from lumbago.pipeline.drawn_tissues import INSIDE, Sizes
+from lumbago.pipeline.drawn_tissues import POSSIBLE, Sizes
 
 _ERRORS: Final[Mapping[str, float]] = {"foramen_height_mm": 3.4, "foramen_area_mm2": 42.0}
 """Standard error of each, on 40 phantoms whose true sizes are known (`make sizes-check`), rounded up: the root of the
@@ -26,7 +28,8 @@ def foramen_sizes(drawing: ForamenDrawing) -> dict[str, Measurement]:
     """Height across the disc and area, ganglion and vessels with the fat; empty where it was not seen whole."""
     if drawing.piece("foramen") is None:
         return {}
-    filled = drawing.filled("foramen", drawing.near("foramen") > INSIDE)
+    near = drawing.near("foramen")
+    filled = np.where(near > POSSIBLE, near, 0)
     values = {
         "foramen_height_mm": float(filled.max(axis=1).sum()) * FORAMINA.pixel_mm,
         "foramen_area_mm2": float(filled.sum()) * FORAMINA.pixel_mm**2,
