@@ -26,8 +26,9 @@ SAVE_EVERY = EXPERIMENT.save_every
 FRESH, AGAIN = Course(), Course(resume=True)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> None:
+    """Before the run that others are held against, whatever an earlier test has set."""
     torch.set_num_threads(1)
 
 
