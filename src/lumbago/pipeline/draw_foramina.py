@@ -14,7 +14,7 @@ from lumbago.pipeline.place_patches import LocatedSpine, foramen_frame
 FORAMINA: Final = Window(("foramen", "ganglion"), 0.5, 96, {"foramen": 15.0, "ganglion": 4.0})
 """A foramen is all that its bones, disc and flavum leave open, ganglion and vessels with the fat; a ganglion is the
 root where it leaves."""
-REACH_MM: Final = 18.0
+_REACH_MM: Final = 18.0
 """How far from the middle a foramen, or a ganglion, is that of this level; the truth of an adult of size 1 ends there,
 too. What a large one has beyond is left out, as the next one begins there in a small one."""
 
@@ -49,7 +49,7 @@ class ForamenDrawing(Drawing):
 
 def _near() -> Mask:
     away = (np.arange(FORAMINA.size) - (FORAMINA.size - 1) / 2) * FORAMINA.pixel_mm
-    return np.asarray(np.hypot(away[:, None], away) <= REACH_MM)
+    return np.asarray(np.hypot(away[:, None], away) <= _REACH_MM)
 
 
 _NEAR: Final = _near()
