@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lumbago.errors import PartsMissing, UsageError
-from lumbago.options import Given, How, Locators, Until, Where, grouped
+from lumbago.options import Given, How, Until, Where, Whom, grouped
 from lumbago.settings import Settings
 from lumbago.terminal import console
 
@@ -71,7 +71,9 @@ def train(
 
 
 @learning_app.command()
-def evaluate(  # noqa: PLR0917 - typer makes options of them
+@grouped
+def evaluate(
+    whom: Whom,
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, tables, figures, predictions.csv.")],
     runs: Annotated[
         str,
@@ -83,23 +85,19 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
         ),
     ],
     experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None,
-    locators: Locators = "",
-    on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = "",
-    card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None,
     against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
-    if experiment is None or data is None:
+    if experiment is None or whom.data is None:
         _evaluate_tables([Path(part) for part in runs.split(",")], against, out)
         return
     _need_training()
     from lumbago.learning.places import Places
     from lumbago.learning.run_evaluation import run_evaluation
 
-    sources = tuple(part for part in on.split(",") if part)
-    places = Places(data=data, run=out, locators=locators, command=_own_command(), card=card)
-    scores = run_evaluation(experiment, places, runs, sources)
+    sources = tuple(part for part in whom.on.split(",") if part)
+    places = Places(data=whom.data, run=out, locators=whom.locators, command=_own_command(), card=whom.card)
+    scores = run_evaluation(experiment, places, runs, sources, whom.fold)
     for name, score in scores.items():
         print(f"{name:80} {score}")
 

@@ -57,6 +57,17 @@ class Until:
 
 
 @dataclass(frozen=True)
+class Whom:
+    """Whom an experiment's models are scored on, and whose card is to say so."""
+
+    data: Annotated[Path | None, typer.Option(help="Folder with the label sources, or phantom studies.")] = None
+    locators: Locators = ""
+    on: Annotated[str, typer.Option(help="Label sources to score on, instead of the experiment's own.")] = ""
+    fold: Annotated[int | None, typer.Option(min=0, help="Score the patients of this fold alone.")] = None
+    card: Annotated[Path | None, typer.Option(help="Model folder whose card is to hold the scores.")] = None
+
+
+@dataclass(frozen=True)
 class Given:
     """What every row of a comparison is given."""
 

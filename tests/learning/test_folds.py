@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from lumbago.errors import ModelRefused
+from lumbago.errors import ModelRefused, SettingsRefused
+from lumbago.evaluation.intervals import Score
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
 from lumbago.learning.locator_task import LocatorTask
-from lumbago.learning.places import Places, model_of
-from lumbago.learning.run_evaluation import run_evaluation
+from lumbago.learning.places import ModelOf, Places, model_of
+from lumbago.learning.run_evaluation import Scored, run_evaluation
 from lumbago.learning.run_training import run_training
 from lumbago.learning.write_card import ModelFacts, Training, write_card
 from lumbago.networks.export_onnx import export_onnx
@@ -138,6 +139,34 @@ def test_scores_on_seen_patients_are_refused(trained: Path, data: Path, tmp_path
     with pytest.raises(ModelRefused, match="was trained on sudirman"):
         run_evaluation(path, places, f"{trained}/run-all", ())
     assert not (tmp_path / "scores").exists()
+
+
+@pytest.mark.parametrize("fold", [None, *range(FOLDS)])
+def test_one_fold_can_be_scored_alone(
+    monkeypatch: pytest.MonkeyPatch, trained: Path, data: Path, tmp_path: Path, fold: int | None
+) -> None:
+    wanted: set[str] = set()
+
+    def score(_: Experiment, scored: Scored, models: ModelOf) -> dict[str, Score]:
+        patients = {row.patient for row in read_labels(data, scored.sources) if scored.wants(row.patient)}
+        wanted.update(patients if all(models(patient) for patient in patients) else ())
+        return {}
+
+    monkeypatch.setattr("lumbago.learning.run_evaluation.SCORERS", {"locator": score})
+    path = tmp_path / "mine.toml"
+    path.write_text(EXPERIMENTS["locator"])
+    runs = f"{trained}/run-{'{fold}' if fold is None else fold}"
+    run_evaluation(path, Places(data=data, run=tmp_path / "scores"), runs, (), fold)
+    everyone = {row.patient for row in read_labels(data, ("sudirman",))}
+    assert wanted == {patient for patient in everyone if fold in {None, fold_of(patient, FOLDS)}}
+
+
+@pytest.mark.parametrize(("sources", "fold", "found"), [('["sudirman"]', FOLDS, "fold 4 of 4"), ("[]", 1, "phantoms")])
+def test_a_fold_that_there_is_not_is_refused(tmp_path: Path, sources: str, fold: int, found: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'kind = "grader"\nsources = {sources}\nphantoms = 3\nconditions = ["pfirrmann"]')
+    with pytest.raises(SettingsRefused, match=found):
+        run_evaluation(path, Places(data=tmp_path, run=tmp_path / "scores"), "runs", (), fold)
 
 
 def test_a_locator_may_not_place_the_patients_it_has_seen(trained: Path, data: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.dicom.decoder import Decoder, open_decoder
+from lumbago.errors import SettingsRefused
 from lumbago.evaluation.cases import OUT_OF_FOLD, VALIDATION, GradedCase
 from lumbago.evaluation.evaluate_cases import evaluate_cases
 from lumbago.evaluation.gallery import PictureOf
@@ -32,7 +33,9 @@ from lumbago.pipeline.analyze_study import LOCATOR, Models
 from lumbago.settings import Settings
 
 
-def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ...]) -> dict[str, Score]:
+def run_evaluation(
+    path: Path, places: Places, runs: str, sources: tuple[str, ...], fold: int | None = None
+) -> dict[str, Score]:
     """Scores of an experiment's models on label sources, each patient by a model that has not seen him.
 
     An experiment without label sources is scored on the phantom studies in the data folder.
@@ -40,16 +43,22 @@ def run_evaluation(path: Path, places: Places, runs: str, sources: tuple[str, ..
     Args:
         runs: run folder; `{fold}` in it stands for a patient's fold. Without it one model is scored on all patients.
         sources: label sources to score on; empty for the experiment's own.
+        fold: the fold whose patients alone are scored, None for those of all.
 
     Raises:
-        SettingsRefused: an experiment that makes no sense, or an unknown label source.
+        SettingsRefused: an experiment that makes no sense, an unknown label source, a fold that there is not, or one
+            of phantoms.
         ModelRefused: a model that has seen the patients it is to be scored on.
         UnreadableInput: label tables that are not there.
     """
-    experiment = Experiment.read(path)
-    scores = of_kind(SCORERS, experiment)(
-        experiment, places, model_of(f"{runs}/model", fold_rule(experiment)), sources or experiment.sources
-    )
+    experiment = Experiment.read(path) if fold is None else Experiment.read(path, fold=fold)
+    fold_of, wanted = fold_rule(experiment), sources or experiment.sources
+    if fold is not None and not wanted:
+        raise SettingsRefused(
+            f"fold {fold} of phantoms", "label sources, whose patients have folds", "leave out --fold"
+        )
+    scored = Scored(wanted, places, lambda patient: fold in {None, fold_of(patient)})
+    scores = of_kind(SCORERS, experiment)(experiment, scored, model_of(f"{runs}/model", fold_of))
     places.run.mkdir(parents=True, exist_ok=True)
     (places.run / "scores.json").write_text(
         json.dumps({name: asdict(score) for name, score in scores.items()}, indent=1)
@@ -100,19 +109,19 @@ class Scored:
     wants: Callable[[str], bool] = lambda _: True
 
 
-def _score_locator(
-    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
-) -> dict[str, Score]:
+def _score_locator(experiment: Experiment, scored: Scored, models: ModelOf) -> dict[str, Score]:
     """Discs; and what a detector grades by its boxes."""
-    pictures = locate_pictures(models, read_labels(places.data, sources))
+    places = scored.places
+    labelled = (row for row in read_labels(places.data, scored.sources) if scored.wants(row.patient))
+    pictures = locate_pictures(models, labelled)
     found = places_of(pictures)
     write_places(found, places.run / "places.csv")
     write_place_scores([row for table in found for row in score_places(table)], places.run, places.command)
     scores = score_locator(pictures)
     if experiment.conditions:
         with open_decoder() as decoder:
-            cases, picture_of = predict_sources(Scored(sources, places), (models, models), decoder)
-            scores |= _score_cases(_in_split(cases, _split_of(experiment, sources)), places, picture_of)
+            cases, picture_of = predict_sources(scored, (models, models), decoder)
+            scores |= _score_cases(_in_split(cases, _split_of(experiment, scored.sources)), places, picture_of)
     return scores
 
 
@@ -120,18 +129,17 @@ def _split_of(experiment: Experiment, sources: tuple[str, ...]) -> str:
     return OUT_OF_FOLD if set(sources) & set(experiment.sources) else "external"
 
 
-def _score_grader(
-    experiment: Experiment, places: Places, models: ModelOf, sources: tuple[str, ...]
-) -> dict[str, Score]:
+def _score_grader(experiment: Experiment, scored: Scored, models: ModelOf) -> dict[str, Score]:
+    places = scored.places
     locators = model_of(places.locators, fold_rule(experiment))
-    if not sources:
+    if not scored.sources:
         (*_, used) = [Models(locators(key), (models(key),)) for key in phantom_keys(places.data)]
         with open_decoder() as decoder:
             found = predict_phantoms(used, places.data, decoder)
             return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
     with open_decoder() as decoder:
-        cases, picture_of = predict_sources(Scored(sources, places), (locators, models), decoder)
-        return _score_cases(_in_split(cases, _split_of(experiment, sources)), places, picture_of)
+        cases, picture_of = predict_sources(scored, (locators, models), decoder)
+        return _score_cases(_in_split(cases, _split_of(experiment, scored.sources)), places, picture_of)
 
 
 def predict_sources(
@@ -161,7 +169,7 @@ def _score_cases(cases: list[GradedCase], places: Places, picture_of: PictureOf)
     return scores
 
 
-SCORERS: Final[Mapping[str, Callable[[Experiment, Places, ModelOf, tuple[str, ...]], dict[str, Score]]]] = {
+SCORERS: Final[Mapping[str, Callable[[Experiment, Scored, ModelOf], dict[str, Score]]]] = {
     "locator": _score_locator,
     "grader": _score_grader,
 }
