@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lumbago.errors import SettingsRefused
 from lumbago.inference.weights import load_model, read_card
 from lumbago.learning import grader_samples
 from lumbago.learning.experiment import Experiment
@@ -91,6 +92,19 @@ def logits(checkpoint: dict[str, Any], given: torch.Tensor) -> np.ndarray:
     network = PatchGrader({"spinal_canal_stenosis": 3})
     network.load_state_dict(checkpoint["mean"])
     return np.asarray(network.eval()(given))
+
+
+def test_a_folder_that_is_taken_is_refused_before_samples_are_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scanning phantoms takes minutes."""
+    (tmp_path / "run" / "member-0").mkdir(parents=True)
+    (tmp_path / "run" / "member-0" / "checkpoint.pt").touch()
+    path = tmp_path / "canal.toml"
+    path.write_text(CANAL.format(members=1))
+    monkeypatch.setattr("lumbago.learning.run_training.open_task", lambda *_: pytest.fail("made samples"))
+    with pytest.raises(SettingsRefused, match=r"member-0 holds a run; .* --resume"):
+        run_training(path, Places(data=tmp_path, run=tmp_path / "run", threads=1), -1, silent, resume=False)
 
 
 @pytest.mark.slow

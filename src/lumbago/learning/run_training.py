@@ -31,10 +31,12 @@ from lumbago.learning.segmenter_task import SegmenterTask
 from lumbago.learning.splits import memberships, read_memberships, write_memberships
 from lumbago.learning.starts import check_start, start_of
 from lumbago.learning.study_grader_task import StudyGraderTask
-from lumbago.learning.train import Course, Progress, Task, train
+from lumbago.learning.train import Course, Progress, Task, require_free, train
 from lumbago.learning.train_fit import fit_sentence, train_fit
 from lumbago.learning.write_card import Training, write_card
 from lumbago.pipeline.crop_patches import PLACE
+
+_MEMBER: Final = "member-{}"
 
 
 def run_training(path: Path, places: Places, fold: int, progress: Progress, *, resume: bool, **changes: Any) -> Path:
@@ -60,6 +62,7 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
     if experiment.network in FITTED and experiment.kind == "grader":
         return train_fit(experiment, places, resume=resume)
     check_start(experiment, places.data)
+    require_free(places.run / _MEMBER.format(0), resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
@@ -69,7 +72,7 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
             train(
                 replace(experiment, seed=experiment.seed + member),
                 task,
-                places.run / f"member-{member}",
+                places.run / _MEMBER.format(member),
                 progress,
                 course,
             )
@@ -146,7 +149,7 @@ def _finish(experiment: Experiment, task: Task, places: Places, made: tuple[list
     write_card(places.run / "model", facts, training)
     (places.run / "training.json").write_text(json.dumps({"seconds": seconds, **course}, indent=1), encoding="utf8")
     for member, state in enumerate(states):
-        folder = places.run / f"member-{member}"
+        folder = places.run / _MEMBER.format(member)
         draw_curves(read_log(folder), folder / "curves.png")
         for name, counts in task.confusions(state.mean).items():
             draw_confusion(counts, CONDITIONS[name].scale.grades, folder / f"confusion-{name}.png")

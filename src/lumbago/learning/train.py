@@ -85,7 +85,7 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(experiment.seed)
     state = _start(experiment, task, course.hardware)
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint = _checkpoint(folder)
     _claim(folder, experiment, checkpoint.is_file(), course)
     if checkpoint.is_file():
         state.load(checkpoint, course.hardware.device)
@@ -102,11 +102,24 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
     return state
 
 
+def require_free(folder: Path, *, resume: bool) -> None:
+    """Refuses a folder that holds a run which nobody asked to go on with, before samples are made for it.
+
+    Raises:
+        SettingsRefused: it does.
+    """
+    if _checkpoint(folder).is_file() and not resume:
+        raise SettingsRefused(f"{folder} holds a run", "an empty folder", "add --resume to go on with it")
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / "checkpoint.pt"
+
+
 def _claim(folder: Path, experiment: Experiment, has_run: bool, course: Course) -> None:
+    require_free(folder, resume=course.resume)
     wanted = json.dumps(asdict(experiment), indent=1)
     settings = folder / "experiment.json"
-    if has_run and not course.resume:
-        raise SettingsRefused(f"{folder} holds a run", "an empty folder", "add --resume to go on with it")
     if has_run and settings.read_text(encoding="utf8") != wanted:
         raise SettingsRefused(f"{folder} holds a run with other settings", "the same settings", "choose another --out")
     if course.hardware.is_first:
