@@ -50,11 +50,11 @@ def of_sides(findings: StudyFindings, **depths: Measurement) -> list[tuple[str, 
 def test_sizes_of_sides_are_told_in_one_row() -> None:
     findings, left, right = CASES["full"]()[0], Measurement(4.2, 1.0), Measurement(2.4, 1.0)
     ((head, *cells),) = of_sides(findings, left=left, right=right)
-    assert head == "recess depth L / R, mm ± 1.0" and set(cells) == {"4.2 / 2.4"}
+    assert head == "recess depth R / L, mm ± 1.0" and set(cells) == {"2.4 / 4.2"}
     ((head, *cells),) = of_sides(findings, left=left, right=replace(right, error=2.0))
-    assert head == "recess depth L / R, mm" and set(cells) == {"4.2 ± 1.0 / 2.4 ± 2.0"}
+    assert head == "recess depth R / L, mm" and set(cells) == {"2.4 ± 2.0 / 4.2 ± 1.0"}
     ((_, *cells),) = of_sides(findings, right=right)
-    assert set(cells) == {"– / 2.4"}
+    assert set(cells) == {"2.4 / –"}
 
 
 def test_units_and_decimals() -> None:

@@ -14,9 +14,9 @@ _MISSING: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class MeasurementTable:
-    """Heads, the first of them of the sizes' names; rows as wide, left and right in one, each number with its standard
-    error, which stands beside the name where it is the same for all; and what was measured of the spine as a whole, ""
-    for nothing."""
+    """Heads, the first of them of the sizes' names; rows as wide, both sides in one, the patient's right first, as on
+    the images, each number with its standard error, which stands beside the name where it is the same for all; and what
+    was measured of the spine as a whole, "" for nothing."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -45,12 +45,12 @@ def measured_at(findings: StudyFindings, level: str) -> Mapping[str, Measurement
 def _both(name: str) -> tuple[str, ...]:
     """The name alone, or with that of the other side."""
     side, _, size = name.partition("_")
-    return tuple(f"{one}_{size}" for one in SIDES) if side in SIDES else (name,)
+    return tuple(f"{one}_{size}" for one in SIDES[::-1]) if side in SIDES else (name,)
 
 
 def _row(names: tuple[str, ...], levels: Sequence[Mapping[str, Measurement]]) -> tuple[str, ...]:
     """A size's name, and its number at each level; the error beside the name where it is the same everywhere."""
-    head = _head(names[0]) if len(names) == 1 else _head(names[0].partition("_")[2], " L / R")
+    head = _head(names[0]) if len(names) == 1 else _head(names[0].partition("_")[2], " R / L")
     table = [[_number(name, sizes.get(name)).partition(" ± ") for name in names] for sizes in levels]
     errors = {error for cell in table for _, _, error in cell if error}
     if len(errors) == 1:
