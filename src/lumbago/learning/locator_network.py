@@ -14,6 +14,7 @@ from lumbago.networks.efficientdet import EfficientDet
 from lumbago.networks.efficientnet_lite import has_imagenet, load_imagenet
 from lumbago.networks.yolov5_disc import Shapes, YoloV5
 from lumbago.pipeline.locate_discs import CHANNELS
+from lumbago.pipeline.name_by_sacrum import SACRUM
 from lumbago.pipeline.read_boxes import classes_of
 
 LOCATORS: Final[Mapping[str, Architecture]] = {
@@ -23,6 +24,9 @@ LOCATORS: Final[Mapping[str, Architecture]] = {
     "lite0-short": ARCHITECTURES["lite0-unet-short"],
 }
 """Networks that locate, by the name that an experiment gives: those that draw maps, and those that find boxes."""
+
+NAMED_BY: Final[Mapping[str, str]] = {"unet": SACRUM}
+"""By what a network's discs are named, if not by its map of L5/S1."""
 
 _SPINE_SHAPES: Final[Shapes] = (
     ((14.0, 14.0), (24.0, 10.0), (34.0, 10.0)),

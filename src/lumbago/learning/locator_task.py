@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,14 @@ from lumbago.learning.augment import Scanner, Warp, draw_scanner, rescan, warp
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
 from lumbago.learning.label_tables import read_labels
-from lumbago.learning.locator_network import LOCATORS, check_locator, example_picture, fresh_locator, network_facts
+from lumbago.learning.locator_network import (
+    LOCATORS,
+    NAMED_BY,
+    check_locator,
+    example_picture,
+    fresh_locator,
+    network_facts,
+)
 from lumbago.learning.locator_targets import ONE, UNKNOWN, LocatorSample, StoredSlice, locator_sample
 from lumbago.learning.losses import map_loss
 from lumbago.learning.phantom_slices import phantom_samples
@@ -25,6 +33,7 @@ from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.write_card import ModelFacts
 from lumbago.networks.export_onnx import export_onnx
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
+from lumbago.pipeline.name_by_sacrum import NAMES_BY
 from lumbago.pipeline.normalise import three_views
 
 _AT_ONCE = 8
@@ -117,7 +126,9 @@ class LocatorTask:
         (network,) = networks
         stride = LOCATORS[self.experiment.network].stride
         sha256 = export_onnx(network, example_picture(stride), ["maps"], {2: stride, 3: stride}, folder)
-        inputs = {"pixel_mm": PIXEL_MM, "stride": stride}
+        inputs: dict[str, Any] = {"pixel_mm": PIXEL_MM, "stride": stride}
+        if self.experiment.network in NAMED_BY:
+            inputs[NAMES_BY] = NAMED_BY[self.experiment.network]
         return ModelFacts("locator", {"maps": CHANNELS}, inputs, {}, sha256, network_facts(self.experiment, network))
 
     def sample_counts(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from lumbago.anatomy.findings import Point
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.disc_chain import DiscChain, DiscPoint, find_chain
+from lumbago.pipeline.name_by_sacrum import NAMES_BY, SACRUM, sacrum_below
 from lumbago.pipeline.normalise import resample_image, three_views
 from lumbago.pipeline.read_boxes import maps_of_boxes
 
@@ -165,7 +166,11 @@ def read_slice(
         drawn = maps_of_boxes(seen.outputs["boxes"][0], model.card.outputs["boxes"], seen.shape)
         return np.stack([drawn.get(name, np.zeros(seen.shape, np.float32)) for name in CHANNELS])
     logits = seen.outputs["maps"][0, :, :rows, :columns]
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    maps = np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    if model.card.inputs.get(NAMES_BY) == SACRUM:
+        below = sacrum_below(channel(maps, "vertebra"), channel(maps, "sacrum"))
+        maps[CHANNELS.index("lumbosacral_center")] = below
+    return maps
 
 
 def grid_spacing(volume: Volume, scale: float) -> tuple[float, float]:
