@@ -1,8 +1,8 @@
 """What do mirroring, slices and finer pixels bring on phantoms? `python bench/phantom_ablations.py --out DIR`.
 
 The sets of real slices hold single ones, so these are tried on phantoms alone, on the worst of our graders, that of the
-recesses: `experiments/recess-grader.toml` with one network, fewer steps and one change (`ROWS`). Every row is scored on
-the same sites of phantoms that none has seen, where they truly are. DIR gets a run for each row and
+recesses: `experiments/recess-grader.toml` with one network, fewer steps, the pixels that it had before (`COARSE`) and one
+change (`ROWS`). Every row is scored on the same sites of phantoms that none has seen, where they truly are. DIR gets a run for each row and
 `phantom-ablations.md`: kappa, balanced accuracy and AUC with 95 % intervals by bootstrap over phantoms, and their
 differences to the base (paired). What is trained is not trained again. All figures are phantom scores.
 """
@@ -33,6 +33,8 @@ EXPERIMENT = Path(__file__).parents[1] / "experiments" / "recess-grader.toml"
 UNSEEN_SEED = 6_000_000
 AS_THEY_LIE = "right ones as they lie, not mirrored"
 
+COARSE: Mapping[str, Any] = {"patch": (64, 64), "pixel_mm": 0.6}
+
 ROWS: Mapping[str, Mapping[str, Any]] = {
     BASE: {},
     "base, another seed": {"seed": 2},
@@ -54,7 +56,7 @@ def main() -> None:
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     how = Preparation(wanted.cache or wanted.out / "cache", tell=print)
-    base = Experiment.read(EXPERIMENT, members=1, steps=wanted.steps)
+    base = Experiment.read(EXPERIMENT, members=1, steps=wanted.steps, **COARSE)
     learned = phantom_patches(base, how)
     unseen = phantom_patches(replace(base, phantom_seed=UNSEEN_SEED, phantoms=wanted.phantoms), how)
     answers = {}

@@ -82,7 +82,7 @@ def _detector(network: str) -> Part:
     return Part("spine-locator", "finds boxes of discs, canal, foramina and recesses on single slices", network=network)
 
 
-_SEGMENTER: Final = Part("spine-locator", "draws tissues, and points to name them by, on single slices", network="unet")
+_SEGMENTER: Final = Part("spine-locator", "draws tissues and the points of places on single slices", network="unet")
 
 
 def _with_graders(network: str, locator: Part = _LOCATOR) -> tuple[Part, ...]:
@@ -194,8 +194,9 @@ SYSTEMS: Final[dict[str, System]] = {
             _with_graders("measured", _SEGMENTER),
             differs="the review names no one system: a U-Net of a quarter of the paper's width, measures "
             "and rules (thresholds on weighted sums of a few measures each) are our choice. It also draws points of "
-            "discs, foramina and recesses, so that they can be named. Foramina and recesses, which it does not "
-            "outline, are measured by how much is bright about their middle. Grades have no heat map",
+            "discs, foramina and recesses; discs are named by the sacrum that it draws below them. Foramina and "
+            "recesses, which it does not outline, are measured by how much is bright about their middle. Grades have "
+            "no heat map",
         ),
         System(
             "cnn-transformer", "EfficientNet-Lite0 with a transformer over levels, series and slices",
