@@ -2,9 +2,9 @@
 
 The sets of real slices hold single ones, so these are tried on phantoms alone, on the worst of our graders, that of the
 recesses: `experiments/recess-grader.toml` with one network, fewer steps, the pixels that it had before (`COARSE`) and
-one change (`ROWS`). Every row is scored on the same sites of phantoms that none has seen, where they truly are. DIR gets
-a run for each row and `phantom-ablations.md`: kappa, balanced accuracy and AUC with 95 % intervals by bootstrap over
-phantoms, and their differences to the base (paired). What is trained is not trained again. All figures are phantom
+one change (`ROWS`). Every row is scored on the same sites of phantoms that none has seen, where they truly are. DIR
+gets a run for each row and `phantom-ablations.md`: kappa, balanced accuracy and AUC with 95 % intervals by bootstrap
+over phantoms, and their differences to the base (paired). What is trained is not trained again. All figures are phantom
 scores.
 """
 
