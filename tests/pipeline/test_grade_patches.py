@@ -460,6 +460,14 @@ def test_a_map_that_speaks_against_everywhere_is_black(spine_found: LocatedSpine
     assert all((picture == 0).all() for picture in maps.values())
 
 
+def test_what_speaks_for_a_grade_everywhere_shows_no_place(spine_found: LocatedSpine) -> None:
+    graded = grade_patches([grader("pfirrmann", anchor="disc", logits=FOUR)], spine_found)
+    raised = [replace(item, heat=None if item.heat is None else item.heat + 5) for item in graded]
+    before, after = explain_grades(graded)[1], explain_grades(raised)[1]
+    assert set(before) == set(after)
+    assert all((before[name] == after[name]).all() for name in before)
+
+
 class FeatureGrader(RuleGrader):
     """Sees features instead of pictures, and so has no maps."""
 

@@ -15,8 +15,8 @@ HeatMap = UInt8[np.ndarray, "h w"]
 def explain_grades(graded: Sequence[Graded]) -> tuple[tuple[Finding, ...], dict[str, HeatMap]]:
     """Findings that name their heat map's file, and the heat maps by that name.
 
-    A heat map covers the finding's patch (`evidence.box_lps_mm`), 0 where nothing speaks for the grade, 255 where most
-    does (Zhou et al. 2016).
+    A heat map covers the finding's patch (`evidence.box_lps_mm`), 255 where most speaks for the grade (Zhou et al.
+    2016), 0 where nothing does, or no more than in half of the patch: what speaks for it everywhere shows no place.
     """
     findings, maps = [], {}
     for item in graded:
@@ -35,5 +35,5 @@ def _file_name(finding: Finding) -> str:
 
 
 def _scaled(heat: np.ndarray) -> HeatMap:
-    positive = np.maximum(heat, 0.0)
+    positive = np.maximum(heat - max(float(np.median(heat)), 0.0), 0.0)
     return np.asarray(np.rint(positive / max(float(positive.max()), 1e-6) * 255), np.uint8)
