@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lumbago.errors import LumbagoError
 from lumbago.inference.weights import SHIPPED
-from lumbago.networks.export_onnx import export_onnx
+from lumbago.networks.export_onnx import export_onnx, golden_noise
 from lumbago.networks.patch_grader import PatchGrader, PatchGraderForExport
 from lumbago.networks.spine_locator import SpineLocator
 
@@ -100,3 +100,13 @@ def test_the_locator_at_any_size(tmp_path: Path) -> None:
     export_onnx(network, torch.randn(1, 3, 64, 96), ["maps"], {2: 32, 3: 32}, tmp_path)
     for shape in ((64, 96), (32, 32), (160, 64)):
         assert_same(network, tmp_path, torch.randn(1, 3, *shape))
+
+
+def test_golden_noise_is_the_same_everywhere_and_packs(tmp_path: Path) -> None:
+    noise = golden_noise((2, 3, 40, 50), 0.5, 0.2).numpy()
+    assert np.array_equal(noise, golden_noise((2, 3, 40, 50), 0.5, 0.2).numpy()) and noise.dtype == np.float32
+    assert abs(noise.mean() - 0.5) < 0.02 and abs(noise.std() - 0.2) < 0.02
+    np.savez_compressed(tmp_path / "noise.npz", noise)
+    assert (tmp_path / "noise.npz").stat().st_size < noise.nbytes / 3
+    columns = golden_noise((500, 2), np.array([1.0, -9.0]), np.array([0.0, 2.0])).numpy()
+    assert (columns[:, 0] == 1.0).all() and abs(columns[:, 1].mean() + 9.0) < 0.4

@@ -22,7 +22,7 @@ from lumbago.learning.losses import GRADE_LOSSES, weighted_mean
 from lumbago.learning.mix import draw_mix, mixed
 from lumbago.learning.shake import Views, draw_shake, shaken_patch
 from lumbago.learning.write_card import ModelFacts
-from lumbago.networks.export_onnx import export_onnx
+from lumbago.networks.export_onnx import export_onnx, golden_noise
 from lumbago.networks.grader import Grader
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch, patch_views
 
@@ -145,11 +145,12 @@ class GraderTask:
         return {name: table for name, table in counts.items() if table.any()}
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
-        """The graders, averaged, as ONNX; the golden input is two samples as training sees them."""
+        """The graders, averaged, as ONNX; the golden input is noise as bright as two samples."""
         graders = [network for network in networks if isinstance(network, Grader)]
         example, *_ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
-        sha256 = export_onnx(self.exported(graders), example[:2], [*outputs, "maps"], {0: 1}, folder)
+        golden = golden_noise(example[:2].shape, float(example.mean()), float(example.std()))
+        sha256 = export_onnx(self.exported(graders), golden, [*outputs, "maps"], {0: 1}, folder)
         told = network_facts(self.experiment, graders)
         return ModelFacts("grader", outputs, asdict(self.recipe), dict.fromkeys(outputs, 1.0), sha256, told)
 

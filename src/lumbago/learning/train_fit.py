@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
@@ -24,7 +23,7 @@ from lumbago.learning.grader_task import grade_table, still_patch
 from lumbago.learning.keep_fit import check_fit, keep_fit
 from lumbago.learning.places import Places
 from lumbago.learning.write_card import ModelFacts, Training
-from lumbago.networks.export_onnx import export_onnx
+from lumbago.networks.export_onnx import export_onnx, golden_noise
 from lumbago.networks.ordinal_rules import OrdinalRulesForExport
 from lumbago.networks.rbf_svm import RbfSvmForExport
 
@@ -89,13 +88,15 @@ def train_fit(experiment: Experiment, places: Places, *, resume: bool) -> Path:
 
 
 def fit_and_export(experiment: Experiment, samples: Sequence[GradedPatch], folder: Path) -> tuple[Fitted, ModelFacts]:
-    """The fit on samples, written as ONNX; the golden input are the features of two of them."""
+    """The fit on samples, written as ONNX; the golden input is noise that is spread as their features,
+    without those that some samples lack in its second row."""
     features = np.stack([still_patch(sample, experiment.recipe) for sample in samples])
     patients = [sample.patient for sample in samples]
     grades = grade_table(samples, experiment.conditions)
     fitted = FITS[experiment.network](GradedFeatures(features, grades, patients, experiment.conditions))
     outputs = {name: CONDITIONS[name].scale.grades for name in experiment.conditions}
-    example = torch.from_numpy(features[[0, -1]])
+    example = golden_noise((2, features.shape[1]), *_mean_and_spread(features))
+    example[1, np.isnan(features).any(axis=0)] = np.nan
     sha256 = export_onnx(fitted.network.eval(), example, list(outputs), {0: 1}, folder)
     network = {
         "name": experiment.network,
@@ -106,6 +107,12 @@ def fit_and_export(experiment: Experiment, samples: Sequence[GradedPatch], folde
     }
     inputs = asdict(experiment.recipe)
     return fitted, ModelFacts("grader", outputs, inputs, dict.fromkeys(outputs, 1.0), sha256, network)
+
+
+def _mean_and_spread(features: Float32[np.ndarray, "samples values"]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each value over the samples that have it."""
+    known = np.ma.masked_invalid(features)
+    return known.mean(axis=0).filled(0.0), known.std(axis=0).filled(0.0)
 
 
 def fit_sentence(told: Mapping[str, Any]) -> str:
