@@ -57,7 +57,7 @@ def run_evaluation(
         raise SettingsRefused(
             f"fold {fold} of phantoms", "label sources, whose patients have folds", "leave out --fold"
         )
-    scored = Scored(wanted, places, lambda patient: fold in {None, fold_of(patient)})
+    scored = Scored(wanted, places, lambda patient: fold is None or fold_of(patient) == fold)
     scores = of_kind(SCORERS, experiment)(experiment, scored, model_of(f"{runs}/model", fold_of))
     places.run.mkdir(parents=True, exist_ok=True)
     (places.run / "scores.json").write_text(

@@ -86,7 +86,7 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
     torch.manual_seed(experiment.seed)
     state = _start(experiment, task, course.hardware)
     checkpoint = _checkpoint(folder)
-    _claim(folder, experiment, checkpoint.is_file(), course)
+    _claim(folder, experiment, course)
     if checkpoint.is_file():
         state.load(checkpoint, course.hardware.device)
     with open_log(folder, state.step, is_kept=course.hardware.is_first) as log:
@@ -116,11 +116,11 @@ def _checkpoint(folder: Path) -> Path:
     return folder / "checkpoint.pt"
 
 
-def _claim(folder: Path, experiment: Experiment, has_run: bool, course: Course) -> None:
+def _claim(folder: Path, experiment: Experiment, course: Course) -> None:
     require_free(folder, resume=course.resume)
     wanted = json.dumps(asdict(experiment), indent=1)
     settings = folder / "experiment.json"
-    if has_run and settings.read_text(encoding="utf8") != wanted:
+    if _checkpoint(folder).is_file() and settings.read_text(encoding="utf8") != wanted:
         raise SettingsRefused(f"{folder} holds a run with other settings", "the same settings", "choose another --out")
     if course.hardware.is_first:
         settings.write_text(wanted, encoding="utf8")
