@@ -11,18 +11,18 @@ serve_app = typer.Typer()
 
 @serve_app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.", min=0, max=65535)] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")] = "127.0.0.1",
 ) -> None:
     """Serve the dashboard: upload, look, review, sign, compare. Needs the extra `serve`."""
     from lumbago.web.serving import Address, answer, opened
 
-    address = Address(host, port)
-    with opened(Settings.read(), address) as served:
+    with opened(Settings.read(), Address(host, port)) as served:
+        address = served.address
         print(f"The dashboard is at {address.url} (Ctrl-C ends it). Research use, not a diagnosis.", flush=True)
         if served.first_secret:
             print(f"Make the first admin: {address.url}first-start?secret={served.first_secret}", flush=True)
-        answer(served.app, address)
+        answer(served)
 
 
 @serve_app.command()

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from socket import socket
 
 import pydicom
 import pytest
@@ -54,20 +53,13 @@ def _visit(dicom: Path, path: Path, date: str) -> Path:
     return path
 
 
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
 @contextmanager
 def serve(home: Path, database: str = "") -> Iterator[Served]:
     """The dashboard with its worker, until the block ends."""
     environment = {**os.environ, "LUMBAGO_HOME": str(home), "PYTHONUNBUFFERED": "1"}
     if database:
         environment["LUMBAGO_DATABASE"] = database
-    command = [sys.executable, "-m", "lumbago", "serve", "--port", str(free_port())]
+    command = [sys.executable, "-m", "lumbago", "serve", "--port", "0"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as server:

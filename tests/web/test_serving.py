@@ -40,7 +40,7 @@ def test_the_server_tidies_at_the_start(tmp_path: Path) -> None:
     upload.mkdir(parents=True)
     (upload / "data").touch()
     os.utime(upload / "data", (time.time() - 8 * 86400,) * 2)
-    with opened(Settings(home=str(tmp_path), workers=0), Address("127.0.0.1", 8000)) as served:
+    with opened(Settings(home=str(tmp_path), workers=0), Address("127.0.0.1", 0)) as served:
         assert goes(old) and goes(upload)
         served.app.state.site.images.close()
         served.app.state.site.store.close()

@@ -3,8 +3,8 @@
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 
 import uvicorn
@@ -42,10 +42,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An app, and the secret that makes its first admin ("" when it has one)."""
+    """An app, the secret that makes its first admin ("" when it has one), and the door at which it is asked for."""
 
     app: FastAPI
     first_secret: str
+    address: Address
+    door: socket.socket
 
 
 @contextmanager
@@ -57,33 +59,33 @@ def opened(settings: Settings, address: Address) -> Iterator[Opened]:
         SettingsRefused: nobody can listen there, other machines could come in before there is an admin, or OpenID
             Connect is set wrongly.
     """
-    _refuse_taken(address)
-    store = open_records(settings)
-    refuse_open_door(store, address.host)
-    access: Access = open_access(store, settings, token_urlsafe(18))
-    site = Site(store, settings, StudyImages())
-    app = create_app(site, access, address.names)
-    with Housekeeping(site), WorkerProcesses(settings.workers):
-        yield Opened(app, access.first_secret)
+    with _listening(address) as door:
+        store = open_records(settings)
+        refuse_open_door(store, address.host)
+        access: Access = open_access(store, settings, token_urlsafe(18))
+        site = Site(store, settings, StudyImages())
+        app = create_app(site, access, address.names)
+        with Housekeeping(site), WorkerProcesses(settings.workers):
+            yield Opened(app, access.first_secret, replace(address, port=door.getsockname()[1]), door)
 
 
-def _refuse_taken(address: Address) -> None:
-    """Before anything is printed that leads to whoever listens there already."""
+def _listening(address: Address) -> socket.socket:
+    """Before the records are opened: who comes to an address once it is printed waits here instead of being refused."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family) as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind((address.host, address.port))
-        except OSError as error:
-            why = f"{address.host}, port {address.port}, cannot be listened on ({error.strerror})"
-            raise SettingsRefused(why, "an address of this machine, a free port", "choose another --port") from error
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=1024)
+    except OSError as error:
+        why = f"{address.host}, port {address.port}, cannot be listened on ({error.strerror})"
+        raise SettingsRefused(why, "an address of this machine, a free port", "choose another --port") from error
 
 
-def answer(app: FastAPI, address: Address) -> None:
+def answer(served: Opened) -> None:
     """Answers requests until interrupted; to be told to end counts as that, so that the workers end as well."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    uvicorn.run(
-        app, host=address.host, port=address.port, log_level="warning", access_log=False, server_header=False,
+    config = uvicorn.Config(
+        served.app, log_level="warning", access_log=False, server_header=False,
         h11_max_incomplete_event_size=64 << 10, timeout_keep_alive=20, limit_concurrency=1000,
         timeout_graceful_shutdown=3,
     )  # fmt: skip
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[served.door])
