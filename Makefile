@@ -23,7 +23,7 @@ demo: $(VENV)/runtime.stamp  ## install what analyzing needs, then analyze a pha
 	$(RUN)/lumbago demo --out demo
 
 test: $(VENV)/test.stamp  ## run the tests, but for those marked system and slow (ARGS="..." goes to pytest)
-	$(PYTEST) $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 test-system: $(VENV)/test.stamp  ## run the tests that need Debian packages, installing those when root
 	tests/system/install-packages

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,19 @@ LEFT_OUT: Counter[str] = Counter()
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     LEFT_OUT.update(mark for item in items for mark in COMMANDS if item.get_closest_marker(mark))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells the first one what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(LEFT_OUT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """They all leave out the same."""
+    for mark, count in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+        LEFT_OUT[mark] = max(LEFT_OUT[mark], count)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

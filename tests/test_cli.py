@@ -387,7 +387,8 @@ def cli_with(*arguments: str) -> None:
 
 def test_an_interruption(tmp_path: Path) -> None:
     """Ctrl-C while phantoms are written."""
-    command = [sys.executable, "-m", "lumbago", "phantom", str(tmp_path / "out"), "--studies", "50"]
+    python = [sys.executable, "-X", "faulthandler"]
+    command = [*python, "-m", "lumbago", "phantom", str(tmp_path / "out"), "--studies", "50"]
     # A test run in the background is deaf to SIGINT, and would pass that on.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -401,6 +402,9 @@ def test_an_interruption(tmp_path: Path) -> None:
         started.send_signal(signal.SIGINT)
         try:
             _, errors = started.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            started.send_signal(signal.SIGABRT)  # it tells where it is
+            pytest.fail(started.communicate()[1])
         finally:
             started.kill()
     assert started.returncode == 130

@@ -5,7 +5,7 @@ from functools import cache
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.spine_spec import DiscSpec, ZoneSpec
 
-SPINES = 600
+SPINES = 300
 
 
 @cache

@@ -1,5 +1,7 @@
 """A row of discs from bumps: what belongs to one spine, and what it is called."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -139,3 +141,19 @@ def test_noise_gives_a_chain_or_none_but_no_error() -> None:
         maps = rng.uniform(0, scale, (2, *SHAPE)).astype(np.float32)
         found = find_chain(maps[0], maps[1])
         assert len(found.points) == len(found.levels) <= 17
+
+
+def test_a_weak_bump_below_is_sacrum_where_that_is_asked_for_and_nothing_looks_like_l5_s1() -> None:
+    discs = dict.fromkeys(SPINE.values(), 0.5) | {(225, 122): 0.2}
+    asked, not_asked = (find_chain(heat(discs), heat({}), share) for share in (0.6, 0.0))
+    assert seen(asked) == SPINE and not asked.name_is_sure
+    assert seen(not_asked)["L4/L5"] == SPINE["L5/S1"]
+    told = find_chain(heat(discs), heat({(225, 122): 0.4}), 0.6)
+    assert seen(told)["L4/L5"] == SPINE["L5/S1"]
+    assert find_chain(heat({}), heat({}), 0.6).levels == ()
+
+
+def test_weak_bumps_in_the_middle_of_bodies_are_ignored() -> None:
+    places = list(SPINE.values())
+    between = {((a[0] + b[0]) // 2, (a[1] + b[1]) // 2): 0.35 for a, b in pairwise(places)}
+    assert seen(find_chain(heat(dict.fromkeys(places, 0.55) | between), heat({SPINE["L5/S1"]: 0.5}))) == SPINE

@@ -25,6 +25,7 @@ _STEEPEST_DEGREES: Final = 68.0
 _LOST_DISC: Final = 1.55
 _LUMBOSACRAL: Final = 0.35
 _SURE_LUMBOSACRAL: Final = 0.5
+_SUREST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,16 @@ class DiscChain:
     name_is_sure: bool
 
 
-def find_chain(disc: Map, lumbosacral: Map) -> DiscChain:
-    """The best row of discs in the maps of disc centres and of L5/S1; empty when there is none."""
+def find_chain(disc: Map, lumbosacral: Map, weak_share: float = 0.0) -> DiscChain:
+    """The best row of discs in the maps of disc centres and of L5/S1; empty when there is none.
+
+    Args:
+        weak_share: where nothing looks like L5/S1, bumps at the lower end that are lower than this share of the usual
+            one are taken for what detectors still find in the sacrum.
+    """
     bumps = find_bumps(disc, lumbosacral)
     row = _fill_gaps(_best_row(bumps))
-    return _name(row)
+    return _name(row, weak_share)
 
 
 def find_bumps(disc: Map, lumbosacral: Map) -> list[DiscPoint]:
@@ -96,7 +102,7 @@ def _best_row(bumps: list[DiscPoint]) -> list[DiscPoint]:
         options: list[tuple[float, int | None]] = [(bumps[a].score, None)]
         options += [(best[z, a] - _kink(steps[z, a], steps[a, b]), z) for z in range(a) if (z, a) in steps]
         gain, before[a, b] = max(options, key=lambda option: option[0])
-        best[a, b] = gain + bumps[b].score - _gap_cost(steps[a, b])
+        best[a, b] = gain + bumps[b].score - _length_cost(steps[a, b])
     if not best:
         return [max(bumps, key=lambda bump: bump.score)] if bumps and max(b.score for b in bumps) > _SURE_BUMP else []
     pair: tuple[int, int] | None = max(best, key=lambda key: best[key])
@@ -121,9 +127,10 @@ def _kink(first: tuple[float, float], second: tuple[float, float]) -> float:
     return 0.6 * abs(float(np.log(second[0] / first[0]))) + 0.4 * (abs(second[1] - first[1]) / 30.0) ** 2
 
 
-def _gap_cost(step: tuple[float, float]) -> float:
-    """Long steps cost a little, so that a weak bump between two strong ones is taken up."""
-    return 0.15 * max(0.0, step[0] / 40.0 - 1.0)
+def _length_cost(step: tuple[float, float]) -> float:
+    """Long steps cost a little, so that a weak bump between two strong ones is taken up; short ones as well, so that
+    what a detector sees in the middle of a body is not."""
+    return 0.15 * max(0.0, step[0] / 40.0 - 1.0) + 0.3 * max(0.0, 28.0 / step[0] - 1.0)
 
 
 def _fill_gaps(row: list[DiscPoint]) -> list[DiscPoint]:
@@ -143,11 +150,17 @@ def _fill_gaps(row: list[DiscPoint]) -> list[DiscPoint]:
     return filled
 
 
-def _name(row: list[DiscPoint]) -> DiscChain:
+def _name(row: list[DiscPoint], weak_share: float) -> DiscChain:
     """Names from the bottom: the lowest disc that looks like L5/S1 is it, and what lies below is sacrum."""
     looks = [point.lumbosacral for point in row]
-    bottom = int(np.argmax(looks)) if looks and max(looks) >= _LUMBOSACRAL else len(row) - 1
+    bottom = int(np.argmax(looks)) if looks and max(looks) >= _LUMBOSACRAL else _lowest_clear(row, weak_share)
     kept = row[: bottom + 1][::-1][:MOST_DISCS]
     is_sure = bool(looks) and looks[bottom] >= _SURE_LUMBOSACRAL
     levels = tuple(level_from_bottom(count) for count in range(1, len(kept) + 1))
     return DiscChain(tuple(kept), levels, is_sure)
+
+
+def _lowest_clear(row: list[DiscPoint], weak_share: float) -> int:
+    """Number of the lowest disc that is not much weaker than the surest ones usually are."""
+    least = weak_share * float(np.median(sorted((point.score for point in row), reverse=True)[:_SUREST])) if row else 0
+    return max((number for number, point in enumerate(row) if point.score >= least), default=-1)
