@@ -1,6 +1,7 @@
 """Fast intervals are the slow ones; differences are paired."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,3 +84,17 @@ def test_differences_of_other_patients_are_as_wide_as_both_together() -> None:
     assert (found.score.high - found.score.low) / 2 == pytest.approx(half, rel=0.15)
     same = unpaired_differences(figures[0], figures[0], (np.arange(80), np.arange(80)))["mean"]
     assert same.score.low < -0.1 < 0.1 < same.score.high and same.p > 0.5
+
+
+def test_resamples_that_lost_a_rare_grade_do_not_widen_its_mean() -> None:
+    """Grade 5 occurs in one patient of thirty; always grade 1 is right once in five grades, whoever is drawn."""
+    cases = [
+        replace(case, truth=str(1 + int(case.patient.split(":")[1]) % 4), probabilities=(0.9, 0.1, 0.0, 0.0, 0.0))
+        for case in made_up(patients=30)
+    ]
+    cases[0] = replace(cases[0], truth="5")
+    for name, wanted in (("balanced accuracy", 0.2), ("macro F1", None)):
+        score = score_cases(cases)[name]
+        assert score.low <= score.value <= score.high
+        if wanted is not None:
+            assert (score.value, score.low, score.high) == pytest.approx((wanted,) * 3)

@@ -64,3 +64,9 @@ def test_a_scanner_without_field_strength() -> None:
     plain = replace(study(finding("L3/L4", "absent")), study=replace(STUDY, scanner="Maker TX-3T5", patient_age=""))
     (case,) = pair_findings(plain, None, Origin("clinic"))
     assert (case.field_strength_t, case.age_years) == (None, None)
+
+
+def test_what_was_rounded_to_nothing_is_not_the_worst_answer_there_is() -> None:
+    sure = replace(finding("L4/L5", "present"), probabilities={"absent": 0.0, "present": 1.0})
+    (case,) = pair_findings(study(finding("L4/L5", "absent")), study(sure), Origin("clinic"))
+    assert case.probabilities == pytest.approx((0.00005, 0.99995), abs=1e-8)

@@ -128,16 +128,19 @@ def main_figures(sample: Sample) -> dict[str, WeightedFigure]:
 
 def agreement_figures(scale: Scale, truth: Grades, found: Grades) -> dict[str, WeightedFigure]:
     """Figures of given grades alone: for a model, and for a second reader just so."""
-    grades = len(scale.grades)
+    grades, occurring = len(scale.grades), np.unique(truth)
 
     def of(figure: Callable[[metrics.Counts], Values]) -> WeightedFigure:
         return _of_confusion(truth, found, grades, figure)
 
+    def mean_of(figure: Callable[[metrics.Counts], Float64[np.ndarray, "tables grades"]]) -> WeightedFigure:
+        return of(lambda counts: _mean_over(occurring, figure(counts), counts))
+
     figures = {
         "accuracy": of(metrics.accuracy_of),
         "accuracy of always the commonest grade": of(_commonest_share),
-        "balanced accuracy": of(metrics.balanced_accuracy_of),
-        "macro F1": of(_macro_f1),
+        "balanced accuracy": mean_of(metrics.recalls_of),
+        "macro F1": mean_of(metrics.f1_of),
     }
     if not scale.ordinal or grades <= 2:
         return figures | {"kappa": of(metrics.plain_kappa_of)}
@@ -152,10 +155,11 @@ def _commonest_share(counts: metrics.Counts) -> Values:
     return metrics.ratio(counts.sum(-1).max(-1), counts.sum((-2, -1)))
 
 
-def _macro_f1(counts: metrics.Counts) -> Values:
-    """Mean F1 of the grades that occur."""
-    occurs = counts.sum(-1) > 0
-    return metrics.ratio(np.where(occurs, np.nan_to_num(metrics.f1_of(counts)), 0).sum(-1), occurs.sum(-1))
+def _mean_over(occurring: Grades, values: Float64[np.ndarray, "tables grades"], counts: metrics.Counts) -> Values:
+    """Mean over the grades that occur in the whole sample; unknown for a resample that has lost one of them, in which
+    it would be the mean of fewer."""
+    has_all = (counts.sum(-1)[:, occurring] > 0).all(-1)
+    return np.where(has_all, values[:, occurring].mean(-1), np.nan)
 
 
 def grade_figures(sample: Sample) -> dict[str, WeightedFigure]:

@@ -16,6 +16,9 @@ class Origin:
     split: str = ""
 
 
+_LEAST: Final = 5e-5
+"""Findings hold four decimals: what was rounded to 0 counts as half of the last one, or log loss would punish it with
+the worst answer there is."""
 _FIELD: Final = re.compile(r"(\d+(?:\.\d+)?) ?T\b")
 _DAYS: Final = {"Y": 365.25, "M": 30.44, "W": 7.0, "D": 1.0}
 
@@ -57,7 +60,7 @@ def _case(wanted: Finding, study: StudySummary, given: Finding | None, origin: O
         level=wanted.level,
         side=wanted.side,
         truth=str(wanted.grade),
-        probabilities=_in_order(given) if given is not None and is_answer else None,
+        probabilities=in_order(given) if given is not None and is_answer else None,
         split=origin.split,
         called=_called(given) if given is not None and is_answer else "",
         scanner=_FIELD.sub("", study.scanner).strip(),
@@ -67,8 +70,10 @@ def _case(wanted: Finding, study: StudySummary, given: Finding | None, origin: O
     )
 
 
-def _in_order(finding: Finding) -> tuple[float, ...]:
-    return tuple(finding.probabilities[grade] for grade in finding.scale.grades)
+def in_order(finding: Finding) -> tuple[float, ...]:
+    """Probabilities in the scale's order, none of them 0: see `_LEAST`."""
+    values = [max(finding.probabilities[grade], _LEAST) for grade in finding.scale.grades]
+    return tuple(value / sum(values) for value in values)
 
 
 def _called(finding: Finding) -> str:

@@ -17,6 +17,7 @@ from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.dicom.decoder import Decoder
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
 from lumbago.evaluation.cases import GradedCase
+from lumbago.evaluation.pair_findings import in_order
 from lumbago.evaluation.rsna_score import GRADE_WEIGHTS
 from lumbago.inference.weights import Model
 from lumbago.labels.labelled_study import LabelledStudy
@@ -27,9 +28,6 @@ from lumbago.pipeline.grade_patches import grade_patches
 from lumbago.pipeline.locate_study import locate_study
 
 COLUMNS: Final = ("row_id", *SEVERITY.grades)
-_LEAST: Final = 5e-5
-"""Findings hold four decimals: what was rounded to 0 is written as half of the last one, or log loss would punish it
-with the worst answer there is."""
 _UNSEEN: Final = "the study cannot be read"
 _NO_PLACE: Final = "no slice shows the place, or no grader grades it"
 
@@ -119,12 +117,7 @@ def _answers(
 
 def answers_of(findings: Iterable[Finding]) -> dict[Site, Probabilities]:
     """Probabilities by place, none of them 0, adding up to 1; places that were withheld are not there."""
-    return {(row.condition, row.level, row.side): _whole(row) for row in findings if not row.abstained}
-
-
-def _whole(row: Finding) -> Probabilities:
-    values = [max(row.probabilities[grade], _LEAST) for grade in row.scale.grades]
-    return tuple(value / sum(values) for value in values)
+    return {(row.condition, row.level, row.side): in_order(row) for row in findings if not row.abstained}
 
 
 def write_submission(path: Path, submission: Submission) -> None:
