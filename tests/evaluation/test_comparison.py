@@ -62,6 +62,15 @@ def test_the_rsna_score_wants_all_its_conditions() -> None:
     assert set(Compared({OURS: whole, "svm": part}, {}, "").rsna()) == {OURS}
 
 
+@pytest.mark.parametrize(
+    "condition, heading", [("pfirrmann", "linear kappa"), ("modic", "kappa"), ("bulging", "kappa")]
+)
+def test_the_heading_names_the_kappa_that_was_computed(condition: str, heading: str, tmp_path: Path) -> None:
+    cases = made_up(condition, patients=8)
+    page = write_comparison(Compared({OURS: cases}, {OURS: FACTS}, ""), tmp_path, "").read_text(encoding="utf8")
+    assert f"| row | found | balanced accuracy | {heading} | AUC |" in page and heading in score_cases(cases)
+
+
 def test_the_page_says_what_was_compared_and_how(compared: Compared, tmp_path: Path) -> None:
     page = write_comparison(compared, tmp_path, "lumbago compare --labels clinic").read_text(encoding="utf8")
     assert "lumbago compare --labels clinic" in page and "two folds" in page

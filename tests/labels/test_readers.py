@@ -22,6 +22,7 @@ from made_up_sources import (
     write_spider_original,
     write_yolo,
 )
+from PIL import Image
 
 from lumbago.dicom.decoder import Decoder
 from lumbago.errors import UnreadableInput
@@ -232,6 +233,33 @@ def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:
         "patient0-a-1", "patient0-b-1", "patient1-a-1", "patient1-b-1",
     ]  # fmt: skip
     assert sum(len(study.shapes) for study in studies) == 4 * 8
+
+
+@pytest.mark.parametrize(
+    "parts", [("train", "val"), ("train", "valid"), ("Training", "Validation"), ("test", "testing")]
+)
+def test_folders_of_a_split_are_no_patients(tmp_path: Path, parts: tuple[str, str]) -> None:
+    """A patient in two of them is one patient: else he could be learned from and scored on."""
+    for part, picture in zip(parts, ("P7_1.png", "P7_2.png"), strict=True):
+        content = {
+            "images": [{"id": 1, "file_name": picture}],
+            "categories": [{"id": 1, "name": "disc L4-L5 pfirrmann 3"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}],
+        }
+        (tmp_path / part).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / part / picture)
+        (tmp_path / part / "_annotations.coco.json").write_text(json.dumps(content))
+    (study,) = read_source("coco", tmp_path)
+    assert study.patient == "coco:P7" and len(study.images) == len(study.shapes) == 2
+
+
+def test_folders_of_a_split_are_no_patients_of_masks(tmp_path: Path) -> None:
+    for name in ("train/P7_1", "valid/P7_2", "P8/P8_1"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}_labels.nii.gz").touch()
+    assert [(study.patient, len(study.images)) for study in read_source("masks", tmp_path)] == [
+        ("masks:P8", 1), ("masks:P7", 2),
+    ]  # fmt: skip
 
 
 def test_labelme_circles_flags_and_lines(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whatever labels are drawn at random, an export that is read back holds the same."""
 
+import csv
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from lumbago.labels.export_labels import EXPORTS, export_labels
 from lumbago.labels.import_labels import import_labels
 from lumbago.labels.label_names import read_names
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, label, truth_of
+from lumbago.labels.read_rsna import GRADES_TABLE, SERIES_TABLE
 from lumbago.labels.sources import read_source
+from lumbago.labels.write_rsna_tables import write_rsna_tables
 
 ROWS, COLUMNS = 48, 64
 SITES = [(row.name, *site) for row in CONDITIONS.values() for site in expected_sites(row)]
@@ -142,3 +145,24 @@ def test_rsna_tables_keep_what_they_know(seed: int, folder: Path, decoder: Decod
         assert other.grades == {site: grade for site, grade in one.grades.items() if site[0] in known}
         kept += len(other.grades)
     assert report.left_out["grades that RSNA does not know"] == sum(len(row.grades) for row in before) - kept
+
+
+def test_ids_of_rsna_are_no_others(folder: Path) -> None:
+    """A study without number stays apart from one that has the number of its place, and so do its images."""
+    images = [ImageRef(name, folder / f"0_{n}.png", "picture", "sagittal_t2") for n, name in enumerate(("a", "2001"))]
+    grades = (("2", "severe"), ("abc", "moderate"), ("1", "normal_mild"), ("abc", "moderate"), ("²", "severe"))
+    before = [
+        LabelledStudy(
+            "any", f"any:{name}", name, tuple(images) if name == "abc" else (),
+            truth_of(name, [label("spinal_canal_stenosis", "L4/L5", None, grade)]),
+        )
+        for name, grade in grades
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as place:
+        write_rsna_tables(Path(place), before)
+        rows, series = (
+            list(csv.DictReader((Path(place) / table).read_text(encoding="utf8").splitlines()))
+            for table in (GRADES_TABLE, SERIES_TABLE)
+        )
+    assert [row["study_id"] for row in rows] == ["2", "3", "1", "3", "4"]
+    assert [(row["study_id"], row["series_id"]) for row in series][:2] == [("3", "2002"), ("3", "2001")]

@@ -73,8 +73,15 @@ def test_pictures_stay_pictures() -> None:
 
 def test_no_strength_changes_next_to_nothing() -> None:
     for seed in range(20):
-        spec = draw_scanner(np.random.default_rng(seed), 0.0, wild=0.0)
+        spec = draw_scanner(np.random.default_rng(seed), 0.0)
         np.testing.assert_allclose(rescan(picture(), spec), picture(), atol=1e-5)
+
+
+def test_a_share_of_pictures_has_a_made_up_contrast_however_weak_the_rest() -> None:
+    """What training draws follows from its seed: only no strength at all leaves the contrast."""
+    for strength in (0.1, 1.0):
+        curves = [draw_scanner(np.random.default_rng(seed), strength).curve for seed in range(400)]
+        assert np.mean([min(np.diff(curve)) < 0 for curve in curves]) == pytest.approx(0.17, abs=0.05)
 
 
 def test_tame_contrast_never_turns_around() -> None:

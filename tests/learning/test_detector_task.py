@@ -9,11 +9,12 @@ import torch
 
 from lumbago.errors import SettingsRefused
 from lumbago.inference.weights import load_model
+from lumbago.learning.augment import Scanner
 from lumbago.learning.detector_task import DetectorTask
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.locator_network import LOCATORS, check_locator, fresh_locator, is_detector
 from lumbago.learning.locator_targets import LocatorSample
-from lumbago.learning.locator_task import LocatorTask
+from lumbago.learning.locator_task import LocatorTask, draw_view, look
 from lumbago.learning.phantom_slices import phantom_samples
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model
@@ -26,6 +27,7 @@ from lumbago.pipeline.read_boxes import PLACES, classes_of
 
 GRADED = ("pfirrmann", "herniation")
 SMALL = Experiment("spine-locator", "locator", phantoms=1, steps=2, batch=2, pretrained=False, network="yolov8")
+UNCHANGED = Scanner((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 1.0, (0.0,) * 4, 0.0, 0.0, 1, None)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,17 @@ def test_the_default_is_the_heat_map_locator() -> None:
     torch.manual_seed(3)
     wanted = SpineLocator(len(CHANNELS)).state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("network", ["lite0", "yolov8"])
+def test_validation_shows_slices_as_they_are(network: str, samples: list[LocatorSample]) -> None:
+    """Windows are drawn by their number; grey values stay, and with them the tissues' order of brightness."""
+    task = (DetectorTask if network == "yolov8" else LocatorTask)(replace(SMALL, network=network), [], samples)
+    seen = torch.cat([images for images, *_ in task.validation()])
+    for number, sample in enumerate(samples):
+        view = draw_view(sample, np.random.default_rng(number), (0.0, 0.0), task.shape)
+        plain, *_ = look(sample, replace(view, scanner=UNCHANGED))
+        np.testing.assert_allclose(seen[number].numpy(), plain, atol=1e-3)
 
 
 @pytest.mark.parametrize("network", LOCATORS)

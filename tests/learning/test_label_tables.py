@@ -7,8 +7,8 @@ import pytest
 
 from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.labels.picture_slices import LabelledSlice
-from lumbago.labels.sources import SOURCES
-from lumbago.learning.label_tables import read_labels
+from lumbago.labels.sources import SOURCES, read_source
+from lumbago.learning.label_tables import labelled_studies, read_labels
 from made_up_labels import write_spider, write_spider_space, write_sudirman
 
 
@@ -80,6 +80,16 @@ def test_spider_space_shares_its_patients_with_spider(data: Path) -> None:
 def test_several_sources_one_after_the_other(data: Path) -> None:
     rows = read_labels(data, ("spider", "sudirman"))
     assert [row.source for row in rows] == ["spider"] * 3 + ["sudirman"] * 6
+
+
+def test_a_folders_own_names_hold_for_training_too(tmp_path: Path) -> None:
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    (folder / "grades.csv").write_text("study,condition,level,side,grade\na,spinal_canal_stenosis,L4-L5,,2\n")
+    (folder / "names.toml").write_text('[grades.severity]\nnormal_mild = ["1"]\nmoderate = ["2"]\nsevere = ["3"]\n')
+    (learned,) = labelled_studies(tmp_path, "csv")
+    assert learned.grade("spinal_canal_stenosis", "L4/L5") == "moderate" and learned.problems == ()
+    assert [learned] == list(read_source("csv", folder))
 
 
 @pytest.mark.parametrize("source", ["sudirman", "spider"])

@@ -201,6 +201,15 @@ def test_phantoms_are_seen_on_both_series(sees: str) -> None:
     assert (there.std(1) > 0).tolist() == [True] * 10 if sees == "places" else [True, True, False]
 
 
+def test_phantoms_have_as_many_slices_as_a_grader_sees(foramina: list[GradedPatch]) -> None:
+    """None is repeated at the ends; the slices between lie where they lay."""
+    wider = phantom_studies(replace(FORAMEN, phantoms=1, phantom_seed=78, slices=5))
+    for few, more in zip(foramina, wider, strict=True):
+        assert (few.volume.array.shape[0], few.frame.slice_index) == (3, 1)
+        assert (more.volume.array.shape[0], more.frame.slice_index) == (5, 2)
+        np.testing.assert_allclose(more.volume.to_lps_mm(np.array([1.0, 0, 0])), few.volume.to_lps_mm(np.zeros(3)))
+
+
 REFUSED = {
     "a network that sees places one by one": ({"network": "lite0"}, "'lite0' and sees a places; expected one of spi"),
     "another network on pictures": ({"sees": "picture"}, "'spine-transformer' and sees a picture; expected one of res"),

@@ -13,7 +13,7 @@ from lumbago.evaluation.rsna_score import RSNA_CONDITIONS
 from lumbago.evaluation.rsna_submission import Submission, submit, training_priors, write_submission
 from lumbago.inference.deployed import models_in_use
 from lumbago.inference.weights import Model, load_model
-from lumbago.labels.label_names import read_names
+from lumbago.labels.label_names import names_in
 from lumbago.labels.read_rsna import GRADES_TABLE, read_rsna, read_rsna_test
 from lumbago.pipeline.analyze_study import GRADERS, LOCATOR
 from lumbago.settings import Settings
@@ -34,8 +34,8 @@ def run_submission(rsna: Path, out: Path, wanted: tuple[str, Path | None], conso
         ModelRefused: a model that cannot be used.
         UsageError: the file cannot be written.
     """
-    studies = list(read_rsna_test(rsna, read_names()))
-    training = read_rsna(rsna, read_names()) if (rsna / GRADES_TABLE).is_file() else ()
+    studies = list(read_rsna_test(rsna, names_in(rsna)))
+    training = read_rsna(rsna, names_in(rsna)) if (rsna / GRADES_TABLE).is_file() else ()
     models = _models(*wanted)
     with open_decoder() as decoder:
         told = decoder, lambda sentence: console.print(sentence, markup=False)

@@ -59,7 +59,8 @@ def _table(compared: Compared, place: Group, rows: Sequence[ComparedRow]) -> Ite
     noun = "phantoms" if cases[0].is_phantom else "patients"
     yield f"## {condition_title(condition)}: {data}, {split}; {len(cases)} places of {owners} {noun}"
     yield ""
-    kappa = "linear kappa" if len(CONDITIONS[condition].scale.grades) > 2 else "kappa"
+    scale = CONDITIONS[condition].scale
+    kappa = "linear kappa" if scale.ordinal and len(scale.grades) > 2 else "kappa"
     heads = ("row", "found", *(kappa if name == "kappa" else name for name in FIGURES), "less ours", "p")
     yield from table_lines(heads, [_cells(row) for row in rows])
     if condition in READERS and not cases[0].is_phantom:

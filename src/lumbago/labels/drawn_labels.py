@@ -27,6 +27,8 @@ from lumbago.labels.labelled_study import (
 from lumbago.labels.problems import Problem
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
+NO_PATIENTS: Final = ("", ".", "images", "train", "training", "val", "valid", "validation", "test", "testing")
+"""Folders that images of several patients lie in."""
 _FEWEST_TO_SPLIT: Final = 10
 
 Site = tuple[str, str, Side | None]
@@ -89,8 +91,7 @@ def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
     """What the name of a file alone tells."""
     path = folder / file
     place = Path(file).parent.name
-    alone = place in ("", ".", "images", "train", "val", "test")
-    study = file_name(before_mark(stem_of(path)) if alone else place)
+    study = file_name(before_mark(stem_of(path)) if place.lower() in NO_PATIENTS else place)
     image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
     return ImageRow(study, image, None)
 

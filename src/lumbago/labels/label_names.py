@@ -144,6 +144,16 @@ def read_names(path: Path | None = None) -> LabelNames:
     return LabelNames(tables, {**default["absence"], **own.get("absence", {})})
 
 
+def names_in(folder: Path) -> LabelNames:
+    """The table that holds for a folder of labels: with its own names.toml in front, where there is one.
+
+    Raises:
+        SettingsRefused: as `read_names`.
+    """
+    own = folder / "names.toml"
+    return read_names(own if own.is_file() else None)
+
+
 def _spellings(*tables: Mapping[str, list[str]]) -> Spellings:
     """Words -> names; a user's own spelling replaces the meaning it had."""
     merged: dict[tuple[str, ...], tuple[str, ...]] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.labels.companions import Companions, read_companions
-from lumbago.labels.drawn_labels import before_mark, role_in
+from lumbago.labels.drawn_labels import NO_PATIENTS, before_mark, role_in
 from lumbago.labels.json_files import malformed, read_json
 from lumbago.labels.label_names import LabelNames
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, file_name, kind_of, stem_of, truth_of
@@ -60,7 +60,7 @@ def _study_of(folder: Path, image: Path, beside: Companions) -> str:
     row = beside.files.get(image.relative_to(folder).as_posix())
     if row is not None:
         return row.study
-    above = [part for part in image.relative_to(folder).parts[:-1] if part not in ("images", "nifti")]
+    above = [part for part in image.relative_to(folder).parts[:-1] if part.lower() not in (*NO_PATIENTS, "nifti")]
     return file_name(above[0] if above else before_mark(stem_of(image)))
 
 

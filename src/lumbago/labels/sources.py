@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.errors import UnreadableInput, UsageError
-from lumbago.labels.label_names import LabelNames, read_names
+from lumbago.labels.label_names import LabelNames, names_in
 from lumbago.labels.labelled_study import LabelledStudy
 from lumbago.labels.read_coco import read_coco
 from lumbago.labels.read_csv import read_csv
@@ -90,8 +90,7 @@ def read_source(name: str, folder: Path, names: LabelNames | None = None) -> Ite
     row = SOURCES[name]
     if not folder.exists():
         raise UnreadableInput(f"no folder {folder}", row.needs, "check the path")
-    own = folder / "names.toml"
-    return _some(row.read(folder, names or read_names(own if own.is_file() else None)), folder, row)
+    return _some(row.read(folder, names or names_in(folder)), folder, row)
 
 
 def _some(studies: Iterator[LabelledStudy], folder: Path, row: LabelSource) -> Iterator[LabelledStudy]:

@@ -1,8 +1,9 @@
 """Labels as the three tables of RSNA 2024."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from lumbago.labels.companions import write_companions
@@ -15,13 +16,14 @@ from lumbago.phantom.write_rsna import CONDITIONS_OF_RSNA, GRADE_COLUMNS, GRADES
 def write_rsna_tables(folder: Path, studies: Sequence[LabelledStudy]) -> tuple[Counter[str], int]:
     """Writes the tables, and `studies.csv` and `images.csv` that say whose the numbers are and where images lie.
 
-    Ids are numbers there: a name that is none gets one. Gives what the tables cannot say (other conditions, shapes that
-    are no points on a DICOM slice), and the number of points written.
+    Ids are numbers there: a name that is none gets one that no other has. Gives what the tables cannot say (other
+    conditions, shapes that are no points on a DICOM slice), and the number of points written.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    numbered = [_numbered(study, number) for number, study in enumerate(studies, 1)]
+    ids = _ids((study.name for study in studies), 1)
+    numbered = [_numbered(study, ids[study.name], number) for number, study in enumerate(studies, 1)]
     points = [line for study in numbered for line in _point_lines(study)]
     write_table(folder / GRADES_TABLE, ("study_id", *GRADE_COLUMNS), (_grade_line(study) for study in numbered))
     write_table(folder / POINTS_TABLE, POINT_COLUMNS, points)
@@ -30,13 +32,17 @@ def write_rsna_tables(folder: Path, studies: Sequence[LabelledStudy]) -> tuple[C
     return _left_out(numbered, len(points)), len(points)
 
 
-def _numbered(study: LabelledStudy, number: int) -> LabelledStudy:
-    """The study with numbers for names, and only what RSNA grades."""
-    name = study.name if study.name.isdigit() else str(number)
-    series = {
-        image.name: image.name if image.name.isdigit() else str(number * 1000 + place)
-        for place, image in enumerate(study.images, 1)
-    }
+def _ids(names: Iterable[str], first: int) -> dict[str, str]:
+    """For each name itself, where it is a number, else the next number from `first` on that none of them is."""
+    several = tuple(dict.fromkeys(names))
+    taken = {int(name) for name in several if name.isdecimal()}
+    free = (number for number in count(first) if number not in taken)
+    return {name: name if name.isdecimal() else str(next(free)) for name in several}
+
+
+def _numbered(study: LabelledStudy, name: str, number: int) -> LabelledStudy:
+    """The study under another name, with numbers for names of images, and only what RSNA grades."""
+    series = _ids((image.name for image in study.images), number * 1000 + 1)
     return replace(
         study,
         name=name,

@@ -93,10 +93,10 @@ def draw_scanner(
     rng: Generator, strength: float = 1.0, wild: float = 0.17, resolution: float = 0.0, sharpening: float = 0.0
 ) -> Scanner:
     """Mild changes mostly; in a share `wild` of pictures the contrast is made up. `strength` 0 changes next to
-    nothing. `resolution` is the spread of the logarithm of coarseness, `sharpening` that of edge enhancement; with 0
-    nothing is drawn for it."""
+    nothing, and makes up no contrast. `resolution` is the spread of the logarithm of coarseness, `sharpening` that of
+    edge enhancement; with 0 nothing is drawn for it."""
     steps = np.linspace(0, 1, 6)
-    if rng.random() < wild:
+    if rng.random() < wild and strength:
         curve = rng.uniform(0, 1, 6)
     else:
         curve = np.maximum.accumulate(np.clip(steps + rng.normal(0, 0.05 * strength, 6), 0, 1))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.errors import SettingsRefused
-from lumbago.labels.label_names import read_names
+from lumbago.labels.label_names import names_in
 from lumbago.labels.labelled_study import LabelledStudy
 from lumbago.labels.picture_slices import LabelledSlice, labelled_slices
 from lumbago.labels.sources import SOURCES
@@ -36,12 +36,12 @@ def labelled_studies(data: Path, source: str) -> Iterator[LabelledStudy]:
     """The studies of a source under the folder `data`, as its labels tell of them.
 
     Raises:
-        SettingsRefused: there is no such source.
+        SettingsRefused: there is no such source, or its folder's names.toml makes no sense.
         UnreadableInput: a table of the source is not there.
     """
     if source not in SOURCES:
         raise SettingsRefused(f"there is no label source {source}", f"some of {', '.join(SOURCES)}")
-    return SOURCES[source].read(data / source, read_names())
+    return SOURCES[source].read(data / source, names_in(data / source))
 
 
 def usable_studies(data: Path, sources: Sequence[str], tell: Tell = not_told) -> Iterator[LabelledStudy]:

@@ -36,9 +36,10 @@ def phantom_studies(experiment: Experiment, how: Preparation = ALONE) -> list[Gr
     wanted = replace(
         Experiment("", "grader"),
         **{name: getattr(experiment, name) for name in ("conditions", "anchor", "sees", "also_on", "reader_noise")},
+        slices=max(FINE.slices, experiment.slices),
     )
     seeds = range(experiment.phantom_seed, experiment.phantom_seed + experiment.phantoms)
-    known_by = (wanted.conditions, wanted.anchor, wanted.sees, wanted.also_on, wanted.reader_noise)
+    known_by = (wanted.conditions, (wanted.anchor, wanted.slices), wanted.sees, wanted.also_on, wanted.reader_noise)
     pieces = [Piece(_places, (seed, wanted), (seed, *known_by)) for seed in seeds]
     return kept_samples(pieces, GradedPatch.of_parts, how, "phantom studies")
 
@@ -51,15 +52,17 @@ def _places(seed: int, wanted: Experiment) -> Iterator[GradedPatch]:
     roles = (CONDITIONS[wanted.conditions[0]].source, *(role for role in ROLES if role in wanted.also_on))
     for series, role in enumerate(roles):
         is_wide = wanted.sees == PICTURE and role != "axial_t2"
-        scanned = (_wide if is_wide else _each)(study, role, sites, rng)
+        scanned = _wide(study, role, sites, rng) if is_wide else _each(study, role, wanted.slices, (sites, rng))
         for site, seen in zip(sites, scanned, strict=True):
             patch = patch_on(study, role, site, (seen, grades[site.level, site.side]), series)
             yield _own_slice(patch) if is_wide else patch
 
 
-def _each(study: PhantomStudy, role: Role, sites: list[Site], rng: Generator) -> Iterator[Scanned]:
-    """Every site on a small field of its own."""
-    return (scan_around(study, role, FINE, (site.point_lps_mm, rng)) for site in sites)
+def _each(study: PhantomStudy, role: Role, slices: int, where: tuple[list[Site], Generator]) -> Iterator[Scanned]:
+    """Every site on a small field of its own, of as many slices as the grader sees."""
+    sites, rng = where
+    how = replace(FINE, slices=slices)
+    return (scan_around(study, role, how, (site.point_lps_mm, rng)) for site in sites)
 
 
 def _wide(study: PhantomStudy, role: Role, sites: list[Site], rng: Generator) -> list[Scanned]:
