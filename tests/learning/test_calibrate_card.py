@@ -105,6 +105,28 @@ def test_folds_know_nothing_of_the_card(model: Path) -> None:
         assert read_card(model).calibration["spinal_canal_stenosis"] == pytest.approx(found.temperature.value, abs=1e-4)
 
 
+def test_folds_that_need_no_temperature_leave_none(model: Path) -> None:
+    """The call point is chosen on what the folds say without one, so an older one may not stay."""
+    blind = [replace(case, probabilities=(1 / 3, 1 / 3, 1 / 3)) for case in cases(1.0)]
+    for again, only_soften in ((cases(0.6), True), (blind, False)):
+        calibrate_card(model, cases(2.0), COMMAND, are_out_of_fold=True)
+        assert read_card(model).calibration["spinal_canal_stenosis"] > 1.6
+        (found,) = calibrate_card(model, again, COMMAND, are_out_of_fold=True, only_soften=only_soften)
+        card = read_card(model)
+        assert not found.temperature.is_better and card.calibration["spinal_canal_stenosis"] == 1.0
+        assert "calibration" not in card.proof
+        load_model(model.name, model.parent)
+
+
+def test_a_temperature_that_the_cases_were_given_stays_with_its_proof(model: Path) -> None:
+    calibrate_card(model, cases(2.0), COMMAND)
+    before = read_card(model)
+    (found,) = calibrate_card(model, cases(0.6), COMMAND, only_soften=True)
+    card = read_card(model)
+    assert not found.temperature.is_better and card.calibration == before.calibration
+    assert card.proof["calibration"] == before.proof["calibration"]
+
+
 def test_a_second_fit_replaces_the_first(model: Path) -> None:
     calibrate_card(model, cases(2.0), COMMAND)
     first = read_card(model).calibration["spinal_canal_stenosis"]

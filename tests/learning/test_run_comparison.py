@@ -10,14 +10,16 @@ import pytest
 import tomli_w
 from made_up_patches import made_up_patches
 
-from lumbago.errors import SettingsRefused
+from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.evaluation.case_table import write_cases
 from lumbago.evaluation.cases import GradedCase
 from lumbago.inference.weights import SHIPPED
+from lumbago.labels.tables import write_whole
 from lumbago.learning.comparison_plan import DISCS, Terms, plan, runs_of
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import check_study
 from lumbago.learning.grader_task import GraderTask
+from lumbago.learning.keep_terms import TERMS, keep_terms
 from lumbago.learning.noisy_readers import with_second_reader
 from lumbago.learning.pace import LEAST_STEPS, steps_for
 from lumbago.learning.places import Places
@@ -86,8 +88,70 @@ def test_time_becomes_steps_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     steps = steps_for(asked, places, 0.05, kept)
     told = json.loads(kept.read_text())
     assert steps >= LEAST_STEPS and told["steps"] == max(LEAST_STEPS, round(3 / told["seconds_per_step"]))
-    kept.write_text(json.dumps({"steps": 77}))
+    kept.write_text(json.dumps({"minutes": 0.05, "steps": 77}))
     assert steps_for(asked, places, 0.05, kept) == 77
+    with pytest.raises(SettingsRefused, match=r"has the steps of 0.05 minutes, not 0.1; expected the same minutes"):
+        steps_for(asked, places, 0.1, kept)
+
+
+def comparison(wanted: Terms, phantoms: Path | None = None) -> Comparison:
+    """Of no rows."""
+    return Comparison((), wanted, Places(wanted.out, wanted.out), phantoms, 1, "lumbago compare")
+
+
+def refusal(asked: Comparison) -> str:
+    with pytest.raises(SettingsRefused) as refused:
+        run_comparison(asked, lambda *_: None)
+    return str(refused.value)
+
+
+def test_a_folder_holds_one_set_of_terms(tmp_path: Path) -> None:
+    keep_terms(terms(tmp_path), None)
+    kept = (tmp_path / TERMS).read_text()
+    changes = {
+        "--labels spider,sudirman, not --labels spider": {"sources": ("spider",)},
+        "--folds 5, not --folds 3": {"folds": 3},
+        "--minutes 2, not --minutes 1": {"grader_minutes": 1.0},
+        "--locator-minutes 4, not --locator-minutes 0.5": {"locator_minutes": 0.5},
+        "--made 100, not --made 80": {"phantoms": 80},
+        "--folds 5, --made 100, not --folds 3, --made 80": {"folds": 3, "phantoms": 80},
+    }
+    for told, change in changes.items():
+        sentence = refusal(comparison(terms(tmp_path, **change)))
+        assert f"{told}; expected the same terms; give them, or another --out." in sentence
+    assert (tmp_path / TERMS).read_text() == kept
+    keep_terms(terms(tmp_path, sources=("spider", "sudirman")), None)
+
+
+def test_names_that_are_not_there_are_no_terms(tmp_path: Path) -> None:
+    assert "no label source sudirmann" in refusal(comparison(terms(tmp_path, sources=("sudirmann",))))
+    with pytest.raises(UnreadableInput, match=r"no phantom study in .*; expected <name>/truth.json; lumbago phantom"):
+        run_comparison(comparison(terms(tmp_path), tmp_path / "nowhere"), lambda *_: None)
+    assert not (tmp_path / TERMS).exists()
+
+
+def test_phantoms_may_come_later_and_are_not_exchanged(tmp_path: Path) -> None:
+    for name, truth in (("one", "{}"), ("two", "{ }")):
+        (tmp_path / name / "phantom-61-000").mkdir(parents=True)
+        (tmp_path / name / "phantom-61-000" / "truth.json").write_text(truth, encoding="utf8")
+    begun = terms(tmp_path / "out")
+    keep_terms(begun, None)
+    keep_terms(begun, tmp_path / "one")
+    keep_terms(begun, None)
+    (tmp_path / "one").rename(tmp_path / "moved")
+    keep_terms(begun, tmp_path / "moved")
+    with pytest.raises(SettingsRefused, match=r"--phantoms 1 of digest \w{16}, not --phantoms 1 of digest \w{16};"):
+        keep_terms(begun, tmp_path / "two")
+
+
+def test_an_older_folder_is_taken_by_its_minutes(tmp_path: Path) -> None:
+    for name, minutes in (("lumbago-spine-locator", 4.0), ("svm-disc-grader-spider", 2.0)):
+        write_whole(tmp_path / "pace" / f"{name}.json", json.dumps({"minutes": minutes, "steps": 77}))
+    assert "--locator-minutes 4, not --locator-minutes 1" in refusal(comparison(terms(tmp_path, locator_minutes=1.0)))
+    assert "--minutes 2, not --minutes 3" in refusal(comparison(terms(tmp_path, grader_minutes=3.0)))
+    assert not (tmp_path / TERMS).exists()
+    keep_terms(terms(tmp_path), None)
+    assert json.loads((tmp_path / TERMS).read_text())["--minutes"] == 2.0
 
 
 def unseen_locator(out: Path, fold: int) -> None:

@@ -35,7 +35,8 @@ def calibrate_card(
 
     The cases are what this very model says with the temperatures now on its card, or what models of its folds say
     without any. What does not lower the cross-fitted log loss, or raise the cross-fitted kappa beyond chance, is
-    reported and not kept.
+    reported and not kept: then the card's temperature stays, if the cases were given it, and is 1 if they were given
+    none.
 
     Args:
         are_out_of_fold: the cases are what the models of its folds say, each of patients that it has not seen; trained
@@ -84,7 +85,7 @@ def _write(fitted: Sequence[Fitted], path: Path, known: Mapping[str, float], tol
     """A new temperature changes what a call point means, so an older one goes with it.
 
     Args:
-        known: temperatures that the cases have already been given.
+        known: temperatures that the cases have already been given; of a condition without one the card's is not kept.
         told: what every row of the proof tells besides.
     """
     card = tomllib.loads(path.read_text(encoding="utf8"))
@@ -98,11 +99,13 @@ def _write(fitted: Sequence[Fitted], path: Path, known: Mapping[str, float], tol
             temperature = round(known.get(name, 1.0) * item.temperature.value, 4)
             card["calibration"][name] = temperature
             temperatures.append(_row(item.temperature, {"temperature": temperature}, told))
+        elif name not in known:
+            card["calibration"][name] = 1.0
         if item.call is not None and item.call.is_better:
             card_calls[name] = item.call.value
             calls.append(_row(item.call, {"least": item.call.value}, told))
     names = {item.temperature.condition for item in fitted}
-    _put(card["proof"], "calibration", temperatures, {row["condition"] for row in temperatures})
+    _put(card["proof"], "calibration", temperatures, {row["condition"] for row in temperatures} | names - known.keys())
     _put(card["proof"], "calls", calls, names)
     if card_calls:
         card |= {"calls": card_calls, "proof": card.pop("proof")}

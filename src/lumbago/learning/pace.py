@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import open_task
@@ -20,12 +21,22 @@ from lumbago.learning.train import Course, Task, train
 
 _MEASURED: Final = 8
 LEAST_STEPS: Final = 10
+PACES: Final = "pace"
+"""Folder of a comparison that keeps them."""
 
 
 def steps_for(experiment: Experiment, places: Places, minutes: float, kept: Path) -> int:
-    """Steps that take so many minutes of one processor, as they stand in the file, or else measured and put there."""
+    """Steps that take so many minutes of one processor, as they stand in the file, or else measured and put there.
+
+    Raises:
+        SettingsRefused: in the file stand those of other minutes.
+    """
     if kept.is_file():
-        return int(json.loads(kept.read_text(encoding="utf8"))["steps"])
+        told = json.loads(kept.read_text(encoding="utf8"))
+        if told["minutes"] != minutes:
+            found = f"{kept} has the steps of {told['minutes']:g} minutes, not {minutes:g}"
+            raise SettingsRefused(found, "the same minutes", "give them, or another folder")
+        return int(told["steps"])
     seconds = _seconds_per_step(experiment, open_task(experiment, places))
     steps = max(LEAST_STEPS, round(60 * minutes / seconds))
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """All systems on the same patients: trained with the same budget, scored out of fold and across sets, in one table.
 
 Every model is a run of its own folder, made by the same training as any other; a comparison that was interrupted goes
-on where it was. What is finished is not made again.
+on where it was. What is finished is not made again, and what was made on other terms is not mixed with it.
 """
 
 import json
@@ -22,7 +22,9 @@ from lumbago.evaluation.intervals import Score
 from lumbago.evaluation.write_comparison import write_comparison
 from lumbago.learning.comparison_plan import Job, Terms, plan, runs_of
 from lumbago.learning.grader_network import FITTED
-from lumbago.learning.pace import steps_for
+from lumbago.learning.keep_terms import keep_terms
+from lumbago.learning.label_tables import labelled_studies
+from lumbago.learning.pace import PACES, steps_for
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model
 from lumbago.learning.score_comparison import TIMED_FOLDER, RowsToScore, score_rows
@@ -60,16 +62,26 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
     """Trains what is missing, scores every row, and writes the page; gives its path.
 
     Raises:
-        SettingsRefused: an experiment that is not there, or a run of other settings in the folder.
-        UnreadableInput: labels that are not there.
+        SettingsRefused: an experiment or a label source that is not there, or a comparison on other terms in the
+            folder.
+        UnreadableInput: phantoms that are not there.
     """
-    for jobs in plan(wanted.systems, wanted.terms, on_phantoms=wanted.phantoms is not None):
+    stages = _stages(wanted)
+    keep_terms(wanted.terms, wanted.phantoms)
+    for jobs in stages:
         work = [_Work(job, wanted.places, wanted.terms.out) for job in jobs]
         _do_all(_train, _firsts(work), wanted, tell)
         _do_all(_train, work, wanted, tell)
     write_studies(wanted.terms.out / TIMED_FOLDER, 1, _TIMED_SEED)
     _do_all(score_rows, _rows_by_locator(wanted), wanted, tell)
     return write_comparison(gathered(wanted), wanted.terms.out, wanted.command)
+
+
+def _stages(wanted: Comparison) -> list[list[Job]]:
+    """What is to be trained, once all names are known ones: a slip of the pen is no term to keep."""
+    for source in wanted.terms.sources:
+        labelled_studies(wanted.places.data, source)
+    return plan(wanted.systems, wanted.terms, on_phantoms=wanted.phantoms is not None)
 
 
 def _firsts(work: Sequence["_Work"]) -> list["_Work"]:
@@ -122,7 +134,7 @@ def _train_missing(work: _Work) -> None:
         torch.set_num_threads(places.threads)
         experiment = job.experiment
         if experiment.network not in FITTED:
-            kept = work.out / "pace" / f"{job.name.replace(' ', '-')}.json"
+            kept = work.out / PACES / f"{job.name.replace(' ', '-')}.json"
             experiment = replace(experiment, steps=steps_for(experiment, places, job.minutes, kept))
         train_model(experiment, places, lambda *_: None, resume=True)
 

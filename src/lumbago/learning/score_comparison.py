@@ -91,7 +91,7 @@ def _tables(system: System, work: RowsToScore) -> Iterator[tuple[str, Wanted]]:
     """Name of each table of patients that can be made, and what makes it."""
     runs, sources = runs_of(system, work.terms), work.terms.sources
     if runs.grader and all(_is_made(runs.grader.format(fold=fold)) for fold in range(work.terms.folds)):
-        yield "out-of-fold.csv", Wanted((_of_folds(runs.grader, work.terms),), sources, OUT_OF_FOLD)
+        yield "out-of-fold.csv", Wanted((_of_folds(runs.grader, work.terms),), (), OUT_OF_FOLD)
     for source, run in runs.alone.items() if len(sources) > 1 else ():
         if _is_made(run):
             others = tuple(other for other in sources if other != source)

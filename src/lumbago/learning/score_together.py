@@ -22,11 +22,16 @@ from lumbago.pipeline.place_patches import LocatedSpine
 
 @dataclass(frozen=True)
 class Wanted:
-    """A table of cases that is to be made: what grades, which sources, what their patients are to it."""
+    """A table of cases that is to be made: what grades, which sources (all when empty), what their patients are to
+    it."""
 
     graders: Sequence[ModelOf]
     sources: tuple[str, ...]
     split: str
+
+    def takes(self, source: str) -> bool:
+        """Whether patients of a source belong into it."""
+        return not self.sources or source in self.sources
 
 
 Tables = dict[str, list[GradedCase]]
@@ -53,7 +58,7 @@ def score_pictures(
             located.append(LocatedPicture(row, replace(location, maps={}), true_levels(row)))
         spine = LocatedSpine({"sagittal_t2": location}, {}, {})
         for name, table in wanted.items() if is_graded else ():
-            if row.source in table.sources:
+            if table.takes(row.source):
                 tables[name] += _in_split(_answers(table, spine, row), table)
     return tables, located
 
@@ -66,16 +71,18 @@ def _answers(table: Wanted, spine: LocatedSpine, row: LabelledSlice) -> Iterator
 def score_studies(
     locator: ModelOf, wanted: Mapping[str, Wanted], studies: Sequence[LabelledStudy], decoder: Decoder
 ) -> Tables:
-    """What the graders say of labelled studies; one that cannot be read has no answers.
+    """What the graders say of labelled studies of each table's sources; one that cannot be read has no answers.
 
     Raises:
         UnreadableInput: none of them can be used. ModelRefused: a model has seen a patient.
     """
     tables: Tables = {name: [] for name in wanted}
-    for study, spine in each_usable(studies, lambda one: locate_labelled(one, locator(one.patient), decoder)):
+    asked = [study for study in studies if any(table.takes(study.source) for table in wanted.values())]
+    for study, spine in each_usable(asked, lambda one: locate_labelled(one, locator(one.patient), decoder)):
         for name, table in wanted.items():
-            graders = [grader(study.patient) for grader in table.graders]
-            tables[name] += _in_split(_study_answers(study, spine, graders), table)
+            if table.takes(study.source):
+                graders = [grader(study.patient) for grader in table.graders]
+                tables[name] += _in_split(_study_answers(study, spine, graders), table)
     return tables
 
 
