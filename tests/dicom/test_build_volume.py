@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,14 @@ class TestSplit:
     def test_sizes_and_spacings(self) -> None:
         headers = [*line(3), *line(3, rows=6), *line(3, pixel_spacing=(0.6, 0.75))]
         assert len(stack(headers).volumes) == 3
+
+    def test_frames_of_reference(self) -> None:
+        built = stack([*line(3, frame_of_reference_uid="7"), *line(3, frame_of_reference_uid="8")])
+        assert [len(volume.array) for volume in built.volumes] == [3, 3]
+
+    def test_a_frame_of_reference_for_every_file_is_none(self) -> None:
+        built = stack([replace(header, frame_of_reference_uid=f"7.{n}") for n, header in enumerate(line(5))])
+        assert [len(volume.array) for volume in built.volumes] == [5]
 
     def test_echoes(self) -> None:
         headers = [header for echo in (20.0, 90.0) for header in line(4, echo_time=echo)]

@@ -98,7 +98,17 @@ def _grouped(
 def _format_of(one: PlacedSlice) -> Hashable:
     header = one.header
     spacing = header.pixel_spacing and tuple(round(value, 4) for value in header.pixel_spacing)
-    return header.rows, header.columns, spacing, header.frame_of_reference_uid
+    return header.rows, header.columns, spacing
+
+
+def _by_format(slices: Iterable[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    """Slices of one size and frame of reference; a frame for every slice or two, as some programs that remove
+    identities write, is none."""
+    slices = tuple(slices)
+    frames = {one.header.frame_of_reference_uid for one in slices}
+    if 2 * len(frames) > len(slices):
+        return _grouped(slices, _format_of)
+    return _grouped(slices, lambda one: (_format_of(one), one.header.frame_of_reference_uid))
 
 
 def _by_direction(slices: Iterable[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
@@ -237,8 +247,7 @@ def find_blocks(placed: Iterable[PlacedSlice]) -> Blocks:
     """The grids that slices form, and the reasons why others form none."""
     blocks: list[Block] = []
     refused: list[NotAGrid] = []
-    same_format = _grouped(placed, _format_of)
-    parallel = [group for alike in same_format for group in _by_direction(alike)]
+    parallel = [group for alike in _by_format(placed) for group in _by_direction(alike)]
     for group in parallel:
         parts, remark = _by_repeat(group)
         for part in parts:
