@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,22 @@ class TestSplit:
         headers = line(5)
         built = stack([*headers, headers[2]])
         assert sorted(len(volume.array) for volume in built.volumes) == [1, 5]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"acquisition_number": range(1, 17)}, {"repetition_time": [3000.0, 3100.0] * 8}, {"echo_time": [100.0] * 16}],
+    )
+    def test_one_slice_sent_again_is_no_second_series(self, fields: dict[str, Sequence[float]]) -> None:
+        """Also where an attribute differs from slice to slice."""
+        headers = [*line(15), line(15)[6]]
+        stated = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+        built = stack([replace(header, **own) for header, own in zip(headers, stated, strict=True)])
+        assert sorted(len(volume.array) for volume in built.volumes) == [1, 15]
+
+    def test_echoes_of_which_one_lacks_a_slice(self) -> None:
+        headers = [header for echo in (20.0, 90.0) for header in line(8, echo_time=echo)]
+        built = stack(headers[:-1])
+        assert [{header.echo_time for header in volume.headers} for volume in built.volumes] == [{20.0}, {90.0}]
 
     def test_single_axial_slices_per_disc(self) -> None:
         headers = [

@@ -23,6 +23,7 @@ _ORTHOGONAL: Final = 0.01
 _SAME_PLACE_MM: Final = 0.02
 _WIDEST_STEP_MM: Final = 12.0
 _WIDEST_STEP_THICKNESSES: Final = 3.0
+_NEARLY_ALL: Final = 0.75
 _DISTINGUISHING: Final = (
     "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
     "flip_angle", "repetition_time",
@@ -135,22 +136,37 @@ def _places(slices: Sequence[PlacedSlice]) -> Float64[np.ndarray, "slices 3"]:
     return places
 
 
-def _has_repeats(slices: Sequence[PlacedSlice]) -> bool:
-    """Whether two slices lie at the same place."""
+def _repeats(slices: Sequence[PlacedSlice]) -> int:
+    """How many slices lie at the place of another."""
     places = _places(slices)
     ordered = places[np.argsort(places[:, 2], kind="stable")]
-    return bool(np.any(np.linalg.norm(np.diff(ordered, axis=0), axis=1) < _SAME_PLACE_MM))
+    return int((np.linalg.norm(np.diff(ordered, axis=0), axis=1) < _SAME_PLACE_MM).sum())
+
+
+def _telling(slices: Sequence[PlacedSlice]) -> dict[str, tuple[tuple[PlacedSlice, ...], ...]]:
+    """The groups of each attribute that tells images of a place apart: one of them has nearly all places, which a
+    number for every slice, or two for the odd and the even ones, has not."""
+    places = len(slices) - _repeats(slices)
+    groups = {
+        name: _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
+        for name in _DISTINGUISHING
+    }
+    return {
+        name: parts
+        for name, parts in groups.items()
+        if len(parts) > 1 and max(len(part) - _repeats(part) for part in parts) >= _NEARLY_ALL * places
+    }
 
 
 def _by_repeat(slices: Sequence[PlacedSlice]) -> tuple[tuple[tuple[PlacedSlice, ...], ...], str]:
     """Slices at the same place taken apart: by the first attribute that tells them apart, else by their order."""
-    if not _has_repeats(slices):
+    if not _repeats(slices):
         return (tuple(slices),), ""
-    for name in _DISTINGUISHING:
-        groups = _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
-        if len(groups) > 1 and not any(_has_repeats(group) for group in groups):
+    telling = _telling(slices)
+    for name, groups in telling.items():
+        if not any(map(_repeats, groups)):
             return groups, f"the series holds {len(groups)} images of every place, told apart by {name}"
-    together = _grouped(slices, lambda one: tuple(getattr(one.header, name) for name in _DISTINGUISHING))
+    together = _grouped(slices, lambda one: tuple(getattr(one.header, name) for name in telling))
     apart = tuple(part for group in together for part in _by_occurrence(group))
     return apart, f"the series holds up to {len(apart)} images of a place, told apart by their order"
 
