@@ -109,6 +109,18 @@ class TestSplit:
         assert [len(volume.array) for volume in built.volumes] == [3, 3, 3]
         assert built.refused == ()
 
+    @pytest.mark.parametrize("beside_mm", [(10.0, 0.0), (0.0, 230.0), (3.0, 3.0)])
+    @pytest.mark.parametrize("slip_mm", [0.0, 1.7, 12.0])
+    def test_stations_and_repeats(self, beside_mm: tuple[float, float], slip_mm: float) -> None:
+        """Beside each other in their plane, at the same heights or between them."""
+        other = [make_header(20 + n, image_position=(4.0 * n + slip_mm, beside_mm[0], -beside_mm[1])) for n in range(7)]
+        built = stack([*line(7), *other])
+        assert [len(volume.array) for volume in built.volumes] == [7, 7]
+        assert built.refused == ()
+        for volume in built.volumes:
+            assert_true_to_headers(volume)
+            assert volume.remarks == ()
+
     def test_small_tilt_is_not_glossed_over(self) -> None:
         turn = Rotation.from_euler("y", 1.0, degrees=True).as_matrix()
         tilted = tuple((turn @ np.array(SAGITTAL).reshape(2, 3).T).T.ravel().tolist())
@@ -179,6 +191,29 @@ class TestSplit:
 
     def test_two_slices_far_apart(self) -> None:
         assert len(stack(line(2, step=35.0)).volumes) == 2
+
+
+class TestAxialWithoutGrid:
+    """Every slice is a volume."""
+
+    @pytest.mark.parametrize(
+        ("positions", "reason"),
+        [
+            ([(0.0, 0.0, z) for z in (0.0, 3.0, 7.5, 9.0, 14.2, 16.0, 21.9)], "the distances between slices vary"),
+            ([(0.0, 1.0 * n, 4.5 * n) for n in range(5)], "each slice is shifted sideways by 1.00 mm"),
+            ([(0.0, 5.0 * n, 4.5 * n) for n in range(5)], "each slice is shifted sideways by 5.00 mm"),
+            ([(0.0, 0.0, 0.0), (10.0, 0.0, 0.0)], "each slice is shifted sideways by 10.00 mm"),
+        ],
+    )
+    def test_stands_alone(self, positions: list[tuple[float, float, float]], reason: str) -> None:
+        headers = [make_header(n, image_orientation=AXIAL, image_position=place) for n, place in enumerate(positions)]
+        built = stack(headers)
+        assert [len(volume.array) for volume in built.volumes] == [1] * len(headers)
+        assert built.refused == ()
+        for volume in built.volumes:
+            assert_true_to_headers(volume)
+            assert volume.remarks[0].startswith(reason)
+            assert volume.remarks[0].endswith("; every slice was taken by itself")
 
 
 class TestRefused:

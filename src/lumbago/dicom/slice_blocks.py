@@ -1,6 +1,6 @@
 """Which slices form a regular grid together, from their headers alone.
 
-A series may hold several: blocks of axial slices angled to each disc, several echoes, several sizes.
+A series may hold several: blocks of axial slices angled to each disc, stations, several echoes, several sizes.
 """
 
 from collections import defaultdict
@@ -20,6 +20,8 @@ SAME_DIRECTION_DEGREES: Final = 0.25
 POSITION_TOLERANCE_MM: Final = 0.1
 POSITION_TOLERANCE_SHARE: Final = 0.05
 _ORTHOGONAL: Final = 0.01
+_BESIDE_MM: Final = 2.0
+"""Slices that lie further beside each other are another station, or another acquisition; rounding is less."""
 _SAME_PLACE_MM: Final = 0.02
 _WIDEST_STEP_MM: Final = 12.0
 _WIDEST_STEP_THICKNESSES: Final = 3.0
@@ -134,6 +136,24 @@ def _places(slices: Sequence[PlacedSlice]) -> Float64[np.ndarray, "slices 3"]:
     frame = np.stack([first.along_row, first.along_column, first.normal], axis=1)
     places: Float64[np.ndarray, "slices 3"] = np.array([one.origin for one in slices]) @ frame
     return places
+
+
+def _runs(values_mm: Float64[np.ndarray, " slices"]) -> list[int]:
+    """The number of the run of near neighbours that each value lies in."""
+    order = np.argsort(values_mm, kind="stable")
+    runs = np.zeros(len(values_mm), int)
+    runs[order[1:]] = np.cumsum(np.diff(values_mm[order]) > _BESIDE_MM)
+    numbers: list[int] = runs.tolist()
+    return numbers
+
+
+def _by_offset(slices: Sequence[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    """Parallel slices that lie beside each other in their plane, as stations and repeats do; slices that drift, or of
+    which hardly two lie above each other, stay together."""
+    places = _places(slices)
+    runs = {one.index: run for one, *run in zip(slices, _runs(places[:, 0]), _runs(places[:, 1]), strict=True)}
+    stations = _grouped(slices, lambda one: tuple(runs[one.index]))
+    return stations if 2 * len(stations) <= len(slices) else (tuple(slices),)
 
 
 def _repeats(slices: Sequence[PlacedSlice]) -> int:
@@ -259,16 +279,31 @@ def _blocks_along(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tu
     return tuple(_block(part, remarks + gaps) for part in _cut(slices, breaks))
 
 
+def _is_axial(one: PlacedSlice) -> bool:
+    return int(np.argmax(np.abs(one.normal))) == 2
+
+
+def _blocks_or_singles(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tuple[Block, ...]:
+    """As `_blocks_along`, but axial slices that form no grid stand alone: what is seen on one needs no other."""
+    try:
+        return _blocks_along(slices, remarks)
+    except NotAGrid as error:
+        if not _is_axial(slices[0]):
+            raise
+        alone = f"{error.found}; every slice was taken by itself"
+        return tuple(_block([one], (*remarks, alone)) for one in slices)
+
+
 def find_blocks(placed: Iterable[PlacedSlice]) -> Blocks:
     """The grids that slices form, and the reasons why others form none."""
     blocks: list[Block] = []
     refused: list[NotAGrid] = []
     parallel = [group for alike in _by_format(placed) for group in _by_direction(alike)]
-    for group in parallel:
-        parts, remark = _by_repeat(group)
+    for station in [station for group in parallel for station in _by_offset(group)]:
+        parts, remark = _by_repeat(station)
         for part in parts:
             try:
-                blocks.extend(_blocks_along(part, (remark,) if remark else ()))
+                blocks.extend(_blocks_or_singles(part, (remark,) if remark else ()))
             except NotAGrid as error:
                 refused.append(error)
     return tuple(blocks), tuple(refused)
