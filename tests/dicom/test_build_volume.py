@@ -2,6 +2,8 @@
 
 import itertools
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +109,18 @@ class TestSplit:
         assert [len(volume.array) for volume in built.volumes] == [3, 3, 3]
         assert built.refused == ()
 
+    @pytest.mark.parametrize("beside_mm", [(10.0, 0.0), (0.0, 230.0), (3.0, 3.0)])
+    @pytest.mark.parametrize("slip_mm", [0.0, 1.7, 12.0])
+    def test_stations_and_repeats(self, beside_mm: tuple[float, float], slip_mm: float) -> None:
+        """Beside each other in their plane, at the same heights or between them."""
+        other = [make_header(20 + n, image_position=(4.0 * n + slip_mm, beside_mm[0], -beside_mm[1])) for n in range(7)]
+        built = stack([*line(7), *other])
+        assert [len(volume.array) for volume in built.volumes] == [7, 7]
+        assert built.refused == ()
+        for volume in built.volumes:
+            assert_true_to_headers(volume)
+            assert volume.remarks == ()
+
     def test_small_tilt_is_not_glossed_over(self) -> None:
         turn = Rotation.from_euler("y", 1.0, degrees=True).as_matrix()
         tilted = tuple((turn @ np.array(SAGITTAL).reshape(2, 3).T).T.ravel().tolist())
@@ -127,6 +141,14 @@ class TestSplit:
         headers = [*line(3), *line(3, rows=6), *line(3, pixel_spacing=(0.6, 0.75))]
         assert len(stack(headers).volumes) == 3
 
+    def test_frames_of_reference(self) -> None:
+        built = stack([*line(3, frame_of_reference_uid="7"), *line(3, frame_of_reference_uid="8")])
+        assert [len(volume.array) for volume in built.volumes] == [3, 3]
+
+    def test_a_frame_of_reference_for_every_file_is_none(self) -> None:
+        built = stack([replace(header, frame_of_reference_uid=f"7.{n}") for n, header in enumerate(line(5))])
+        assert [len(volume.array) for volume in built.volumes] == [5]
+
     def test_echoes(self) -> None:
         headers = [header for echo in (20.0, 90.0) for header in line(4, echo_time=echo)]
         built = stack(headers)
@@ -143,6 +165,22 @@ class TestSplit:
         built = stack([*headers, headers[2]])
         assert sorted(len(volume.array) for volume in built.volumes) == [1, 5]
 
+    @pytest.mark.parametrize(
+        "fields",
+        [{"acquisition_number": range(1, 17)}, {"repetition_time": [3000.0, 3100.0] * 8}, {"echo_time": [100.0] * 16}],
+    )
+    def test_one_slice_sent_again_is_no_second_series(self, fields: dict[str, Sequence[float]]) -> None:
+        """Also where an attribute differs from slice to slice."""
+        headers = [*line(15), line(15)[6]]
+        stated = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+        built = stack([replace(header, **own) for header, own in zip(headers, stated, strict=True)])
+        assert sorted(len(volume.array) for volume in built.volumes) == [1, 15]
+
+    def test_echoes_of_which_one_lacks_a_slice(self) -> None:
+        headers = [header for echo in (20.0, 90.0) for header in line(8, echo_time=echo)]
+        built = stack(headers[:-1])
+        assert [{header.echo_time for header in volume.headers} for volume in built.volumes] == [{20.0}, {90.0}]
+
     def test_single_axial_slices_per_disc(self) -> None:
         headers = [
             make_header(n, image_orientation=AXIAL, image_position=(0.0, 0.0, 33.0 * n + n * n)) for n in range(5)
@@ -153,6 +191,29 @@ class TestSplit:
 
     def test_two_slices_far_apart(self) -> None:
         assert len(stack(line(2, step=35.0)).volumes) == 2
+
+
+class TestAxialWithoutGrid:
+    """Every slice is a volume."""
+
+    @pytest.mark.parametrize(
+        ("positions", "reason"),
+        [
+            ([(0.0, 0.0, z) for z in (0.0, 3.0, 7.5, 9.0, 14.2, 16.0, 21.9)], "the distances between slices vary"),
+            ([(0.0, 1.0 * n, 4.5 * n) for n in range(5)], "each slice is shifted sideways by 1.00 mm"),
+            ([(0.0, 5.0 * n, 4.5 * n) for n in range(5)], "each slice is shifted sideways by 5.00 mm"),
+            ([(0.0, 0.0, 0.0), (10.0, 0.0, 0.0)], "each slice is shifted sideways by 10.00 mm"),
+        ],
+    )
+    def test_stands_alone(self, positions: list[tuple[float, float, float]], reason: str) -> None:
+        headers = [make_header(n, image_orientation=AXIAL, image_position=place) for n, place in enumerate(positions)]
+        built = stack(headers)
+        assert [len(volume.array) for volume in built.volumes] == [1] * len(headers)
+        assert built.refused == ()
+        for volume in built.volumes:
+            assert_true_to_headers(volume)
+            assert volume.remarks[0].startswith(reason)
+            assert volume.remarks[0].endswith("; every slice was taken by itself")
 
 
 class TestRefused:

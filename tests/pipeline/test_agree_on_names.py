@@ -101,6 +101,13 @@ def test_a_frame_that_is_not_stated_counts_as_common() -> None:
     assert names(t1) == T2_NAMES
 
 
+def test_a_frame_for_every_slice_is_none() -> None:
+    other = spine(sure=False, first=2)
+    headers = tuple(replace(h, frame_of_reference_uid=f"7.{n}") for n, h in enumerate(other.volume.headers))
+    _, t1 = agreed(spine(sure=True), replace(other, volume=replace(other.volume, headers=headers)))
+    assert names(t1) == T2_NAMES
+
+
 def test_assumed_geometry_is_no_common_place() -> None:
     assumed = location_of(
         discs_every(STEPS, first=2), name_is_sure=False, volume=small_volume(geometry_is_assumed=True)

@@ -10,6 +10,7 @@ from painted_study import ROOT, small_sagittal, write_volume
 from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.read_study import read_study
 from lumbago.pipeline.choose_series import choose_series
+from lumbago.pipeline.locate_points import locate_foramina
 from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
 
 BLANK = small_sagittal((0.1,) * 9)
@@ -29,6 +30,37 @@ def uids(roles: dict[str, ReadSagittal]) -> dict[str, str]:
 
 def remarks(reader: SeriesReader) -> list[str]:
     return [remark.text for remark in reader.remarks]
+
+
+@pytest.mark.parametrize("missing", [1, 3, 5, 8])
+def test_foramina_are_found_on_all_parts_of_a_series(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, missing: int
+) -> None:
+    """As where one slice is missing."""
+    folder = write_volume(small_sagittal(T1), tmp_path, 1, "t1")
+    (folder / f"IM1{missing:03}").unlink()
+    roles, _ = read(tmp_path, locator, decoder)
+    location = roles["sagittal_t1"].location
+    slices = [len(volume.array) for volume in (location.volume, *location.further)]
+    assert sorted(slices) == sorted(count for count in (missing, 10 - missing) if count)
+    for (_, side), point in locate_foramina(locator, location).items():
+        outward = point.point_lps_mm[0] - 3.0
+        assert point.confidence > 0.8
+        assert 10 < (outward if side == "left" else -outward) < 19
+    assert len(locate_foramina(locator, location)) == 10
+
+
+def test_another_echo_is_no_part(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    """Not at the chosen one's slices, nor where it has none."""
+    write_volume(small_sagittal(T1), tmp_path, 1, "t1")
+    write_volume(small_sagittal(T1), tmp_path, 6, "t1", SeriesInstanceUID=f"{ROOT}2.1", EchoTime=25)
+    for number in (1, 6):
+        (tmp_path / f"IM{number}004").unlink()
+    roles, _ = read(tmp_path, locator, decoder)
+    location = roles["sagittal_t1"].location
+    parts = (location.volume, *location.further)
+    assert sorted(len(volume.array) for volume in parts) == [4, 6]
+    assert len({header.echo_time for volume in parts for header in volume.headers}) == 1
 
 
 def test_series_play_the_roles_that_they_state_and_show(

@@ -1,6 +1,6 @@
 """The volumes that findings were made of, read again without finding anything anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.findings import StudyFindings
@@ -12,7 +12,9 @@ from lumbago.dicom.volume import Volume
 
 
 def used_volumes(study: Study, findings: StudyFindings, decoder: Decoder) -> Mapping[Role, Sequence[Volume]]:
-    """By role, in display orientation: of a sagittal series its largest part, of axial series all."""
+    """By role, in display orientation: of a sagittal series its largest part and those that findings point to, of axial
+    series all."""
+    shown = {finding.evidence.sop_instance_uid for finding in findings.findings if finding.evidence is not None}
     by_uid = {series.series_instance_uid: series for series in study.series}
     volumes: dict[Role, list[Volume]] = {}
     for used in findings.study.series:
@@ -22,5 +24,11 @@ def used_volumes(study: Study, findings: StudyFindings, decoder: Decoder) -> Map
         if used.role == "axial_t2":
             volumes.setdefault(used.role, []).extend(canonical_axial(volume) for volume in built)
         elif built:
-            volumes[used.role] = [canonical_sagittal(max(built, key=lambda volume: len(volume.array)))]
+            largest = max(built, key=lambda volume: len(volume.array))
+            kept = [largest, *(volume for volume in built if volume is not largest and _shows(volume, shown))]
+            volumes[used.role] = [canonical_sagittal(volume) for volume in kept]
     return volumes
+
+
+def _shows(volume: Volume, sop_instance_uids: Container[str]) -> bool:
+    return any(header.sop_instance_uid in sop_instance_uids for header in volume.headers)

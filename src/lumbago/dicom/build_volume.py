@@ -113,11 +113,12 @@ def stack_slices(decoded: DecodedSlices) -> BuiltVolumes:
 
 
 def build_volumes(series: Series, decoder: Decoder) -> BuiltVolumes:
-    """Reads the pixels of a series and stacks them: one volume per orientation, size, echo, and unbroken run of slices.
+    """Reads the pixels of a series and stacks them: one volume per orientation, size, station, echo, and unbroken run
+    of slices.
 
     Every affine is true for every slice of its volume, within 0.1 mm or 5 % of the slice distance: where slices are
-    missing the series is split, never resampled. A single slice is a volume, as thick as it says, or 4 mm. Without
-    position or orientation only the lone image of a series is taken, as a sagittal one; without pixel spacing a field
-    of view of 300 mm is assumed; both set `geometry_is_assumed`.
+    missing the series is split, never resampled. A single slice is a volume, as thick as it says, or 4 mm; so are axial
+    slices that form no grid, each. Without position or orientation only the lone image of a series is taken, as a
+    sagittal one; without pixel spacing a field of view of 300 mm is assumed; both set `geometry_is_assumed`.
     """
     return stack_slices(decoder.read_pixels(series.slices))

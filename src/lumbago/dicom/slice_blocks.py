@@ -1,6 +1,6 @@
 """Which slices form a regular grid together, from their headers alone.
 
-A series may hold several: blocks of axial slices angled to each disc, several echoes, several sizes.
+A series may hold several: blocks of axial slices angled to each disc, stations, several echoes, several sizes.
 """
 
 from collections import defaultdict
@@ -20,9 +20,12 @@ SAME_DIRECTION_DEGREES: Final = 0.25
 POSITION_TOLERANCE_MM: Final = 0.1
 POSITION_TOLERANCE_SHARE: Final = 0.05
 _ORTHOGONAL: Final = 0.01
+_BESIDE_MM: Final = 2.0
+"""Slices that lie further beside each other are another station, or another acquisition; rounding is less."""
 _SAME_PLACE_MM: Final = 0.02
 _WIDEST_STEP_MM: Final = 12.0
 _WIDEST_STEP_THICKNESSES: Final = 3.0
+_NEARLY_ALL: Final = 0.75
 _DISTINGUISHING: Final = (
     "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
     "flip_angle", "repetition_time",
@@ -98,7 +101,17 @@ def _grouped(
 def _format_of(one: PlacedSlice) -> Hashable:
     header = one.header
     spacing = header.pixel_spacing and tuple(round(value, 4) for value in header.pixel_spacing)
-    return header.rows, header.columns, spacing, header.frame_of_reference_uid
+    return header.rows, header.columns, spacing
+
+
+def _by_format(slices: Iterable[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    """Slices of one size and frame of reference; a frame for every slice or two, as some programs that remove
+    identities write, is none."""
+    slices = tuple(slices)
+    frames = {one.header.frame_of_reference_uid for one in slices}
+    if 2 * len(frames) > len(slices):
+        return _grouped(slices, _format_of)
+    return _grouped(slices, lambda one: (_format_of(one), one.header.frame_of_reference_uid))
 
 
 def _by_direction(slices: Iterable[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
@@ -125,22 +138,55 @@ def _places(slices: Sequence[PlacedSlice]) -> Float64[np.ndarray, "slices 3"]:
     return places
 
 
-def _has_repeats(slices: Sequence[PlacedSlice]) -> bool:
-    """Whether two slices lie at the same place."""
+def _runs(values_mm: Float64[np.ndarray, " slices"]) -> list[int]:
+    """The number of the run of near neighbours that each value lies in."""
+    order = np.argsort(values_mm, kind="stable")
+    runs = np.zeros(len(values_mm), int)
+    runs[order[1:]] = np.cumsum(np.diff(values_mm[order]) > _BESIDE_MM)
+    numbers: list[int] = runs.tolist()
+    return numbers
+
+
+def _by_offset(slices: Sequence[PlacedSlice]) -> tuple[tuple[PlacedSlice, ...], ...]:
+    """Parallel slices that lie beside each other in their plane, as stations and repeats do; slices that drift, or of
+    which hardly two lie above each other, stay together."""
+    places = _places(slices)
+    runs = {one.index: run for one, *run in zip(slices, _runs(places[:, 0]), _runs(places[:, 1]), strict=True)}
+    stations = _grouped(slices, lambda one: tuple(runs[one.index]))
+    return stations if 2 * len(stations) <= len(slices) else (tuple(slices),)
+
+
+def _repeats(slices: Sequence[PlacedSlice]) -> int:
+    """How many slices lie at the place of another."""
     places = _places(slices)
     ordered = places[np.argsort(places[:, 2], kind="stable")]
-    return bool(np.any(np.linalg.norm(np.diff(ordered, axis=0), axis=1) < _SAME_PLACE_MM))
+    return int((np.linalg.norm(np.diff(ordered, axis=0), axis=1) < _SAME_PLACE_MM).sum())
+
+
+def _telling(slices: Sequence[PlacedSlice]) -> dict[str, tuple[tuple[PlacedSlice, ...], ...]]:
+    """The groups of each attribute that tells images of a place apart: one of them has nearly all places, which a
+    number for every slice, or two for the odd and the even ones, has not."""
+    places = len(slices) - _repeats(slices)
+    groups = {
+        name: _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
+        for name in _DISTINGUISHING
+    }
+    return {
+        name: parts
+        for name, parts in groups.items()
+        if len(parts) > 1 and max(len(part) - _repeats(part) for part in parts) >= _NEARLY_ALL * places
+    }
 
 
 def _by_repeat(slices: Sequence[PlacedSlice]) -> tuple[tuple[tuple[PlacedSlice, ...], ...], str]:
     """Slices at the same place taken apart: by the first attribute that tells them apart, else by their order."""
-    if not _has_repeats(slices):
+    if not _repeats(slices):
         return (tuple(slices),), ""
-    for name in _DISTINGUISHING:
-        groups = _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
-        if len(groups) > 1 and not any(_has_repeats(group) for group in groups):
+    telling = _telling(slices)
+    for name, groups in telling.items():
+        if not any(map(_repeats, groups)):
             return groups, f"the series holds {len(groups)} images of every place, told apart by {name}"
-    together = _grouped(slices, lambda one: tuple(getattr(one.header, name) for name in _DISTINGUISHING))
+    together = _grouped(slices, lambda one: tuple(getattr(one.header, name) for name in telling))
     apart = tuple(part for group in together for part in _by_occurrence(group))
     return apart, f"the series holds up to {len(apart)} images of a place, told apart by their order"
 
@@ -233,17 +279,31 @@ def _blocks_along(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tu
     return tuple(_block(part, remarks + gaps) for part in _cut(slices, breaks))
 
 
+def _is_axial(one: PlacedSlice) -> bool:
+    return int(np.argmax(np.abs(one.normal))) == 2
+
+
+def _blocks_or_singles(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tuple[Block, ...]:
+    """As `_blocks_along`, but axial slices that form no grid stand alone: what is seen on one needs no other."""
+    try:
+        return _blocks_along(slices, remarks)
+    except NotAGrid as error:
+        if not _is_axial(slices[0]):
+            raise
+        alone = f"{error.found}; every slice was taken by itself"
+        return tuple(_block([one], (*remarks, alone)) for one in slices)
+
+
 def find_blocks(placed: Iterable[PlacedSlice]) -> Blocks:
     """The grids that slices form, and the reasons why others form none."""
     blocks: list[Block] = []
     refused: list[NotAGrid] = []
-    same_format = _grouped(placed, _format_of)
-    parallel = [group for alike in same_format for group in _by_direction(alike)]
-    for group in parallel:
-        parts, remark = _by_repeat(group)
+    parallel = [group for alike in _by_format(placed) for group in _by_direction(alike)]
+    for station in [station for group in parallel for station in _by_offset(group)]:
+        parts, remark = _by_repeat(station)
         for part in parts:
             try:
-                blocks.extend(_blocks_along(part, (remark,) if remark else ()))
+                blocks.extend(_blocks_or_singles(part, (remark,) if remark else ()))
             except NotAGrid as error:
                 refused.append(error)
     return tuple(blocks), tuple(refused)

@@ -37,8 +37,14 @@ def agree_on_names(sagittal: Mapping[Role, SpineLocation]) -> dict[Role, SpineLo
 def _share_frame(first: SpineLocation, second: SpineLocation) -> bool:
     if first.volume.geometry_is_assumed or second.volume.geometry_is_assumed:
         return False
-    frames = {location.volume.headers[0].frame_of_reference_uid for location in (first, second)}
+    frames = {_frame_of_reference(location) for location in (first, second)}
     return len(frames) == 1 or "" in frames
+
+
+def _frame_of_reference(location: SpineLocation) -> str:
+    """Nothing where slices that form a grid differ in it."""
+    frames = {header.frame_of_reference_uid for header in location.volume.headers}
+    return frames.pop() if len(frames) == 1 else ""
 
 
 def _offset(t2: SpineLocation, t1: SpineLocation) -> int | None:

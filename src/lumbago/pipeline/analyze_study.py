@@ -116,7 +116,7 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
     return Analysis(
         findings=replace(summary, outlines=outlines),
         volumes={
-            **{role: (location.volume,) for role, location in located.spine.sagittal.items()},
+            **{role: (location.volume, *location.further) for role, location in located.spine.sagittal.items()},
             "axial_t2": located.axial,
         },
         heat_maps=heat_maps,

@@ -86,7 +86,7 @@ class SpineLocation:
     """All discs found on one sagittal volume, from the bottom up, and the maps they were read from by slice index.
 
     `scale` is 1, or the factor by which the stated pixel size had to be changed before a spine was seen: then the
-    stated sizes are not believed.
+    stated sizes are not believed. `further` are canonical volumes of the same series, of slices that `volume` lacks.
     """
 
     volume: Volume
@@ -94,6 +94,7 @@ class SpineLocation:
     name_is_sure: bool
     maps: dict[int, Maps] = field(repr=False)
     scale: float = 1.0
+    further: tuple[Volume, ...] = ()
 
     def disc(self, level: str) -> LocatedDisc | None:
         """The disc of a level, if found."""

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from lumbago.anatomy.levels import SIDES, Side
-from lumbago.dicom.patient_geometry import choose_slice, slice_normal
+from lumbago.dicom.patient_geometry import choose_slice, is_inside_slice, slice_normal
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SliceReader, SpineLocation, channel
@@ -46,17 +46,34 @@ def _outward(side: Side) -> float:
 
 
 def locate_foramina(model: Model, location: SpineLocation | None) -> dict[tuple[str, Side], LocatedPoint]:
-    """The foramen of each disc and side on a sagittal volume that has slices there; nothing where it has none.
+    """The foramen of each disc and side on a sagittal series that has slices there; nothing where it has none.
 
     The point is the exiting root in the upper foramen, about 8 mm above the disc and 17 mm beside the middle of the
-    canal.
+    canal. Of several parts of the series the one counts on which it is seen best.
     """
     if location is None:
         return {}
     reader = SliceReader(model, location.volume, location.scale)
     reader.maps.update(location.maps)
-    points = {(disc.level, side): _foramen(reader, disc, side) for disc in location.discs for side in SIDES}
-    return {place: point for place, point in points.items() if point is not None}
+    further = [SliceReader(model, volume, location.scale) for volume in location.further]
+    points: dict[tuple[str, Side], LocatedPoint] = {}
+    for disc in location.discs:
+        readers = [reader, *(one for one in further if is_inside_slice(one.volume, disc.center_lps_mm))]
+        for side in SIDES:
+            found = [point for one in readers if (point := _foramen(one, disc, side)) is not None]
+            if found:
+                points[disc.level, side] = max(found, key=lambda point: _foramen_score(point, disc, side))
+    return points
+
+
+def _foramen_score(point: LocatedPoint, disc: LocatedDisc, side: Side) -> float:
+    offsets = _sideways_mm(point.volume, disc.canal_lps_mm) * _outward(side)
+    return point.confidence * _foramen_prior(float(offsets[point.slice_index]))
+
+
+def _foramen_prior(offset_mm: float) -> float:
+    """How likely a foramen is seen on a slice so far beside the middle of the canal."""
+    return float(np.exp(-(((offset_mm - _FORAMEN_OUT_MM) / _FORAMEN_SPREAD_MM) ** 2) / 2))
 
 
 def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint | None:
@@ -69,7 +86,7 @@ def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint
         + (disc.frame.depth_mm / 2 + _FORAMEN_BACK_MM / reader.scale) * disc.frame.back
         - _FORAMEN_UP_MM / reader.scale * disc.frame.down
     )
-    prior = {i: float(np.exp(-(((offsets[i] - _FORAMEN_OUT_MM) / _FORAMEN_SPREAD_MM) ** 2) / 2)) for i in indices}
+    prior = {i: _foramen_prior(float(offsets[i])) for i in indices}
     return _best_point(reader, expected, prior, "foramen")
 
 

@@ -4,14 +4,17 @@ What the pixels show counts more than what the header states: a series plays the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Final
+
+import numpy as np
 
 from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
-from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
+from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal, slice_normal
 from lumbago.dicom.study import SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
@@ -21,6 +24,9 @@ from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
 _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
+_PARALLEL: Final = 0.99
+_SAME_PLACE_STEPS: Final = 0.25
+_CONTRAST: Final = attrgetter("echo_time", "inversion_time", "image_type", "temporal_position")
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
 
@@ -61,11 +67,12 @@ class SeriesReader:
         """Of a series that falls into parts, as where a slice is missing, the large part that shows most of the
         discs and the canal."""
         most = max(volume.array.shape[0] for volume in volumes)
-        large = [volume for volume in volumes if volume.array.shape[0] * _LARGE > most]
-        locations = [locate_discs(self.locator, canonical_sagittal(volume)) for volume in large]
-        return max(
+        parts = [canonical_sagittal(volume) for volume in volumes]
+        locations = [locate_discs(self.locator, part) for part in parts if part.array.shape[0] * _LARGE > most]
+        best = max(
             locations, key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs)
         )
+        return replace(best, further=tuple(part for part in parts if _adds_slices(part, best.volume)))
 
     def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
         """All axial volumes of the candidates, in display orientation."""
@@ -86,6 +93,18 @@ class SeriesReader:
             text = f"A series is tagged {stated.upper()} but shows {seen.upper()} contrast; the pixels were followed."
             self.remarks.append(QualityRemark("warning", text))
         return seen
+
+
+def _adds_slices(part: Volume, chosen: Volume) -> bool:
+    """Whether a part of a series shows what the chosen one lacks, as where a slice is missing or of another size: it is
+    parallel and of the same contrast, and none of its slices lies at the place of a chosen one."""
+    is_alike = _CONTRAST(part.headers[0]) == _CONTRAST(chosen.headers[0])
+    if not is_alike or float(slice_normal(part) @ slice_normal(chosen)) < _PARALLEL:
+        return False
+    starts = part.affine[:3, 3] + np.arange(len(part.array))[:, None] * part.affine[:3, 0]
+    places = chosen.to_ijk(starts)[:, 0]
+    nearest = np.clip(np.round(places), 0, len(chosen.array) - 1)
+    return bool((np.abs(places - nearest) > _SAME_PLACE_STEPS).all())
 
 
 def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, ReadSagittal]:
