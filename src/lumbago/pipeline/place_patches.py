@@ -28,11 +28,14 @@ class LocatedSpine:
         sagittal: the discs on each sagittal series that plays a role.
         foramina: on the sagittal T1 series, by (level, side).
         recesses: on the axial series, by (level, side).
+        axials: the axial volumes that were matched to discs; axial_doubt: why others were not, or "".
     """
 
     sagittal: Mapping[Role, SpineLocation]
     foramina: Mapping[tuple[str, Side], LocatedPoint]
     recesses: Mapping[tuple[str, Side], LocatedPoint]
+    axials: tuple[Volume, ...] = ()
+    axial_doubt: str = ""
 
     @property
     def reference(self) -> SpineLocation:
