@@ -20,6 +20,7 @@ from lumbago.pipeline.locate_discs import (
     read_slice,
     slice_on_grid,
 )
+from lumbago.pipeline.place_patches import ANCHORS, LocatedSpine
 
 TRUE = {disc.level: disc for disc in DISCS}
 each_disc = pytest.mark.parametrize("disc", DISCS, ids=lambda disc: disc.level)
@@ -130,6 +131,28 @@ def test_a_single_slice_is_enough(locator: PaintedLocator) -> None:
     assert [disc.level for disc in location.discs] == list(reversed(LEVELS))
     assert {disc.slice_index for disc in location.discs} == {0}
     assert off_mm(found(location, DISCS[2]).center_lps_mm, np.array(DISCS[2].center)) < 0.5
+
+
+@pytest.mark.parametrize(("first_x", "slices"), [(5.0, 8), (-25.0, 7), (7.0, 6)])
+def test_a_canal_that_goes_on_beyond_the_slices_is_told(locator: PaintedLocator, first_x: float, slices: int) -> None:
+    """Its middle lies at x = 3 and it is 12 mm wide: the first or last slice lies in it."""
+    location = locate_discs(locator, sagittal_volume(first_x=first_x, slices=slices))
+    assert len(location.discs) == 5
+    assert all(disc.canal_goes_on for disc in location.discs)
+    patches = ANCHORS["canal"](LocatedSpine({"sagittal_t2": location}, {}, {}))
+    assert {patch.doubt for patch in patches} == {"the middle of the canal may lie beyond the first or last slice"}
+    assert {patch.doubt for patch in ANCHORS["disc"](LocatedSpine({"sagittal_t2": location}, {}, {}))} == {""}
+
+
+@pytest.mark.parametrize(("first_x", "slices"), [(-25.0, 15), (-9.0, 8), (3.0, 1)])
+def test_a_canal_within_the_slices_and_one_slice_alone_are_not_doubted(
+    locator: PaintedLocator, first_x: float, slices: int
+) -> None:
+    location = locate_discs(locator, sagittal_volume(first_x=first_x, slices=slices))
+    assert len(location.discs) == 5
+    assert not any(disc.canal_goes_on for disc in location.discs)
+    patches = ANCHORS["canal"](LocatedSpine({"sagittal_t2": location}, {}, {}))
+    assert {patch.doubt for patch in patches} == {""}
 
 
 def test_nothing_painted_is_nothing_found(locator: PaintedLocator) -> None:

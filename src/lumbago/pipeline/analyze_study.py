@@ -102,7 +102,7 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
     """
     located = locate_study(study, models.locator, decoder)
     findings, heat_maps = explain_grades(grade_patches(models.graders, located.spine))
-    outlines, sizes = draw_tissues(models.tissues, located.spine, located.axial)
+    outlines, sizes = draw_tissues(models.tissues, located.spine, located.spine.axials)
     skipped = (*study.skipped, *located.skipped)
     unsized = (
         QualityRemark("warning", f"Nothing was measured {DRAWERS[name].where}: {why}")

@@ -262,13 +262,13 @@ def _finding(
 
 def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
     """None beside a grade of a side, no millimetres where those stated are not believed, and nothing of the canal on
-    the first or last of many slices: the middle of the canal may lie beyond it."""
+    the first or last of many slices, or where the canal goes on there: its middle may lie beyond."""
     if patch.side is not None:
         return {}
     is_in_mm = patch.scale == 1.0 and not patch.volume.geometry_is_assumed
     sizes = disc_sizes(patch.disc, patch.measures, is_in_mm=is_in_mm)
     slices = patch.volume.array.shape[0]
-    is_at_end = slices > 1 and patch.disc.slice_index in {0, slices - 1}
+    is_at_end = patch.disc.canal_goes_on or (slices > 1 and patch.disc.slice_index in {0, slices - 1})
     return {name: size for name, size in sizes.items() if not (is_at_end and name.startswith("canal"))}
 
 

@@ -6,6 +6,7 @@ the spine, and there the discs are found, named from the sacrum up, and outlined
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import contourpy
@@ -33,6 +34,7 @@ _MUCH: Final = 0.4
 _CLEAR, _BETTER = 3.5, 1.3
 _WEAK_BOX: Final = 0.6
 """Of a detector, in whose boxes L5/S1 is the class that is learned last; chosen on fold 0 of the real pictures."""
+_TRACE_MM2, _AS_MUCH = 5.0, 0.9
 _OTHER_SCALES: Final = (0.5, 0.7, 1.3)
 """Never far above 1: a cervical spine is half as large as a lumbar one, and must not be taken for one."""
 
@@ -69,6 +71,8 @@ class LocatedDisc:
         outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined: a detector's box is no
             outline, nor is anything measured by it.
         canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
+        canal_goes_on: the canal is seen as much on the volume's first or last slice as anywhere, so that its middle may
+            lie beyond.
     """
 
     level: str
@@ -79,6 +83,7 @@ class LocatedDisc:
     outline_lps_mm: tuple[Point, ...]
     canal_lps_mm: Vector
     canal_mm: float | None
+    canal_goes_on: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +294,8 @@ def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float,
     line = np.zeros((0, 2)) if _finds_boxes(reader.model) else outline
     polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, line))
     width = None if canal_mm is None else canal_mm / reader.scale
-    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width)
+    goes_on = _goes_on(reader, point)
+    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width, goes_on)
 
 
 def _unit(vector: Vector) -> Vector:
@@ -311,6 +317,17 @@ def _middle_slice(reader: SliceReader, point: DiscPoint) -> int:
         return indices[len(indices) // 2]
     strong = np.where(mass > 0.25 * mass.max(), mass, 0.0)
     return round(float((strong * indices).sum() / strong.sum()))
+
+
+def _goes_on(reader: SliceReader, point: DiscPoint) -> bool:
+    """Whether an end of a volume of many slices shows as much of the canal behind this disc as any slice does."""
+    count, indices = reader.volume.array.shape[0], sorted(reader.maps)
+    mass = [_canal_mass(reader.maps[index], point) for index in indices]
+    if count == 1 or max(mass) < _TRACE_MM2:
+        return False
+    step = min((after - before for before, after in pairwise(indices)), default=1)
+    ends = [mass[0]] * (indices[0] < step) + [mass[-1]] * (indices[-1] >= count - step)
+    return any(end > _AS_MUCH * max(mass) for end in ends)
 
 
 def _canal_mass(maps: Maps, point: DiscPoint, reach_mm: float = 12.0, depth_mm: float = 50.0) -> float:

@@ -163,17 +163,19 @@ def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, in
 def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:
     forward = -reader.volume.affine[:3, 1] / reader.volume.spacing_mm[1]
     sideways = reader.volume.affine[:3, 2] / reader.volume.spacing_mm[2]
-    canal = _canal_on_axial(reader, index, disc)
+    seen = canal_on_axial(reader, index, disc)
+    canal = disc.canal_lps_mm if seen is None else seen
     expected = canal + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
     return _best_point(reader, expected, {index: 1.0}, "recess")
 
 
-def _canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector:
-    """Middle of the canal as seen on the axial slice; where little of it is seen, the point carried from sagittal."""
+def canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector | None:
+    """Middle of the canal, in patient millimetres, as seen on an axial slice near where the sagittal series has it;
+    None where little of it is seen."""
     seen = channel(reader.read([index])[index], "canal")
     row, column = reader.to_grid(disc.canal_lps_mm)
     rows, columns = np.nonzero(seen > 0.5)
     near = np.hypot(rows - row, columns - column) < _CANAL_REACH_MM / PIXEL_MM
     if near.sum() * PIXEL_MM**2 < _LEAST_CANAL_MM2:
-        return disc.canal_lps_mm
+        return None
     return reader.to_lps_mm(index, float(rows[near].mean()), float(columns[near].mean()))

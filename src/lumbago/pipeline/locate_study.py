@@ -14,6 +14,7 @@ from lumbago.pipeline.choose_series import SeriesChoice, choose_series
 from lumbago.pipeline.judge_quality import require_lumbar
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
+from lumbago.pipeline.match_axials import match_axials
 from lumbago.pipeline.place_patches import LocatedSpine, reference_of
 from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
 
@@ -58,8 +59,12 @@ def locate_spine(locator: Model, sagittal: Mapping[Role, SpineLocation], axial: 
     """One name for each disc of the sagittal series, the foramina on T1, the recesses on axial volumes in display
     orientation."""
     locations = agree_on_names(sagittal)
+    reference = reference_of(locations)
+    matched = match_axials(locator, reference, axial)
     return LocatedSpine(
         sagittal=locations,
         foramina=locate_foramina(locator, locations.get("sagittal_t1")),
-        recesses=locate_recesses(locator, reference_of(locations).discs, axial),
+        recesses=locate_recesses(locator, reference.discs, matched.volumes),
+        axials=matched.volumes,
+        axial_doubt=matched.doubt,
     )

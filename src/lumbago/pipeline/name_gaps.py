@@ -41,7 +41,7 @@ def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[
     if condition.source == "sagittal_t1" and not spine.foramina:
         return "the sagittal T1 series has no slices beside the middle"
     if condition.source == "axial_t2" and not spine.recesses:
-        return "no axial slice passes through a located disc"
+        return spine.axial_doubt or "no axial slice passes through a located disc"
     return "no model grades it in this version"
 
 
@@ -54,5 +54,5 @@ def _reason_at(condition: Condition, level: str, spine: LocatedSpine) -> str:
     if _location_for(condition, spine).disc(level) is None:
         return "the disc was not found in view"
     if condition.source == "axial_t2":
-        return "no axial slice passes through the disc"
+        return spine.axial_doubt or "no axial slice passes through the disc"
     return f"the {ROLE_TITLES[condition.source]} series has no slice there"

@@ -28,11 +28,14 @@ class LocatedSpine:
         sagittal: the discs on each sagittal series that plays a role.
         foramina: on the sagittal T1 series, by (level, side).
         recesses: on the axial series, by (level, side).
+        axials: the axial volumes that were matched to discs; axial_doubt: why others were not, or "".
     """
 
     sagittal: Mapping[Role, SpineLocation]
     foramina: Mapping[tuple[str, Side], LocatedPoint]
     recesses: Mapping[tuple[str, Side], LocatedPoint]
+    axials: tuple[Volume, ...] = ()
+    axial_doubt: str = ""
 
     @property
     def reference(self) -> SpineLocation:
@@ -119,10 +122,14 @@ def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
 
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
     """A slice that leaves the canal, as in scoliosis, shows its wall there, which looks like a narrow canal."""
-    return [
-        patch if _passes_canal(patch) else replace(patch, doubt="the slice does not pass through the canal")
-        for patch in _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
-    ]
+    patches = _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
+    return [replace(patch, doubt=_canal_doubt(patch)) for patch in patches]
+
+
+def _canal_doubt(patch: PlacedPatch) -> str:
+    if patch.disc.canal_goes_on:
+        return "the middle of the canal may lie beyond the first or last slice"
+    return "" if _passes_canal(patch) else "the slice does not pass through the canal"
 
 
 def _passes_canal(patch: PlacedPatch) -> bool:

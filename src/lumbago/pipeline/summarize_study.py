@@ -23,6 +23,7 @@ from lumbago.pipeline.choose_series import Candidate, SeriesChoice
 from lumbago.pipeline.disc_sizes import spine_sizes
 from lumbago.pipeline.judge_quality import quality_remarks
 from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.match_axials import frame_remarks
 from lumbago.pipeline.name_gaps import not_assessed
 from lumbago.pipeline.place_patches import LocatedSpine
 from lumbago.pipeline.read_volumes import ReadSagittal
@@ -104,6 +105,7 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
         remark for role, location in reading.spine.sagittal.items() for remark in quality_remarks(role, location)
     ]
     of_axial = [QualityRemark("warning", f"axial T2: {text}") for volume in reading.axial for text in volume.remarks]
+    of_axial += frame_remarks(reading.spine.reference, reading.spine.axials)
     conflicts = [
         QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts
     ]
