@@ -1,10 +1,12 @@
 """Plane, weighting and kind of a series: by geometry and timing, with names as tie-breakers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from headers import AXIAL, CORONAL, SAGITTAL, make_header
 
-from lumbago.dicom.describe_series import SeriesDescription, describe_series
+from lumbago.dicom.describe_series import SeriesDescription, describe_series, without_strays
 from lumbago.dicom.study import Series
 
 
@@ -167,6 +169,45 @@ class TestLocalizer:
         description = describe_series(Series("1", tuple(slices)))
         assert (description.is_localizer, description.plane) == (False, "axial")
         assert description.reasons[0] == "axial by its geometry, tilted 5 to 44 degrees"
+
+
+class TestStrays:
+    """Single slices of another kind in a series to be read."""
+
+    READ = tuple(make_header(number, image_orientation=AXIAL) for number in range(12))
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_few_slices_across_the_others(self, count: int) -> None:
+        across = tuple(make_header(20 + number, image_orientation=SAGITTAL) for number in range(count))
+        for slices in (self.READ + across, across + self.READ):
+            series = Series("1", slices)
+            assert without_strays(series).slices == self.READ
+            description = describe_series(series)
+            assert (description.is_localizer, description.plane) == (False, "axial")
+            assert description.reasons[0] == "axial by its geometry, tilted 0 degrees"
+            assert f"{count} slice" in description.reasons[-1]
+
+    def test_more_than_a_fifth_across_the_others_are_a_localizer(self) -> None:
+        across = tuple(make_header(20 + number, image_orientation=SAGITTAL) for number in range(4))
+        series = Series("1", self.READ + across)
+        assert without_strays(series) is series
+        assert describe_series(series).is_localizer
+
+    def test_one_localizer_of_another_size(self) -> None:
+        stray = make_header(20, image_orientation=AXIAL, rows=256, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+        series = Series("1", (stray, *self.READ))
+        assert without_strays(series).slices == self.READ
+        assert not describe_series(series).is_localizer
+
+    def test_a_slice_of_the_grid_that_says_localizer_stays(self) -> None:
+        tagged = replace(self.READ[3], image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))
+        series = Series("1", (*self.READ[:3], tagged, *self.READ[4:]))
+        assert without_strays(series) is series
+        assert not describe_series(series).is_localizer
+
+    def test_slices_without_orientation_are_none(self) -> None:
+        series = Series("1", tuple(make_header(number, image_orientation=None) for number in range(3)))
+        assert without_strays(series) is series
 
 
 def test_other_modality_contrast_and_echoes() -> None:

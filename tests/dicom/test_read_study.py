@@ -187,6 +187,36 @@ class TestDuplicates:
         assert sorted(header.source.name for header in study.series[0].slices) == ["IM0001", "IM0003"]
         assert damaged(study) == {"IM0002", "other"}
 
+    def test_copies_with_edited_texts_count_once(self, tmp_path: Path, decoder: Decoder) -> None:
+        write_series(tmp_path / "a", 3)
+        write_series(tmp_path / "b", 3, StudyDescription="MRI LSPINE (corrected)", SeriesDescription="SAG")
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == [f"a/IM000{n}" for n in (1, 2, 3)]
+        assert damaged(study) == set()
+        assert len(study.skipped) == 3
+
+    @pytest.mark.parametrize("number", [None, 1, "own"])
+    def test_slices_of_one_uid_are_all_kept(self, tmp_path: Path, decoder: Decoder, number: object) -> None:
+        """Also when one of them is there twice."""
+        for index in range(1, 5):
+            stated = index if number == "own" else number
+            save(make_slice(index, SOPInstanceUID=f"{ROOT}9", InstanceNumber=stated), tmp_path / f"{index}")
+        shutil.copy(tmp_path / "2", tmp_path / "copy")
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == ["1", "2", "3", "4"]
+        assert [(skip.name, skip.reason) for skip in study.skipped] == [("copy", "a copy of 2")]
+
+    def test_other_pixels_at_the_same_place_contradict_under_one_uid_too(
+        self, tmp_path: Path, decoder: Decoder
+    ) -> None:
+        for index in range(1, 4):
+            save(make_slice(index, SOPInstanceUID=f"{ROOT}9"), tmp_path / f"{index}")
+        blank = np.zeros((24, 20), np.uint16)
+        save(make_slice(2, blank, SOPInstanceUID=f"{ROOT}9", StudyDescription="other"), tmp_path / "other")
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == ["1", "3"]
+        assert damaged(study) == {"2", "other"}
+
 
 class TestDamage:
     def test_bad_files_among_good_ones(self, tmp_path: Path, decoder: Decoder) -> None:

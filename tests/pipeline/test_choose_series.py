@@ -1,6 +1,7 @@
 """Which series plays which role, by geometry and timing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ def test_a_plain_study() -> None:
     choice = choose_series(study(SAG_T1, SAG_T2, AX_T2))
     assert chosen(choice) == {"sagittal_t1": ["t1"], "sagittal_t2": ["t2"], "axial_t2": ["ax"]}
     assert choice.left_out == ()
+
+
+def test_a_stray_slice_does_not_cost_its_series() -> None:
+    """One slice of the other plane in each series; neither is read."""
+    sagittal = replace(SAG_T2, slices=(*SAG_T2.slices, AX_T2.slices[7]))
+    axial = replace(AX_T2, slices=(SAG_T2.slices[7], *AX_T2.slices))
+    choice = choose_series(study(SAG_T1, sagittal, axial))
+    assert chosen(choice) == {"sagittal_t1": ["t1"], "sagittal_t2": ["t2"], "axial_t2": ["ax"]}
+    assert [row.series for row in choice.candidates["sagittal_t2"]] == [SAG_T2]
+    assert [row.series for row in choice.candidates["axial_t2"]] == [AX_T2]
 
 
 def test_names_play_no_part() -> None:

@@ -417,6 +417,21 @@ def test_axial_slices_that_show_nothing_get_no_grade(spine_found: LocatedSpine, 
     assert set(withheld(replace(spine_found, recesses=blank), anchor="recess").values()) == {reason}
 
 
+def test_one_hot_pixel_costs_no_grade(spine_found: LocatedSpine) -> None:
+    """One of 65535 in a corner of every axial volume."""
+
+    def heated(array: np.ndarray) -> np.ndarray:
+        hot = array.copy()
+        hot[0, 3, 3] = 65535.0
+        return hot
+
+    recesses = {
+        place: replace(point, volume=replace(point.volume, array=heated(point.volume.array)))
+        for place, point in spine_found.recesses.items()
+    }
+    assert withheld(replace(spine_found, recesses=recesses), anchor="recess") == {}
+
+
 def test_a_black_sagittal_series_gets_no_grade(spine_found: LocatedSpine) -> None:
     def blacken(array: np.ndarray) -> None:
         array[:] = 0

@@ -153,6 +153,19 @@ def test_limits_are_said() -> None:
     ]
 
 
+def test_without_pixel_spacing_no_position_is_called_missing() -> None:
+    """All else of the geometry is stated."""
+    whole = small_volume()
+    headers = tuple(
+        replace(header, image_position=(4.0 * n, 0.0, 0.0), image_orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
+        for n, header in enumerate(whole.headers)
+    )
+    location = location_of(discs_every(LUMBAR), volume=replace(whole, headers=headers, geometry_is_assumed=True))
+    assert remarked(location) == [
+        ("limit", "sagittal T2 or STIR: the files state no pixel spacing; sides and millimetres are not given.")
+    ]
+
+
 def test_a_spine_without_discs_is_doubted_and_not_an_error(locator: PaintedLocator) -> None:
     blank = replace(sagittal_volume(Spine(), slices=1), array=np.zeros((1, 230, 150), np.float32))
     assert doubt_of(locate_discs(locator, blank)).startswith("0 discs")

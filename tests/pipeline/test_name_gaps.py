@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 from made_up_discs import discs_every, location_of
+from painted_spine import affine_of, make_header
 
 from lumbago.anatomy.conditions import CONDITIONS, Role, expected_sites
 from lumbago.anatomy.findings import Finding, NotAssessed
 from lumbago.anatomy.levels import LEVELS, SIDES
+from lumbago.dicom.volume import Volume
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import LocatedPoint
 from lumbago.pipeline.name_gaps import not_assessed
@@ -30,9 +33,12 @@ ALL = [finding(row.name, level, side) for row in CONDITIONS.values() for level, 
 
 
 def gaps(
-    findings: Sequence[Finding], spine: LocatedSpine = SPINE, missing: Mapping[Role, str] | None = None
+    findings: Sequence[Finding],
+    spine: LocatedSpine = SPINE,
+    missing: Mapping[Role, str] | None = None,
+    axials: Sequence[Volume] = (),
 ) -> tuple[NotAssessed, ...]:
-    return not_assessed(findings, spine, missing or {})
+    return not_assessed(findings, spine, missing or {}, axials)
 
 
 def test_nothing_is_missing_when_all_is_there() -> None:
@@ -78,6 +84,29 @@ def test_no_axial_slice_through_a_disc() -> None:
     kept = [f for f in ALL if f.condition != "subarticular_stenosis"]
     (entry,) = gaps(kept, LocatedSpine(BOTH, POINTS, {}))
     assert entry.reason == "no axial slice passes through a located disc"
+
+
+def axial_through(level: str, degrees: float) -> Volume:
+    """Slices of 80 mm across about a disc, tilted to it."""
+    disc = WHOLE.disc(level)
+    assert disc is not None
+    tilt = np.radians(degrees)
+    across, back = np.array([1.0, 0.0, 0.0]), np.array([0.0, np.cos(tilt), np.sin(tilt)])
+    affine = affine_of([4 * np.cross(back, across), back, across], disc.canal_lps_mm - 40 * (back + across))
+    headers = tuple(make_header("1.3", n) for n in range(3))
+    return Volume(np.zeros((3, 80, 80), np.float32), affine, headers)
+
+
+def test_axial_slices_that_are_too_steep_are_called_so() -> None:
+    steep, flat = axial_through("L5/S1", 45.0), axial_through("L5/S1", 35.0)
+    kept = without("L5/S1", "subarticular_stenosis")
+    assert {entry.reason for entry in gaps(kept, axials=[steep])} == {
+        "the axial slices there are tilted more than 40 degrees to the disc"
+    }
+    assert {entry.reason for entry in gaps(kept, axials=[flat])} == {"no axial slice passes through the disc"}
+    rest = [f for f in ALL if f.condition != "subarticular_stenosis"]
+    (entry,) = gaps(rest, LocatedSpine(BOTH, POINTS, {}), axials=[steep])
+    assert entry.reason == "the axial slices are tilted more than 40 degrees to the discs"
 
 
 def without(level: str, condition: str | None = None) -> list[Finding]:

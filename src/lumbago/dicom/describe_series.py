@@ -7,7 +7,7 @@ inversion times to 300 null fat (STIR), to 1300 give T1, longer ones null fluid.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ DixonPart = Literal["", "water", "fat", "in_phase", "out_phase"]
 _PLANES: Final[tuple[Plane, ...]] = ("sagittal", "coronal", "axial")
 _CLEAR_PLANE: Final = 0.7
 _CROSSING: Final = 0.25
+_STRAY_SHARE: Final = 0.2
 _FAT_OPTIONS: Final = frozenset(("FS", "SFS", "FATSAT", "FAT_SAT", "FATSAT_GEMS", "FAT_SAT_GEMS", "SPIR", "SPAIR"))
 _CONTRASTS: Final[dict[str, Weighting]] = {
     "T1": "t1", "T2": "t2", "STIR": "stir", "PROTON_DENSITY": "pd", "T2_STAR": "t2_star",
@@ -90,6 +91,49 @@ def _normals(slices: Sequence[SliceHeader]) -> Float64[np.ndarray, "slices 3"]:
 def _crossing_planes(normals: Float64[np.ndarray, "slices 3"]) -> bool:
     """Whether some slices stand nearly at right angles to others."""
     return bool(len(normals)) and float(np.abs(normals @ normals.T).min()) < _CROSSING
+
+
+def _says_localizer(header: SliceHeader) -> bool:
+    return "LOCALIZER" in (value.upper() for value in header.image_type)
+
+
+def _most_say_localizer(slices: Sequence[SliceHeader]) -> bool:
+    return 2 * sum(map(_says_localizer, slices)) > len(slices)
+
+
+def _few_crossing(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
+    """The slices that cross the plane that most agree with, where they are few."""
+    placed = [header for header in slices if len(_normals([header]))]
+    if not placed:
+        return []
+    normals = _normals(placed)
+    crosses = np.abs(normals @ normals.T) < _CROSSING
+    most = crosses[int(crosses.sum(axis=1).argmin())]
+    few = [header for header, is_across in zip(placed, most, strict=True) if is_across]
+    return few if len(few) <= _STRAY_SHARE * len(slices) else []
+
+
+def _few_localizers(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
+    """The slices that say LOCALIZER and are of another size than those that do not, where most do not."""
+    if _most_say_localizer(slices):
+        return []
+    read = {(header.rows, header.columns, header.pixel_spacing) for header in slices if not _says_localizer(header)}
+    return [
+        header
+        for header in slices
+        if _says_localizer(header) and (header.rows, header.columns, header.pixel_spacing) not in read
+    ]
+
+
+def without_strays(series: Series) -> Series:
+    """The series without single slices that were put among those to be read: slices at right angles to the others, as
+    a sagittal one that shows where axial ones lie, up to a fifth of all, and localizers of another size, up to half.
+
+    A series whose slices cross each other more evenly, as those of a localizer do, stays as it is.
+    """
+    strays = {id(header) for header in (*_few_crossing(series.slices), *_few_localizers(series.slices))}
+    kept = tuple(header for header in series.slices if id(header) not in strays)
+    return replace(series, slices=kept) if strays else series
 
 
 def _find_plane(normals: Float64[np.ndarray, "slices 3"]) -> tuple[SeriesPlane, str]:
@@ -206,7 +250,7 @@ def _is_planning_echo(slices: Sequence[SliceHeader]) -> bool:
 
 def _why_localizer(slices: Sequence[SliceHeader], crossing: bool, words: str) -> str:
     """The reason to take a series for a localizer; "" when there is none."""
-    if any("LOCALIZER" in (value.upper() for value in header.image_type) for header in slices):
+    if _most_say_localizer(slices):
         return "a localizer: ImageType says so"
     if crossing:
         return "a localizer: its slices cross each other"
@@ -234,6 +278,12 @@ def _representative(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, tuple[s
     return header, (f"several echoes ({times} ms), described by the one of {chosen or 0:.0f} ms",)
 
 
+def _strays_text(count: int) -> str:
+    if not count:
+        return ""
+    return f"{count} slice{'s' if count > 1 else ''} of another plane or size left out"
+
+
 def _plane_conflicts(plane: str, words: str) -> tuple[str, ...]:
     named = named_planes(words)
     wrong = len(named) == 1 and plane in _PLANES and plane not in named
@@ -241,18 +291,20 @@ def _plane_conflicts(plane: str, words: str) -> tuple[str, ...]:
 
 
 def describe_series(series: Series) -> SeriesDescription:
-    """Plane, weighting and kind of a series, each with its reason.
+    """Plane, weighting and kind of a series `without_strays`, each with its reason.
 
     A series of several echoes or blocks is described as a whole; give `Series(uid, volume.headers)` to have one of its
     volumes described.
     """
-    header, remarks = _representative(series.slices)
-    words, normals = words_of(header), _normals(series.slices)
+    slices = without_strays(series).slices
+    header, remarks = _representative(slices)
+    words, normals = words_of(header), _normals(slices)
     plane, plane_reason = _find_plane(normals)
     weighting, weighting_reason, conflicts = _find_weighting(header, words)
     fat_suppressed, fat_reason = _find_fat_suppression(header, weighting, words)
-    localizer, derived = _why_localizer(series.slices, _crossing_planes(normals), words), _why_derived(header)
-    reasons = (plane_reason, weighting_reason, fat_reason, localizer, derived, *remarks)
+    localizer, derived = _why_localizer(slices, _crossing_planes(normals), words), _why_derived(header)
+    strays = _strays_text(len(series.slices) - len(slices))
+    reasons = (plane_reason, weighting_reason, fat_reason, localizer, derived, *remarks, strays)
     return SeriesDescription(
         plane=plane,
         weighting=weighting,

@@ -1,24 +1,30 @@
-"""Files that share a SOPInstanceUID: copies are counted once, contradictions are not used at all."""
+"""Files that share a SOPInstanceUID: copies are counted once, slices that differ in place or number are all kept,
+contradictions are not used at all."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
 
 import numpy as np
 
 from lumbago.dicom.decoder import Damaged, Decoder, MrImage, is_nifti
-from lumbago.dicom.study import SkippedFile
+from lumbago.dicom.study import SkippedFile, SliceHeader, SourceFile
 
 Kept = tuple[tuple[MrImage, ...], tuple[SkippedFile, ...]]
 
+_NOWHERE: Final = SourceFile("", None, "")
+_FREE_TEXTS: Final[dict[str, Any]] = dict.fromkeys(
+    ("series_description", "protocol_name", "study_description", "body_part_examined", "manufacturer", "model_name"), ""
+)
 
-def _same_headers(one: MrImage, other: MrImage) -> bool:
-    """Equal in all but place and encoding."""
-    plain = [
-        tuple(replace(header, source=one.source, transfer_syntax_uid="") for header in image.slices)
-        for image in (one, other)
-    ]
-    return plain[0] == plain[1]
+
+def _content(image: MrImage) -> tuple[SliceHeader, ...]:
+    """Its headers without place, encoding and free texts, equal for copies; UIDs of NIfTI are made of the content."""
+    if is_nifti(image.source):
+        return ()
+    return tuple(replace(header, source=_NOWHERE, transfer_syntax_uid="", **_FREE_TEXTS) for header in image.slices)
 
 
 def _same_pixels(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
@@ -30,34 +36,75 @@ def _same_pixels(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
 
 
 def _is_copy(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
-    """The same bytes, or the same image in another encoding. UIDs of NIfTI are made of the content."""
+    """Of images of equal `_content`: the same bytes, or the same pixels in another encoding or with other texts."""
     if is_nifti(one.source) and is_nifti(other.source):
         return True
     digest = decoder.read_digest(one.source)
     if digest is not None and digest == decoder.read_digest(other.source):
         return True
-    return _same_headers(one, other) and _same_pixels(one, other, decoder)
+    return _same_pixels(one, other, decoder)
+
+
+def _pixel_hash(image: MrImage, decoder: Decoder) -> str:
+    """Of all its slices; "" for every image of which one cannot be decoded."""
+    digest = sha256()
+    for header in image.slices:
+        picture = decoder.read_picture(header)
+        if isinstance(picture, Damaged):
+            return ""
+        digest.update(np.ascontiguousarray(picture).tobytes())
+    return digest.hexdigest()
+
+
+def _are_slices(images: Sequence[MrImage], decoder: Decoder) -> list[bool]:
+    """Which of the images of one UID are slices of their own: no other has the same place and number, nor one of the
+    two and the same pixels."""
+    places = [tuple((header.image_orientation, header.image_position) for header in image.slices) for image in images]
+    numbers = [tuple(header.instance_number for header in image.slices) for image in images]
+    same_place, same_number = Counter(places), Counter(numbers)
+    pixels = [
+        _pixel_hash(image, decoder) if same_place[place] > 1 or same_number[number] > 1 else str(index)
+        for index, (image, place, number) in enumerate(zip(images, places, numbers, strict=True))
+    ]
+    pairs: list[list[Hashable]] = [
+        [("number", place, number), ("place", place, pixel), ("pixels", number, pixel)]
+        for place, number, pixel in zip(places, numbers, pixels, strict=True)
+    ]
+    counts = Counter(pair for row in pairs for pair in row)
+    return [all(counts[pair] == 1 for pair in row) for row in pairs]
 
 
 def _settle(images: list[MrImage], decoder: Decoder) -> Kept:
-    """What is kept of the images of one UID: the first when the others are its copies, otherwise none."""
-    first, *others = images
-    if all(_is_copy(first, other, decoder) for other in others):
-        reason = f"a copy of {first.source.name}"
-        return (first,), tuple(SkippedFile(other.source.name, reason, is_damage=False) for other in others)
-    return (), tuple(
-        SkippedFile(
-            image.source.name,
-            f"has the SOPInstanceUID of {next(o for o in images if o is not image).source.name}, "
-            "but other content; which is right cannot be told, so neither is used",
-            is_damage=True,
-        )
-        for image in images
+    """What is kept of the images of one UID: the first of its copies, and of images that contradict each other none."""
+    if len(images) == 1:
+        return tuple(images), ()
+    groups: dict[Hashable, list[MrImage]] = defaultdict(list)
+    for image in images:
+        groups[_content(image)].append(image)
+    kept: list[MrImage] = []
+    skipped: list[SkippedFile] = []
+    firsts = [group[0] for group in groups.values()]
+    for is_slice, (first, *others) in zip(_are_slices(firsts, decoder), groups.values(), strict=True):
+        if is_slice and all(_is_copy(first, other, decoder) for other in others):
+            kept.append(first)
+            reason = f"a copy of {first.source.name}"
+            skipped += [SkippedFile(other.source.name, reason, is_damage=False) for other in others]
+        else:
+            skipped += [_contradicted(image, images) for image in (first, *others)]
+    return tuple(kept), tuple(skipped)
+
+
+def _contradicted(image: MrImage, images: Sequence[MrImage]) -> SkippedFile:
+    reason = (
+        f"has the SOPInstanceUID of {next(o for o in images if o is not image).source.name}, "
+        "but other content; which is right cannot be told, so neither is used"
     )
+    return SkippedFile(image.source.name, reason, is_damage=True)
 
 
 def drop_duplicates(images: Iterable[MrImage], decoder: Decoder) -> Kept:
-    """One image per SOPInstanceUID; none for a UID under which images differ, since nobody can say which is meant."""
+    """Of each SOPInstanceUID one image, or all that are slices of their own; images that contradict each other are left
+    out, since nobody can say which is meant. Free texts make no difference."""
     by_uid: dict[str, list[MrImage]] = defaultdict(list)
     for image in images:
         by_uid[image.slices[0].sop_instance_uid].append(image)

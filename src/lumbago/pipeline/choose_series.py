@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
-from lumbago.dicom.describe_series import SeriesDescription, describe_series
+from lumbago.dicom.describe_series import SeriesDescription, describe_series, without_strays
 from lumbago.dicom.study import Series, Study
 from lumbago.errors import NotALumbarStudy
 
@@ -18,7 +18,7 @@ _WEIGHTINGS: Mapping[Role, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A series that could play a role."""
+    """A series that could play a role, without its stray slices."""
 
     series: Series
     description: SeriesDescription
@@ -42,7 +42,7 @@ def choose_series(study: Study) -> SeriesChoice:
     Raises:
         NotALumbarStudy: no series is sagittal, or there are localizers only.
     """
-    described = [(series, describe_series(series)) for series in study.series]
+    described = [(without_strays(series), describe_series(series)) for series in study.series]
     candidates: dict[Role, tuple[Candidate, ...]] = {role: _ranked(role, described) for role in ROLES}
     if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
         raise _nothing_sagittal(described)

@@ -27,6 +27,8 @@ Patch = Float32[np.ndarray, "slices rows columns"]
 _UNSEEN: Final = 0.3
 _NO_SIGNAL: Final = 0.03
 _FLAT: Final = 0.01
+_BRIGHT: Final = 99.5
+"""Percentile of a volume that counts as its brightest: single pixels may be anything."""
 _MARGIN_MM: Final = 10.0
 
 
@@ -213,7 +215,7 @@ def why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
         picture: its middle vote, cut by the recipe.
     """
     middle = picture[picture.shape[0] // 2]
-    full = patch.reference.bright if patch.reference is not None else float(patch.volume.array.max())
+    full = patch.reference.bright if patch.reference is not None else float(np.percentile(patch.volume.array, _BRIGHT))
     if patch.disc.confidence < _UNSEEN:
         return "the disc is not clearly seen"
     if patch.doubt:

@@ -9,6 +9,7 @@ from scipy import ndimage
 from lumbago.anatomy.conditions import ROLE_TITLES, Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.study import SkippedFile
+from lumbago.dicom.volume import Volume
 from lumbago.errors import NotALumbarStudy, UnreadableInput
 from lumbago.pipeline.locate_discs import SpineLocation, channel, slice_on_grid
 
@@ -90,14 +91,19 @@ def _canal_to_body(location: SpineLocation, index: int) -> float | None:
     return float(np.median(image[canal])) / max(float(np.median(image[body])), 1e-6)
 
 
+def _what_is_missing(volume: Volume) -> str:
+    """Of a volume of assumed geometry."""
+    if any(header.image_position is None or header.image_orientation is None for header in volume.headers):
+        return "the files state no position; sides and millimetres are not given"
+    return "the files state no pixel spacing; sides and millimetres are not given"
+
+
 def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     """What a reader of this series' grades must know."""
     title, volume = ROLE_TITLES[role], location.volume
     remarks = [QualityRemark("limit", f"{title}: {text}.") for text in volume.remarks]
     if volume.geometry_is_assumed:
-        remarks.append(
-            QualityRemark("limit", f"{title}: the files state no position; sides and millimetres are not given.")
-        )
+        remarks.append(QualityRemark("limit", f"{title}: {_what_is_missing(volume)}."))
     if volume.array.shape[0] < _FEW_SLICES:
         count = volume.array.shape[0]
         remarks.append(QualityRemark("limit", f"{title}: only {count} slice{'s' if count > 1 else ''}."))

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from lumbago.anatomy.levels import SIDES, Side
-from lumbago.dicom.patient_geometry import choose_slice, is_inside_slice, slice_normal
+from lumbago.dicom.patient_geometry import SliceChoice, choose_slice, is_inside_slice, slice_normal
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SliceReader, SpineLocation, channel
@@ -27,7 +27,8 @@ _REACH_MM, _SPREAD_MM = 14.0, 7.0
 _SEEN: Final = 0.2
 _AXIAL_TOLERANCE_MM: Final = 5.0
 _CANAL_REACH_MM, _LEAST_CANAL_MM2 = 18.0, 40.0
-_STEEPEST_AXIAL_DEGREES: Final = 40.0
+STEEPEST_AXIAL_DEGREES: Final = 40.0
+"""To the disc; on slices more tilted than that it is not read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +155,21 @@ def locate_recesses(
 
 def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, int] | None:
     """(volume, slice) on which the disc's level is seen, None when no slice passes near it or all are too tilted."""
-    choice = choose_slice(axials, disc.canal_lps_mm, disc.frame.down)
-    if choice is None or choice.distance_mm > _AXIAL_TOLERANCE_MM or choice.angle_degrees > _STEEPEST_AXIAL_DEGREES:
+    choice = _slice_near(disc, axials)
+    if choice is None or choice.angle_degrees > STEEPEST_AXIAL_DEGREES:
         return None
     return choice.volume, choice.slice
+
+
+def is_too_steep(disc: LocatedDisc, axials: Sequence[Volume]) -> bool:
+    """Whether an axial slice passes near the disc's level, but too tilted to read it."""
+    choice = _slice_near(disc, axials)
+    return choice is not None and choice.angle_degrees > STEEPEST_AXIAL_DEGREES
+
+
+def _slice_near(disc: LocatedDisc, axials: Sequence[Volume]) -> SliceChoice | None:
+    choice = choose_slice(axials, disc.canal_lps_mm, disc.frame.down)
+    return None if choice is None or choice.distance_mm > _AXIAL_TOLERANCE_MM else choice
 
 
 def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:

@@ -5,18 +5,21 @@ from collections.abc import Mapping, Sequence
 from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Condition, Role, expected_sites
 from lumbago.anatomy.findings import Finding, NotAssessed
 from lumbago.anatomy.levels import LEVELS
+from lumbago.dicom.volume import Volume
 from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.locate_points import STEEPEST_AXIAL_DEGREES, is_too_steep
 from lumbago.pipeline.place_patches import LocatedSpine
 
 
 def not_assessed(
-    findings: Sequence[Finding], spine: LocatedSpine, missing: Mapping[Role, str]
+    findings: Sequence[Finding], spine: LocatedSpine, missing: Mapping[Role, str], axials: Sequence[Volume] = ()
 ) -> tuple[NotAssessed, ...]:
     """An entry for every condition, level and side without a finding; one entry for all of a condition's when none has
     one.
 
     Args:
         missing: for roles that no series plays, why.
+        axials: the axial volumes that recesses were looked for on.
     """
     there = {(finding.condition, finding.level, finding.side) for finding in findings}
     entries: list[NotAssessed] = []
@@ -25,15 +28,18 @@ def not_assessed(
             (level, side) for level, side in expected_sites(condition) if (condition.name, level, side) not in there
         ]
         if len(absent) == len(expected_sites(condition)):
-            entries.append(NotAssessed(condition.name, _reason_for_all(condition, spine, missing)))
+            entries.append(NotAssessed(condition.name, _reason_for_all(condition, spine, missing, axials)))
         else:
             entries += [
-                NotAssessed(condition.name, _reason_at(condition, level, spine), level, side) for level, side in absent
+                NotAssessed(condition.name, _reason_at(condition, level, spine, axials), level, side)
+                for level, side in absent
             ]
     return tuple(entries)
 
 
-def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[Role, str]) -> str:
+def _reason_for_all(
+    condition: Condition, spine: LocatedSpine, missing: Mapping[Role, str], axials: Sequence[Volume]
+) -> str:
     if condition.source in missing:
         return missing[condition.source]
     if all(_location_for(condition, spine).disc(level) is None for level in LEVELS):
@@ -41,7 +47,13 @@ def _reason_for_all(condition: Condition, spine: LocatedSpine, missing: Mapping[
     if condition.source == "sagittal_t1" and not spine.foramina:
         return "the sagittal T1 series has no slices beside the middle"
     if condition.source == "axial_t2" and not spine.recesses:
+<<<<<<< HEAD
         return spine.axial_doubt or "no axial slice passes through a located disc"
+=======
+        if any(is_too_steep(disc, axials) for disc in spine.reference.discs if disc.level in LEVELS):
+            return f"the axial slices are tilted more than {STEEPEST_AXIAL_DEGREES:.0f} degrees to the discs"
+        return "no axial slice passes through a located disc"
+>>>>>>> strays
     return "no model grades it in this version"
 
 
@@ -50,9 +62,16 @@ def _location_for(condition: Condition, spine: LocatedSpine) -> SpineLocation:
     return spine.sagittal.get(condition.source) or spine.reference
 
 
-def _reason_at(condition: Condition, level: str, spine: LocatedSpine) -> str:
-    if _location_for(condition, spine).disc(level) is None:
+def _reason_at(condition: Condition, level: str, spine: LocatedSpine, axials: Sequence[Volume]) -> str:
+    disc = _location_for(condition, spine).disc(level)
+    if disc is None:
         return "the disc was not found in view"
     if condition.source == "axial_t2":
+<<<<<<< HEAD
         return spine.axial_doubt or "no axial slice passes through the disc"
+=======
+        if is_too_steep(disc, axials):
+            return f"the axial slices there are tilted more than {STEEPEST_AXIAL_DEGREES:.0f} degrees to the disc"
+        return "no axial slice passes through the disc"
+>>>>>>> strays
     return f"the {ROLE_TITLES[condition.source]} series has no slice there"

@@ -52,7 +52,7 @@ def summarize_study(reading: StudyReading, findings: Sequence[Finding]) -> Study
         study=_study(reading),
         levels=_levels(reading.spine),
         findings=tuple(findings),
-        not_assessed=not_assessed(findings, reading.spine, _missing_roles(reading)),
+        not_assessed=not_assessed(findings, reading.spine, _missing_roles(reading), reading.axial),
         quality=_quality(reading),
         models=tuple(
             ModelUse(card.name, card.version, card.sha256, card.conditions, card.trained_on, card.caution)

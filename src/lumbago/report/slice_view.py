@@ -108,13 +108,16 @@ def _letter(direction_lps: Float[np.ndarray, "3"]) -> str:
 
 
 def find_slice(volumes: Volumes, evidence: Evidence) -> Slice | None:
-    """The slice that a finding points to, or None when it is not among the volumes."""
+    """The slice that a finding points to, or None when it is not among the volumes. Where several share its UID, the
+    one that its point lies on."""
     wanted = (evidence.sop_instance_uid, evidence.frame)
-    for volume in volumes.get(evidence.role, ()):
-        for index, header in enumerate(volume.headers):
-            if (header.sop_instance_uid, header.frame) == wanted:
-                return Slice(volume, index)
-    return None
+    found = [
+        Slice(volume, index)
+        for volume in volumes.get(evidence.role, ())
+        for index, header in enumerate(volume.headers)
+        if (header.sop_instance_uid, header.frame) == wanted
+    ]
+    return min(found, key=lambda piece: piece.distance_mm(evidence.point_lps_mm), default=None)
 
 
 def most_used_slice(volumes: Volumes, evidences: Iterable[Evidence]) -> Slice | None:
