@@ -5,7 +5,7 @@ Where the locator sees nothing that it is sure of, the geometric guess stands; `
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,12 +32,14 @@ _STEEPEST_AXIAL_DEGREES: Final = 40.0
 
 @dataclass(frozen=True, eq=False)
 class LocatedPoint:
-    """A point on one slice of a volume; `confidence` 0 means that it is a guess from the anatomy around it."""
+    """A point on one slice of a volume; `confidence` 0 means that it is a guess from the anatomy around it, `is_blind`
+    that nothing of that anatomy is seen on its slices either: no canal beside a recess, no disc below a foramen."""
 
     volume: Volume
     slice_index: int
     point_lps_mm: Vector
     confidence: float
+    is_blind: bool = False
 
 
 def _outward(side: Side) -> float:
@@ -70,7 +72,14 @@ def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint
         - _FORAMEN_UP_MM / reader.scale * disc.frame.down
     )
     prior = {i: float(np.exp(-(((offsets[i] - _FORAMEN_OUT_MM) / _FORAMEN_SPREAD_MM) ** 2) / 2)) for i in indices}
-    return _best_point(reader, expected, prior, "foramen")
+    found = _best_point(reader, expected, prior, "foramen")
+    return replace(found, is_blind=found.confidence == 0.0 and not _is_disc_seen(reader, indices, disc))
+
+
+def _is_disc_seen(reader: SliceReader, indices: Sequence[int], disc: LocatedDisc) -> bool:
+    """Whether any of the slices shows a disc where this one lies."""
+    row, column = reader.to_grid(disc.center_lps_mm)
+    return any(_peak_near(channel(maps, "disc"), row, column)[1] > _SEEN for maps in reader.read(indices).values())
 
 
 def _sideways_mm(volume: Volume, origin: Vector) -> Float64[np.ndarray, " slices"]:
@@ -146,17 +155,19 @@ def axial_slice_of(disc: LocatedDisc, axials: Sequence[Volume]) -> tuple[int, in
 def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> LocatedPoint:
     forward = -reader.volume.affine[:3, 1] / reader.volume.spacing_mm[1]
     sideways = reader.volume.affine[:3, 2] / reader.volume.spacing_mm[2]
-    canal = _canal_on_axial(reader, index, disc)
+    seen = _canal_on_axial(reader, index, disc)
+    canal = disc.canal_lps_mm if seen is None else seen
     expected = canal + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
-    return _best_point(reader, expected, {index: 1.0}, "recess")
+    found = _best_point(reader, expected, {index: 1.0}, "recess")
+    return replace(found, is_blind=found.confidence == 0.0 and seen is None)
 
 
-def _canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector:
-    """Middle of the canal as seen on the axial slice; where little of it is seen, the point carried from sagittal."""
+def _canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector | None:
+    """Middle of the canal as seen on the axial slice; None where little of it is seen."""
     seen = channel(reader.read([index])[index], "canal")
     row, column = reader.to_grid(disc.canal_lps_mm)
     rows, columns = np.nonzero(seen > 0.5)
     near = np.hypot(rows - row, columns - column) < _CANAL_REACH_MM / PIXEL_MM
     if near.sum() * PIXEL_MM**2 < _LEAST_CANAL_MM2:
-        return disc.canal_lps_mm
+        return None
     return reader.to_lps_mm(index, float(rows[near].mean()), float(columns[near].mean()))
