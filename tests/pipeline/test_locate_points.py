@@ -213,3 +213,12 @@ def test_a_guess_on_a_slice_that_shows_no_canal_is_blind(locator: PaintedLocator
     points = recesses(locator, location, shuffled)
     assert len(points) == 10
     assert {(point.confidence, point.is_blind) for point in points.values()} == {(0.0, True)}
+
+
+def test_a_recess_that_is_not_seen_is_not_looked_for_beyond_the_canal(
+    locator: PaintedLocator, location: SpineLocation
+) -> None:
+    """The flank of the right recess reaches into the window in which the left one is looked for."""
+    points = recesses(locator, location, [axial_block(disc, disc.tilt, Spine(sides=(-1.0,))) for disc in DISCS])
+    assert {side for (_, side), point in points.items() if point.confidence > 0} == {"right"}
+    assert all(OUTWARD[side] * (point.point_lps_mm[0] - MIDDLE_X) > 7 for (_, side), point in points.items())
