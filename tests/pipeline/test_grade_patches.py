@@ -13,8 +13,9 @@ from lumbago.anatomy.findings import CALLED_FROM, Finding
 from lumbago.anatomy.levels import LEVELS, SIDES
 from lumbago.dicom.patient_geometry import distance_to_slice_mm
 from lumbago.pipeline.classical_features import FEATURES
+from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch
 from lumbago.pipeline.explain_grades import explain_grades
-from lumbago.pipeline.grade_patches import Graded, grade_patches
+from lumbago.pipeline.grade_patches import Graded, grade_patches, why_abstain
 from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
@@ -430,6 +431,22 @@ def test_one_hot_pixel_costs_no_grade(spine_found: LocatedSpine) -> None:
         for place, point in spine_found.recesses.items()
     }
     assert withheld(replace(spine_found, recesses=recesses), anchor="recess") == {}
+
+
+@pytest.mark.parametrize(("anchor", "points"), [("foramen", "foramina"), ("recess", "recesses")])
+def test_a_blind_guess_gets_no_grade_but_may_be_learned(spine_found: LocatedSpine, anchor: str, points: str) -> None:
+    found = getattr(spine_found, points)
+    place = ("L3/L4", "left")
+    spine = replace(spine_found, **{points: {**found, place: replace(found[place], confidence=0.0, is_blind=True)}})
+    assert withheld(spine, anchor=anchor) == {"L3/L4 left": f"the {anchor} is not seen there"}
+    recipe = PatchRecipe.of(grader(*ANCHORED[anchor], anchor=anchor).card.inputs)
+    for patch in ANCHORS[anchor](spine):
+        assert why_abstain(patch, crop_patch(patch.volume, patch.frame, recipe), recipe) == ""
+
+
+def test_a_guess_beside_what_is_seen_is_graded(spine_found: LocatedSpine) -> None:
+    guessed = {place: replace(point, confidence=0.0) for place, point in spine_found.recesses.items()}
+    assert withheld(replace(spine_found, recesses=guessed), anchor="recess") == {}
 
 
 def test_a_black_sagittal_series_gets_no_grade(spine_found: LocatedSpine) -> None:

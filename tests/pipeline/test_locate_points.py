@@ -91,6 +91,20 @@ def test_a_foramen_that_is_not_seen_is_guessed_beside_its_disc(locator: PaintedL
         assert 15 < offset @ disc.frame.back < 25
 
 
+def test_a_guess_beside_a_disc_that_is_seen_is_not_blind(locator: PaintedLocator) -> None:
+    points = locate_foramina(locator, locate_discs(locator, sagittal_volume(Spine(sides=()))))
+    assert {(point.confidence, point.is_blind) for point in points.values()} == {(0.0, False)}
+
+
+def test_a_guess_on_slices_that_show_no_disc_is_blind(locator: PaintedLocator, location: SpineLocation) -> None:
+    array, empty = location.volume.array.copy(), range(9)
+    array[: len(empty)] = array[0, 0, 0]
+    maps = {index: drawn for index, drawn in location.maps.items() if index not in empty}
+    half = replace(location, volume=replace(location.volume, array=array), maps=maps)
+    points = locate_foramina(locator, half)
+    assert {(side, point.is_blind) for (_, side), point in points.items()} == {("right", True), ("left", False)}
+
+
 def test_a_lone_slice_far_above_is_not_taken_for_a_foramen(locator: PaintedLocator, location: SpineLocation) -> None:
     """What is bright at the edge of the picture must not answer for a place that is out of the picture."""
     above = replace(location.discs[-1], center_lps_mm=location.discs[-1].center_lps_mm + np.array([0.0, 0.0, 90.0]))
@@ -182,3 +196,29 @@ def test_of_two_blocks_the_one_along_the_disc_is_taken(location: SpineLocation) 
 
 def test_without_axial_series_there_is_nothing(locator: PaintedLocator, location: SpineLocation) -> None:
     assert recesses(locator, location, []) == {}
+
+
+def test_a_guess_beside_a_canal_that_is_seen_is_not_blind(locator: PaintedLocator, location: SpineLocation) -> None:
+    blocks = [axial_block(disc, disc.tilt, Spine(sides=())) for disc in DISCS]
+    points = recesses(locator, location, blocks).values()
+    assert {(point.confidence, point.is_blind) for point in points} == {(0.0, False)}
+
+
+def test_a_guess_on_a_slice_that_shows_no_canal_is_blind(locator: PaintedLocator, location: SpineLocation) -> None:
+    blocks = [axial_block(disc, disc.tilt) for disc in DISCS]
+    noise = np.random.default_rng(0)
+    shuffled = [
+        replace(block, array=noise.permutation(block.array.ravel()).reshape(block.array.shape)) for block in blocks
+    ]
+    points = recesses(locator, location, shuffled)
+    assert len(points) == 10
+    assert {(point.confidence, point.is_blind) for point in points.values()} == {(0.0, True)}
+
+
+def test_a_recess_that_is_not_seen_is_not_looked_for_beyond_the_canal(
+    locator: PaintedLocator, location: SpineLocation
+) -> None:
+    """The flank of the right recess reaches into the window in which the left one is looked for."""
+    points = recesses(locator, location, [axial_block(disc, disc.tilt, Spine(sides=(-1.0,))) for disc in DISCS])
+    assert {side for (_, side), point in points.items() if point.confidence > 0} == {"right"}
+    assert all(OUTWARD[side] * (point.point_lps_mm[0] - MIDDLE_X) > 7 for (_, side), point in points.items())

@@ -91,7 +91,7 @@ class StudySampler:
         """The places of the experiment's anchor with a known grade, located; each holds only the voxels it needs.
 
         A place is left out when its labelled point lies elsewhere; without a point, when the names of the discs are
-        not sure; and always when an analysis would say that it cannot be graded.
+        not sure; and always when an analysis would say that it cannot be graded, but for what it does not see there.
 
         Raises:
             UnreadableInput, NotAGrid, MixedPatients: the study cannot be read; NotALumbarStudy: no lumbar spine is

@@ -103,7 +103,7 @@ def _grade(model: Model, patches: Sequence[PlacedPatch], spine: LocatedSpine) ->
     values = predict(model, patches, votes, beside)
     graded = []
     for number, patch in enumerate(patches):
-        reason = why_abstain(patch, votes[number][recipe.votes // 2], recipe)
+        reason = why_abstain(patch, votes[number][recipe.votes // 2], recipe) or patch.unseen
         for name in model.card.conditions:
             probabilities = values.probabilities[name][number]
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
@@ -209,7 +209,7 @@ def _softmax(logits: Float32[np.ndarray, "patches grades"]) -> Float32[np.ndarra
 
 
 def why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
-    """Why a patch must not be graded, or "".
+    """Why a patch must be neither graded nor learned, or ""; `patch.unseen` forbids grades alone.
 
     Args:
         picture: its middle vote, cut by the recipe.

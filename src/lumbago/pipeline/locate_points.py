@@ -5,7 +5,7 @@ Where the locator sees nothing that it is sure of, the geometric guess stands; `
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from lumbago.inference.weights import Model
 from lumbago.pipeline.locate_discs import PIXEL_MM, LocatedDisc, SliceReader, SpineLocation, channel
 
 Vector = Float64[np.ndarray, "3"]
+Heat = Float32[np.ndarray, "rows columns"]
 
 _FORAMEN_OUT_MM, _FORAMEN_SPREAD_MM = 17.0, 5.0
 _FORAMEN_RANGE_MM: Final = (9.0, 27.0)
@@ -33,12 +34,14 @@ STEEPEST_AXIAL_DEGREES: Final = 40.0
 
 @dataclass(frozen=True, eq=False)
 class LocatedPoint:
-    """A point on one slice of a volume; `confidence` 0 means that it is a guess from the anatomy around it."""
+    """A point on one slice of a volume; `confidence` 0 means that it is a guess from the anatomy around it, `is_blind`
+    that nothing of that anatomy is seen on its slices either: no canal beside a recess, no disc below a foramen."""
 
     volume: Volume
     slice_index: int
     point_lps_mm: Vector
     confidence: float
+    is_blind: bool = False
 
 
 def _outward(side: Side) -> float:
@@ -88,7 +91,15 @@ def _foramen(reader: SliceReader, disc: LocatedDisc, side: Side) -> LocatedPoint
         - _FORAMEN_UP_MM / reader.scale * disc.frame.down
     )
     prior = {i: _foramen_prior(float(offsets[i])) for i in indices}
-    return _best_point(reader, expected, prior, "foramen")
+    heats = {index: channel(maps, "foramen") for index, maps in reader.read(indices).items()}
+    found = _best_point(reader, expected, heats, prior)
+    return replace(found, is_blind=found.confidence == 0.0 and not _is_disc_seen(reader, indices, disc))
+
+
+def _is_disc_seen(reader: SliceReader, indices: Sequence[int], disc: LocatedDisc) -> bool:
+    """Whether any of the slices shows a disc where this one lies."""
+    row, column = reader.to_grid(disc.center_lps_mm)
+    return any(_peak_near(channel(maps, "disc"), row, column)[1] > _SEEN for maps in reader.read(indices).values())
 
 
 def _sideways_mm(volume: Volume, origin: Vector) -> Float64[np.ndarray, " slices"]:
@@ -99,13 +110,13 @@ def _sideways_mm(volume: Volume, origin: Vector) -> Float64[np.ndarray, " slices
     return np.asarray((starts - origin) @ normal)
 
 
-def _best_point(reader: SliceReader, expected: Vector, prior: dict[int, float], name: str) -> LocatedPoint:
-    """The strongest place of a map near the expected one, weighed by the prior of its slice."""
+def _best_point(reader: SliceReader, expected: Vector, heats: dict[int, Heat], prior: dict[int, float]) -> LocatedPoint:
+    """The strongest place near the expected one on the slices' maps, weighed by the prior of its slice."""
     best = LocatedPoint(reader.volume, max(prior, key=lambda i: prior[i]), expected, 0.0)
     best_score = 0.0
-    for index, maps in reader.read(sorted(prior)).items():
+    for index, heat in heats.items():
         row, column = reader.to_grid(expected)
-        peak, height = _peak_near(channel(maps, name), row, column)
+        peak, height = _peak_near(heat, row, column)
         if height > _SEEN and height * prior[index] > best_score:
             best_score = height * prior[index]
             best = LocatedPoint(reader.volume, index, reader.to_lps_mm(index, *peak), height)
@@ -115,9 +126,7 @@ def _best_point(reader: SliceReader, expected: Vector, prior: dict[int, float], 
     return best
 
 
-def _peak_near(
-    heat: Float32[np.ndarray, "rows columns"], row: float, column: float
-) -> tuple[tuple[float, float], float]:
+def _peak_near(heat: Heat, row: float, column: float) -> tuple[tuple[float, float], float]:
     """Centroid and height of the strongest bump near a place, far ones counting less."""
     reach = round(_REACH_MM / PIXEL_MM)
     top, left = max(0, round(row) - reach), max(0, round(column) - reach)
@@ -178,7 +187,16 @@ def _recess(reader: SliceReader, index: int, disc: LocatedDisc, side: Side) -> L
     seen = canal_on_axial(reader, index, disc)
     canal = disc.canal_lps_mm if seen is None else seen
     expected = canal + _RECESS_FORWARD_MM * forward + _outward(side) * _RECESS_OUT_MM * sideways
-    return _best_point(reader, expected, {index: 1.0}, "recess")
+    heat = channel(reader.read([index])[index], "recess")
+    found = _best_point(reader, expected, {index: _own_side(heat, reader.to_grid(canal)[1], side)}, {index: 1.0})
+    return replace(found, is_blind=found.confidence == 0.0 and seen is None)
+
+
+def _own_side(heat: Heat, middle: float, side: Side) -> Heat:
+    """A map of an axial slice without what lies beyond the middle column of the canal: where the own recess is faint,
+    the flank of the other side's would be taken for it."""
+    beyond = (np.arange(heat.shape[1]) - middle) * _outward(side) < 0
+    return np.where(beyond, np.float32(0), heat)
 
 
 def canal_on_axial(reader: SliceReader, index: int, disc: LocatedDisc) -> Vector | None:

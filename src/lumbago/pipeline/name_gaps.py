@@ -6,7 +6,7 @@ from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Condition, Role,
 from lumbago.anatomy.findings import Finding, NotAssessed
 from lumbago.anatomy.levels import LEVELS
 from lumbago.dicom.volume import Volume
-from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation
 from lumbago.pipeline.locate_points import STEEPEST_AXIAL_DEGREES, is_too_steep
 from lumbago.pipeline.place_patches import LocatedSpine
 
@@ -47,13 +47,7 @@ def _reason_for_all(
     if condition.source == "sagittal_t1" and not spine.foramina:
         return "the sagittal T1 series has no slices beside the middle"
     if condition.source == "axial_t2" and not spine.recesses:
-<<<<<<< HEAD
-        return spine.axial_doubt or "no axial slice passes through a located disc"
-=======
-        if any(is_too_steep(disc, axials) for disc in spine.reference.discs if disc.level in LEVELS):
-            return f"the axial slices are tilted more than {STEEPEST_AXIAL_DEGREES:.0f} degrees to the discs"
-        return "no axial slice passes through a located disc"
->>>>>>> strays
+        return _no_axial([disc for disc in spine.reference.discs if disc.level in LEVELS], spine, axials)
     return "no model grades it in this version"
 
 
@@ -67,11 +61,15 @@ def _reason_at(condition: Condition, level: str, spine: LocatedSpine, axials: Se
     if disc is None:
         return "the disc was not found in view"
     if condition.source == "axial_t2":
-<<<<<<< HEAD
-        return spine.axial_doubt or "no axial slice passes through the disc"
-=======
-        if is_too_steep(disc, axials):
-            return f"the axial slices there are tilted more than {STEEPEST_AXIAL_DEGREES:.0f} degrees to the disc"
-        return "no axial slice passes through the disc"
->>>>>>> strays
+        return _no_axial([disc], spine, axials)
     return f"the {ROLE_TITLES[condition.source]} series has no slice there"
+
+
+def _no_axial(discs: Sequence[LocatedDisc], spine: LocatedSpine, axials: Sequence[Volume]) -> str:
+    """Why there is no axial place at these discs."""
+    if spine.axial_doubt:
+        return spine.axial_doubt
+    there, which = (" there", "the disc") if len(discs) == 1 else ("", "the discs")
+    if any(is_too_steep(disc, axials) for disc in discs):
+        return f"the axial slices{there} are tilted more than {STEEPEST_AXIAL_DEGREES:.0f} degrees to {which}"
+    return f"no axial slice passes through {'the disc' if len(discs) == 1 else 'a located disc'}"

@@ -55,8 +55,8 @@ class PlacedPatch:
 
     `point_lps_mm` is the middle of what is graded, which is not always the middle of the patch; `scale` is that of the
     location: where the stated pixel size is not believed, a patch covers as much of the body all the same. `doubt` says
-    why nothing there may be graded, or is empty. `location` is the series whose tissues are measured there, None for
-    none.
+    why nothing there may be graded, or is empty; `unseen` why no grade is stated there, though a reader's grade of the
+    place may be learned. `location` is the series whose tissues are measured there, None for none.
     """
 
     level: str
@@ -68,6 +68,7 @@ class PlacedPatch:
     reference: SignalReference | None
     scale: float = 1.0
     doubt: str = ""
+    unseen: str = ""
     location: SpineLocation | None = None
 
     @cached_property
@@ -176,6 +177,7 @@ def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:
             disc,
             references[level],
             location.scale,
+            unseen="the foramen is not seen there" if point.is_blind else "",
         )
         for (level, side), point in spine.foramina.items()
         if (disc := location.disc(level)) is not None and level in LEVELS
@@ -185,7 +187,16 @@ def _at_foramina(spine: LocatedSpine) -> list[PlacedPatch]:
 def _at_recesses(spine: LocatedSpine) -> list[PlacedPatch]:
     location = spine.reference
     return [
-        PlacedPatch(level, side, point.volume, recess_frame(side, point), point.point_lps_mm, disc, None)
+        PlacedPatch(
+            level,
+            side,
+            point.volume,
+            recess_frame(side, point),
+            point.point_lps_mm,
+            disc,
+            None,
+            unseen="the recess is not seen there" if point.is_blind else "",
+        )
         for (level, side), point in spine.recesses.items()
         if (disc := location.disc(level)) is not None and level in LEVELS
     ]
