@@ -19,6 +19,8 @@ Picture = Float32[np.ndarray, "rows columns"]
 _NEAR_MM, _FAR_MM = 12.0, 40.0
 _RAISED: Final = 0.25
 _SUNK: Final = 0.1
+_EVERY: Final = 4
+"""Every so many rows and columns are looked at: all would take ten times as long."""
 
 
 def without_offset(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
@@ -31,8 +33,8 @@ def without_offset(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
     """
     if not volumes:
         return ()
-    low = min(float(np.percentile(volume.array, 0.5)) for volume in volumes)
-    high = max(float(np.percentile(volume.array, 99.5)) for volume in volumes)
+    ends = np.array([np.percentile(volume.array[:, ::_EVERY, ::_EVERY], (0.5, 99.5)) for volume in volumes])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     if high <= low or -_SUNK * (high - low) <= low <= _RAISED * high:
         return tuple(volumes)
     remark = f"the darkest values lie at {low:.0f}, not near 0, and were taken for 0"
