@@ -1,9 +1,14 @@
 """What networks see: the same place at any pixel size, the same greys at any scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lumbago.pipeline.normalise import local_contrast, resample_image, three_views
+from coarse_study import coarse_study
+from lumbago.anatomy.conditions import ROLES
+from lumbago.dicom.volume import Volume
+from lumbago.pipeline.normalise import local_contrast, resample_image, three_views, without_offset
 
 RNG = np.random.default_rng(0)
 PICTURE = np.asarray(RNG.gamma(2.0, 100.0, (90, 70)), np.float32)
@@ -110,3 +115,39 @@ def test_local_contrast_looks_as_far_at_any_pixel_size() -> None:
     fine = dot((120, 120), 60.5, 60.5, 6.0)
     shrunk = local_contrast(fine, 0.5)[1::2, 1::2]
     assert np.abs(shrunk - local_contrast(coarse, 1.0)).mean() < 0.03
+
+
+# --- the dark end ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def phantom() -> list[tuple[Volume, ...]]:
+    """Slices of the series of a coarse study."""
+    made = coarse_study(1, pixels=32)
+    return [(made.scan_near(role, (0.0, 0.0, 0.0), reach=1).volume,) for role in ROLES]
+
+
+def middles(volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """The middle quarter of rows and columns, where no air is."""
+    return tuple(replace(volume, array=volume.array[:, 12:20, 12:20].copy()) for volume in volumes)
+
+
+def test_ordinary_series_keep_exactly_their_values(phantom: list[tuple[Volume, ...]]) -> None:
+    """Also cropped ones, in which nothing is black."""
+    for volumes in phantom:
+        for ordinary in (volumes, middles(volumes)):
+            assert all(one is other for one, other in zip(without_offset(ordinary), ordinary, strict=True))
+    assert without_offset(()) == ()
+    blank = tuple(replace(volume, array=np.full_like(volume.array, 250.0)) for volume in phantom[0])
+    assert without_offset(blank)[0] is blank[0]
+
+
+@pytest.mark.parametrize("share", [0.6, 5.0, -0.3])
+def test_an_offset_is_taken_away_from_a_whole_series(phantom: list[tuple[Volume, ...]], share: float) -> None:
+    """As a share of the brightest values."""
+    for volumes in phantom:
+        bright = max(float(np.percentile(volume.array, 99.5)) for volume in volumes)
+        moved = [replace(volume, array=volume.array + np.float32(share * bright)) for volume in volumes]
+        for back, volume in zip(without_offset(moved), volumes, strict=True):
+            np.testing.assert_allclose(back.array, volume.array, atol=0.02 * bright)
+            assert "were taken for 0" in back.remarks[-1]

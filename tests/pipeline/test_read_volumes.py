@@ -95,6 +95,14 @@ def test_swapped_tags_are_overruled_by_the_pixels(tmp_path: Path, locator: Paint
     ]
 
 
+def test_a_rescale_intercept_changes_no_contrast(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
+    painted = small_sagittal(T1)
+    write_volume(painted, tmp_path, 1, "t1", RescaleSlope=1, RescaleIntercept=1500)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert (uids(roles), remarks(reader)) == ({"sagittal_t1": "1"}, [])
+    np.testing.assert_allclose(roles["sagittal_t1"].location.volume.array, painted.array - painted.array.min(), atol=5)
+
+
 def test_untimed_series_are_told_apart_by_their_pixels(
     tmp_path: Path, locator: PaintedLocator, decoder: Decoder
 ) -> None:

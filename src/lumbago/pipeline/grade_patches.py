@@ -215,7 +215,11 @@ def why_abstain(patch: PlacedPatch, picture: Patch, recipe: PatchRecipe) -> str:
         picture: its middle vote, cut by the recipe.
     """
     middle = picture[picture.shape[0] // 2]
-    full = patch.reference.bright if patch.reference is not None else float(np.percentile(patch.volume.array, _BRIGHT))
+    full = (
+        patch.reference.bright
+        if patch.reference is not None
+        else float(np.percentile(patch.volume.array[:, ::4, ::4], _BRIGHT))
+    )
     if patch.disc.confidence < _UNSEEN:
         return "the disc is not clearly seen"
     if patch.doubt:

@@ -3,14 +3,44 @@
 Training and analysis both come through here, so that they cannot disagree.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 from scipy import ndimage
 
+from lumbago.dicom.volume import Volume
+
 Picture = Float32[np.ndarray, "rows columns"]
 
 _NEAR_MM, _FAR_MM = 12.0, 40.0
+_RAISED: Final = 0.25
+_SUNK: Final = 0.1
+_EVERY: Final = 4
+"""Every so many rows and columns are looked at: all would take ten times as long."""
+
+
+def without_offset(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The volumes of a series with their dark end at 0, where an intercept has moved it away; others as they are.
+
+    The dark end is the lowest 0.5th percentile of the volumes, the bright end their highest 99.5th. Air lies near 0,
+    and even without any air the dark end is under a quarter of the bright one: at most 0.23 of it in the middle
+    sixteenth of 590 real slices (SPIDER and others, as pictures of 8 bits). It is subtracted where it is higher, and
+    where it lies below 0 by more than a tenth of the range.
+    """
+    if not volumes:
+        return ()
+    ends = np.array([np.percentile(volume.array[:, ::_EVERY, ::_EVERY], (0.5, 99.5)) for volume in volumes])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if high <= low or -_SUNK * (high - low) <= low <= _RAISED * high:
+        return tuple(volumes)
+    remark = f"the darkest values lie at {low:.0f}, not near 0, and were taken for 0"
+    return tuple(
+        replace(volume, array=volume.array - np.float32(low), remarks=(*volume.remarks, remark)) for volume in volumes
+    )
 
 
 def resample_image(

@@ -21,6 +21,7 @@ from lumbago.inference.weights import Model
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice
 from lumbago.pipeline.judge_quality import doubt_of, seen_weighting
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.normalise import without_offset
 
 _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
@@ -82,7 +83,7 @@ class SeriesReader:
         built = build_volumes(candidate.series, self.decoder)
         self.skipped += built.skipped
         self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
-        return built.volumes
+        return without_offset(built.volumes)
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
         stated, seen = candidate.description.weighting, seen_weighting(location)
