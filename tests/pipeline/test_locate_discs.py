@@ -155,6 +155,32 @@ def test_a_canal_within_the_slices_and_one_slice_alone_are_not_doubted(
     assert {patch.doubt for patch in patches} == {""}
 
 
+@pytest.mark.parametrize("grey", [0.0, 550.0])
+def test_a_spoilt_middle_slice_is_passed_over(locator: PaintedLocator, grey: float) -> None:
+    """Nothing is seen on the slice through the middle; those beside it show all."""
+    whole = sagittal_volume(slices=9, first_x=-13.0)
+    array = whole.array.copy()
+    array[4] = grey
+    location = locate_discs(locator, replace(whole, array=array))
+    assert [disc.level for disc in location.discs] == list(reversed(LEVELS))
+    assert {disc.slice_index for disc in location.discs} <= {3, 5}
+    assert all(disc.is_drawn for disc in location.discs)
+
+
+def test_a_disc_that_no_middle_slice_shows_has_a_doubt(locator: PaintedLocator) -> None:
+    """The canal is seen, the disc is not."""
+    volume = sagittal_volume(slices=9, first_x=-13.0)
+    array = volume.array.copy()
+    row = round(110 - TRUE["L3/L4"].center[2])
+    window = array[3:6, row - 8 : row + 9, :75]
+    window[window == 250.0] = 550.0
+    location = locate_discs(locator, replace(volume, array=array))
+    assert [disc.level for disc in location.discs if not disc.is_drawn] == ["L3/L4"]
+    doubts = {patch.level: patch.doubt for patch in ANCHORS["disc"](LocatedSpine({"sagittal_t2": location}, {}, {}))}
+    assert doubts.pop("L3/L4") == "the disc is not seen on the middle slice"
+    assert set(doubts.values()) == {""}
+
+
 def test_nothing_painted_is_nothing_found(locator: PaintedLocator) -> None:
     blank = replace(sagittal_volume(slices=3), array=np.zeros((3, 230, 150), np.float32))
     location = locate_discs(locator, blank)

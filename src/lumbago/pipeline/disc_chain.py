@@ -164,3 +164,12 @@ def _lowest_clear(row: list[DiscPoint], weak_share: float) -> int:
     """Number of the lowest disc that is not much weaker than the surest ones usually are."""
     least = weak_share * float(np.median(sorted((point.score for point in row), reverse=True)[:_SUREST])) if row else 0
     return max((number for number, point in enumerate(row) if point.score >= least), default=-1)
+
+
+def directions(chain: DiscChain) -> list[tuple[float, float]]:
+    """Unit (row, column) steps down the spine at each disc, from its neighbours."""
+    points = np.array([(point.row, point.column) for point in chain.points])
+    if len(points) < 2:
+        return [(1.0, 0.0)] * len(points)
+    tangents = -np.gradient(points, axis=0)
+    return [(float(t[0]), float(t[1])) for t in tangents / np.linalg.norm(tangents, axis=1, keepdims=True)]

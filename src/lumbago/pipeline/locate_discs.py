@@ -17,7 +17,7 @@ from scipy import ndimage
 from lumbago.anatomy.findings import Point
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
-from lumbago.pipeline.disc_chain import DiscChain, DiscPoint, find_chain
+from lumbago.pipeline.disc_chain import DiscPoint, directions, find_chain
 from lumbago.pipeline.name_by_sacrum import NAMES_BY, SACRUM, sacrum_below
 from lumbago.pipeline.normalise import resample_image, three_views
 from lumbago.pipeline.read_boxes import maps_of_boxes
@@ -34,7 +34,7 @@ _MUCH: Final = 0.4
 _CLEAR, _BETTER = 3.5, 1.3
 _WEAK_BOX: Final = 0.6
 """Of a detector, in whose boxes L5/S1 is the class that is learned last; chosen on fold 0 of the real pictures."""
-_TRACE_MM2, _AS_MUCH = 5.0, 0.9
+_TRACE_MM2, _AS_MUCH, _FAINT, _BESIDE = 5.0, 0.9, 0.2, 1
 _OTHER_SCALES: Final = (0.5, 0.7, 1.3)
 """Never far above 1: a cervical spine is half as large as a lumbar one, and must not be taken for one."""
 
@@ -71,8 +71,8 @@ class LocatedDisc:
         outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined: a detector's box is no
             outline, nor is anything measured by it.
         canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
-        canal_goes_on: the canal is seen as much on the volume's first or last slice as anywhere, so that its middle may
-            lie beyond.
+        canal_goes_on: as much of it is seen on the volume's first or last slice as anywhere: its middle may lie beyond.
+        is_drawn: the disc is seen on the slice, or it is a detector's, which draws none.
     """
 
     level: str
@@ -84,6 +84,7 @@ class LocatedDisc:
     canal_lps_mm: Vector
     canal_mm: float | None
     canal_goes_on: bool = False
+    is_drawn: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +232,7 @@ def _locate_at(model: Model, volume: Volume, scale: float) -> SpineLocation:
     chain = find_chain(discs, lumbosacral, _WEAK_BOX if _finds_boxes(reader.model) else 0.0)
     located = tuple(
         _place(reader, level, point, direction)
-        for level, point, direction in zip(chain.levels, chain.points, _directions(chain), strict=True)
+        for level, point, direction in zip(chain.levels, chain.points, directions(chain), strict=True)
     )
     return SpineLocation(volume, located, chain.name_is_sure, reader.maps, scale)
 
@@ -268,15 +269,6 @@ def _weighted(found: dict[int, Maps], weights: dict[int, float], name: str) -> F
     return np.asarray(shares.sum(axis=0), np.float32)
 
 
-def _directions(chain: DiscChain) -> list[tuple[float, float]]:
-    """Unit (row, column) steps down the spine at each disc, from its neighbours."""
-    points = np.array([(point.row, point.column) for point in chain.points])
-    if len(points) < 2:
-        return [(1.0, 0.0)] * len(points)
-    tangents = -np.gradient(points, axis=0)
-    return [(float(t[0]), float(t[1])) for t in tangents / np.linalg.norm(tangents, axis=1, keepdims=True)]
-
-
 def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float, float]) -> LocatedDisc:
     """Fills in a disc of the chain: its slice, frame, outline and canal."""
     index = _middle_slice(reader, point)
@@ -294,8 +286,8 @@ def _place(reader: SliceReader, level: str, point: DiscPoint, down: tuple[float,
     line = np.zeros((0, 2)) if _finds_boxes(reader.model) else outline
     polygon = tuple((float(p[0]), float(p[1]), float(p[2])) for p in map(lps, line))
     width = None if canal_mm is None else canal_mm / reader.scale
-    goes_on = _goes_on(reader, point)
-    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width, goes_on)
+    goes_on, is_drawn = _goes_on(reader, point), _finds_boxes(reader.model) or _draws_disc(maps, point)
+    return LocatedDisc(level, point.score, index, origin, frame, polygon, lps(canal), width, goes_on, is_drawn)
 
 
 def _unit(vector: Vector) -> Vector:
@@ -308,7 +300,8 @@ def _turned(back: np.ndarray) -> np.ndarray:
 
 
 def _middle_slice(reader: SliceReader, point: DiscPoint) -> int:
-    """The slice in the middle of the canal behind this disc, by the canal's mass over the slices read, then refined."""
+    """The slice in the middle of the canal behind this disc, by the canal's mass over the slices read; where it shows
+    neither canal nor disc, as a spoilt one, the nearest beside it that does."""
     indices = sorted(reader.maps)
     if len(indices) == 1:
         return indices[0]
@@ -316,7 +309,20 @@ def _middle_slice(reader: SliceReader, point: DiscPoint) -> int:
     if mass.max() < 20:
         return indices[len(indices) // 2]
     strong = np.where(mass > 0.25 * mass.max(), mass, 0.0)
-    return round(float((strong * indices).sum() / strong.sum()))
+    middle = float((strong * indices).sum() / strong.sum())
+    reach = range(max(0, round(middle) - _BESIDE), min(reader.volume.array.shape[0], round(middle) + _BESIDE + 1))
+    near = sorted(reach, key=lambda index: (index != round(middle), abs(index - middle)))
+    return next((index for index in near if _shows(reader, index, point, float(mass.max()))), round(middle))
+
+
+def _shows(reader: SliceReader, index: int, point: DiscPoint, most: float) -> bool:
+    maps = reader.read([index])[index]
+    return _draws_disc(maps, point) or _canal_mass(maps, point) > _SURE * most
+
+
+def _draws_disc(maps: Maps, point: DiscPoint, reach_mm: float = 4.0) -> bool:
+    rows, columns = (slice(max(0, round(at - reach_mm)), round(at + reach_mm) + 1) for at in (point.row, point.column))
+    return bool((channel(maps, "disc")[rows, columns] > _FAINT).any())
 
 
 def _goes_on(reader: SliceReader, point: DiscPoint) -> bool:

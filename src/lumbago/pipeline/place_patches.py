@@ -118,7 +118,9 @@ def axial_disc_frame(disc: LocatedDisc, recesses: Sequence[LocatedPoint]) -> Pat
 
 
 def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
-    return _along_the_middle(spine, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm))
+    patches = _along_the_middle(spine, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm))
+    unseen = "the disc is not seen on the middle slice"
+    return [patch if patch.disc.is_drawn else replace(patch, doubt=unseen) for patch in patches]
 
 
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
