@@ -97,6 +97,14 @@ def test_a_sagittal_series_of_unknown_weighting_may_play_either_part() -> None:
     assert choice == {"sagittal_t1": ["unknown"], "sagittal_t2": ["unknown"], "axial_t2": []}
 
 
+def test_an_axial_series_of_unknown_weighting_stands_in_for_t2() -> None:
+    unknown = series("unknown", image_orientation=AXIAL, **UNTIMED)
+    assert chosen(choose_series(study(SAG_T2, unknown)))["axial_t2"] == ["unknown"]
+    choice = choose_series(study(SAG_T2, unknown, AX_T2))
+    assert chosen(choice)["axial_t2"] == ["ax"]
+    assert [row.reason for row in choice.left_out] == ["axial unknown: no role for it"]
+
+
 def test_a_lone_picture_without_orientation_may_be_sagittal() -> None:
     lone = Series("png", (make_header("png", 0, modality="MR", pixel_spacing=(0.5, 0.5)),))
     assert chosen(choose_series(study(lone)))["sagittal_t2"] == ["png"]

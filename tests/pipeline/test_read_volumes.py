@@ -1,16 +1,19 @@
 """Painted DICOM series become volumes that play the roles that their pixels show."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from painted_spine import T1, PaintedLocator
+from painted_spine import DISCS, T1, PaintedLocator, axial_block
 from painted_study import ROOT, small_sagittal, write_volume
 
 from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.read_study import read_study
-from lumbago.pipeline.choose_series import choose_series
-from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
+from lumbago.dicom.volume import Volume
+from lumbago.pipeline.choose_series import SeriesChoice, choose_series
+from lumbago.pipeline.locate_discs import SpineLocation
+from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_axial, read_sagittal
 
 BLANK = small_sagittal((0.1,) * 9)
 
@@ -155,3 +158,33 @@ def test_slices_that_form_no_grid_are_remarked(tmp_path: Path, locator: PaintedL
     roles, reader = read(tmp_path, locator, decoder)
     assert set(roles) == {"sagittal_t2"}
     assert any("no usable geometry" in text for text in remarks(reader))
+
+
+def axial_choice(
+    folder: Path, location: SpineLocation, decoder: Decoder
+) -> tuple[SeriesChoice, tuple[Volume, ...], list[str]]:
+    """What becomes of the axial series of a folder that also has a sagittal T2, and the remarks on the way."""
+    write_volume(small_sagittal(), folder, 2, "t2")
+    reader = SeriesReader(PaintedLocator(), decoder)
+    choice, volumes = read_axial(choose_series(read_study(folder, decoder=decoder)), reader, location.discs)
+    return choice, volumes, remarks(reader)
+
+
+def axial_series(number: int, folder: Path, timing: str, *, canal: float = 1.0) -> None:
+    """Blocks at two discs; `canal` dims the canal."""
+    for block, disc in enumerate(DISCS[2:4]):
+        volume = axial_block(disc, disc.tilt, slices=3)
+        array = np.where(volume.array == 820, canal * 820, volume.array).astype(np.float32)
+        own = f"{ROOT}2.{number}"
+        write_volume(replace(volume, array=array), folder, number + block, timing, SeriesInstanceUID=own)
+
+
+def test_an_untimed_axial_series_is_taken_by_its_pixels(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder
+) -> None:
+    axial_series(30, tmp_path, "unknown")
+    axial_series(40, tmp_path, "unknown", canal=0.2)
+    choice, volumes, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.30"]
+    assert [row.reason for row in choice.left_out] == ["axial unknown: its pixels do not show T2 contrast"]
+    assert (len(volumes), said) == (2, [])

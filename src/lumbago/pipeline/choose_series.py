@@ -37,13 +37,15 @@ def choose_series(study: Study) -> SeriesChoice:
     """Ranks the series of a study for each role by what their geometry and timing say.
 
     A sagittal series whose weighting the headers do not tell is a last candidate for both sagittal roles: its pixels
-    decide later. So is a single picture without any orientation.
+    decide later. So is a single picture without any orientation. An axial one is a candidate where no axial series is
+    known to be T2.
 
     Raises:
         NotALumbarStudy: no series is sagittal, or there are localizers only.
     """
     described = [(series, describe_series(series)) for series in study.series]
     candidates: dict[Role, tuple[Candidate, ...]] = {role: _ranked(role, described) for role in ROLES}
+    candidates["axial_t2"] = _needed(candidates["axial_t2"])
     if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
         raise _nothing_sagittal(described)
     used = {id(candidate.series) for ranked in candidates.values() for candidate in ranked}
@@ -57,6 +59,11 @@ def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tu
     return tuple(
         Candidate(series, text, f"{ROLE_TITLES[role]}: {'; '.join(text.reasons)}") for _, series, text in fitting
     )
+
+
+def _needed(axial: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Those of known weighting where there are any: all axial series that are left are used."""
+    return tuple(candidate for candidate in axial if candidate.description.weighting != "unknown") or axial
 
 
 def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
@@ -73,7 +80,7 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
         return None
     if text.weighting in _WEIGHTINGS[role]:
         preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
-    elif text.weighting == "unknown" and plane == "sagittal":
+    elif text.weighting == "unknown":
         preference = len(_WEIGHTINGS[role]) + (1.0 if is_single_unknown else 0.0)
     else:
         return None

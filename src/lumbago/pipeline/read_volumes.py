@@ -3,8 +3,8 @@
 What the pixels show counts more than what the header states: a series plays the role that its contrast fits.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lumbago.anatomy.conditions import Role
@@ -16,8 +16,8 @@ from lumbago.dicom.study import SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice
-from lumbago.pipeline.judge_quality import doubt_of, seen_weighting
-from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.judge_quality import doubt_of, seen_weighting, shows_axial_t2
+from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 
 _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
@@ -67,9 +67,9 @@ class SeriesReader:
             locations, key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs)
         )
 
-    def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
-        """All axial volumes of the candidates, in display orientation."""
-        return tuple(canonical_axial(volume) for candidate in candidates for volume in self._volumes(candidate))
+    def axial(self, candidate: Candidate) -> tuple[Volume, ...]:
+        """All volumes of an axial candidate, in display orientation."""
+        return tuple(canonical_axial(volume) for volume in self._volumes(candidate))
 
     def _volumes(self, candidate: Candidate) -> tuple[Volume, ...]:
         built = build_volumes(candidate.series, self.decoder)
@@ -113,3 +113,20 @@ def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: Seri
     unknown = [found for found in free if found.shows == "unknown"] if role == "sagittal_t2" else []
     if fitting or unknown:
         chosen[role] = (fitting or unknown)[0]
+
+
+def read_axial(
+    choice: SeriesChoice, reader: SeriesReader, discs: Sequence[LocatedDisc]
+) -> tuple[SeriesChoice, tuple[Volume, ...]]:
+    """The axial volumes in display orientation, and the choice without the series of unknown weighting that do not
+    show T2 contrast at the located discs."""
+    read = [(candidate, reader.axial(candidate)) for candidate in choice.candidates["axial_t2"]]
+    used = [row for row in read if row[0].description.weighting != "unknown" or shows_axial_t2(discs, row[1])]
+    kept = tuple(candidate for candidate, _ in used)
+    dropped = [
+        replace(candidate, reason="axial unknown: its pixels do not show T2 contrast")
+        for candidate, _ in read
+        if candidate not in kept
+    ]
+    narrowed = SeriesChoice({**choice.candidates, "axial_t2": kept}, (*choice.left_out, *dropped))
+    return narrowed, tuple(volume for _, volumes in used for volume in volumes)
