@@ -84,6 +84,11 @@ def test_more_slices_first_then_finer_pixels() -> None:
     assert t2_order(coarse, few, SAG_T2) == ["t2", "coarse", "few"]
 
 
+def test_a_coarse_series_comes_last_of_its_kind() -> None:
+    whole = series("whole", slices=20, pixel_spacing=(1.2, 1.2))
+    assert t2_order(whole, series("stir", **STIR), SAG_T2) == ["t2", "whole", "stir"]
+
+
 def test_twins_are_told_apart_by_their_place_and_not_by_their_names() -> None:
     first = Series("z", tuple(make_header("z", 0, modality="MR", image_orientation=SAGITTAL, scanning_sequence="SE",
                                           image_position=(0.0, 0.0, 0.0), **T2) for _ in range(3)))  # fmt: skip

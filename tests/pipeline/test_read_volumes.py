@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from painted_spine import DISCS, T1, PaintedLocator, axial_block
+from painted_spine import DISCS, T1, PaintedLocator, Spine, axial_block, sagittal_volume
 from painted_study import ROOT, small_sagittal, write_volume
 
 from lumbago.dicom.decoder import Decoder
@@ -107,6 +107,31 @@ def test_a_better_candidate_that_shows_no_spine_gives_way(
     roles, reader = read(tmp_path, locator, decoder)
     assert uids(roles) == {"sagittal_t2": "2"}
     assert [found.doubt[:7] for found in reader.read.values()] == ["0 discs", ""]
+
+
+UPPER = Spine(DISCS[:4], has_sacrum=False)
+
+
+@pytest.mark.parametrize(("timing", "expected"), [("t2", "3"), ("stir", "2")])
+def test_a_series_without_the_sacrum_gives_way_to_one_of_its_kind(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, timing: str, expected: str
+) -> None:
+    """It has more slices; a STIR does not stand in for it."""
+    inversion = 160 if timing == "stir" else None
+    write_volume(sagittal_volume(UPPER, first_x=-21.0, slices=13), tmp_path, 2, "t2")
+    write_volume(small_sagittal(), tmp_path, 3, "t2", InversionTime=inversion)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": expected}
+    assert len(reader.read) == (1 if inversion else 2)
+
+
+def test_of_series_without_the_sacrum_the_one_with_most_discs_is_taken(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(sagittal_volume(Spine(DISCS[:3], has_sacrum=False), first_x=-21.0, slices=13), tmp_path, 2, "t2")
+    write_volume(small_sagittal(spine=UPPER), tmp_path, 3, "t2")
+    roles, _ = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "3"}
 
 
 def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:

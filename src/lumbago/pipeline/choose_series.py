@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
 from lumbago.dicom.describe_series import SeriesDescription, describe_series
@@ -14,6 +15,8 @@ _WEIGHTINGS: Mapping[Role, tuple[str, ...]] = {
     "axial_t2": ("t2",),
 }
 """Weightings that can play a role, the best first."""
+_COARSE_MM: Final = 1.0
+"""Pixels above this are those of a whole spine or a planning series: more slices do not make up for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,12 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
         preference = len(_WEIGHTINGS[role]) + (1.0 if is_single_unknown else 0.0)
     else:
         return None
-    spacing = series.first.pixel_spacing
+    spacing_mm = series.first.pixel_spacing[0] if series.first.pixel_spacing else 9.0
     return (
         preference + text.has_contrast,
+        float(spacing_mm > _COARSE_MM),
         -float(min(len(series.slices), 30)),
-        spacing[0] if spacing else 9.0,
+        spacing_mm,
         *_content_key(series),
     )
 

@@ -21,6 +21,8 @@ from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_dis
 
 _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
+_SEEN: Final = 0.5
+"""A disc of this confidence counts where several series could play a role."""
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
 
@@ -92,14 +94,37 @@ def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, Read
     """The series that plays each sagittal role, T2 first."""
     chosen: dict[Role, ReadSagittal] = {}
     for role in _WANTED:
-        for candidate in choice.candidates[role]:
-            found = reader.sagittal(candidate)
-            if found is not None and found.shows == _WANTED[role] and not found.doubt:
-                chosen[role] = found
-                break
+        fitting = _fitting(role, choice.candidates[role], reader)
+        if fitting:
+            chosen[role] = max(fitting, key=_clearness)
     for role in _WANTED:
         _fill_from_others(role, chosen, reader)
     return chosen
+
+
+def _fitting(role: Role, candidates: Sequence[Candidate], reader: SeriesReader) -> list[ReadSagittal]:
+    """The candidates of the first kind that shows what the role wants, up to one whose discs are named for sure."""
+    fitting: list[ReadSagittal] = []
+    for candidate in candidates:
+        if fitting and _kind(candidate) != _kind(fitting[0].candidate):
+            continue
+        found = reader.sagittal(candidate)
+        if found is not None and found.shows == _WANTED[role] and not found.doubt:
+            fitting.append(found)
+            if found.location.name_is_sure:
+                break
+    return fitting
+
+
+def _kind(candidate: Candidate) -> tuple[str, bool, bool]:
+    """A T2 is not given up for a STIR, nor a plain T1 for one with contrast agent."""
+    text = candidate.description
+    return text.weighting, bool(text.fat_suppressed), text.has_contrast
+
+
+def _clearness(found: ReadSagittal) -> tuple[bool, int]:
+    """Sure names before many discs: a series that ends above the sacrum shows others than the lumbar ones."""
+    return found.location.name_is_sure, sum(disc.confidence >= _SEEN for disc in found.location.discs)
 
 
 def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: SeriesReader) -> None:
