@@ -110,6 +110,23 @@ def test_an_axial_series_of_unknown_weighting_stands_in_for_t2() -> None:
     assert [row.reason for row in choice.left_out] == ["axial unknown: no role for it"]
 
 
+PD: dict[str, Any] = {"repetition_time": 3000.0, "echo_time": 55.0}
+STAR: dict[str, Any] = {"repetition_time": 600.0, "echo_time": 18.0, "scanning_sequence": "GR"}
+
+
+def test_a_sagittal_proton_density_comes_last() -> None:
+    pd = series("pd", **PD)
+    assert t2_order(pd, series("stir", **STIR), SAG_T2) == ["t2", "stir", "pd"]
+    assert chosen(choose_series(study(pd)))["sagittal_t1"] == ["pd"]
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1), (1, 2), (2, 3), (3, 1), (2, 1)])
+def test_the_best_kind_of_axial_series_is_taken(places: tuple[int, ...]) -> None:
+    kinds: tuple[dict[str, Any], ...] = ({}, {"image_type": ("DERIVED", "SECONDARY", "MPR")}, STAR, PD)
+    members = [series(str(place), image_orientation=AXIAL, **kinds[place]) for place in places]
+    assert chosen(choose_series(study(SAG_T2, *members)))["axial_t2"] == [str(min(places))]
+
+
 def test_a_lone_picture_without_orientation_may_be_sagittal() -> None:
     lone = Series("png", (make_header("png", 0, modality="MR", pixel_spacing=(0.5, 0.5)),))
     assert chosen(choose_series(study(lone)))["sagittal_t2"] == ["png"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,6 +135,23 @@ def test_of_series_without_the_sacrum_the_one_with_most_discs_is_taken(
     assert uids(roles) == {"sagittal_t2": "3"}
 
 
+def test_of_proton_density_by_its_timing_the_pixels_decide(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "t1")
+    write_volume(small_sagittal(), tmp_path, 2, "t2", EchoTime=55)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1", "sagittal_t2": "2"}
+    assert remarks(reader) == ["A series is tagged PD but shows T2 contrast; the pixels were followed."]
+
+
+def test_proton_density_whose_contrast_nobody_can_tell_is_taken_for_t2(tmp_path: Path, decoder: Decoder) -> None:
+    write_volume(small_sagittal(), tmp_path, 2, "t2", EchoTime=55)
+    roles, reader = read(tmp_path, BlindToCanal(), decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    assert remarks(reader) == ["A series is tagged PD, and its pixels do not tell T1 from T2."]
+
+
 def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
     write_volume(BLANK, tmp_path, 1, "t2")
     roles, reader = read(tmp_path, locator, decoder)
@@ -195,13 +213,13 @@ def axial_choice(
     return choice, volumes, remarks(reader)
 
 
-def axial_series(number: int, folder: Path, timing: str, *, canal: float = 1.0) -> None:
+def axial_series(number: int, folder: Path, timing: str, *, canal: float = 1.0, **fields: Any) -> None:
     """Blocks at two discs; `canal` dims the canal."""
     for block, disc in enumerate(DISCS[2:4]):
         volume = axial_block(disc, disc.tilt, slices=3)
         array = np.where(volume.array == 820, canal * 820, volume.array).astype(np.float32)
         own = f"{ROOT}2.{number}"
-        write_volume(replace(volume, array=array), folder, number + block, timing, SeriesInstanceUID=own)
+        write_volume(replace(volume, array=array), folder, number + block, timing, SeriesInstanceUID=own, **fields)
 
 
 def test_an_untimed_axial_series_is_taken_by_its_pixels(
@@ -213,3 +231,33 @@ def test_an_untimed_axial_series_is_taken_by_its_pixels(
     assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.30"]
     assert [row.reason for row in choice.left_out] == ["axial unknown: its pixels do not show T2 contrast"]
     assert (len(volumes), said) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"EchoTime": 55}, "proton density"),
+        ({"ScanningSequence": "GR", "RepetitionTime": 600, "EchoTime": 18}, "T2*"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "reformatted"),
+    ],
+)
+def test_another_axial_series_stands_in_for_t2_with_a_remark(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder, fields: dict[str, Any], what: str
+) -> None:
+    axial_series(30, tmp_path, "t2", **fields)
+    axial_series(40, tmp_path, "unknown", canal=0.2)
+    choice, volumes, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.30"]
+    assert said == [f"axial T2: a {what} series stands in for it; its grades are less sure."]
+    assert len(volumes) == 2
+
+
+def test_an_untimed_axial_series_that_shows_t2_comes_before_proton_density(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder
+) -> None:
+    axial_series(30, tmp_path, "t2", EchoTime=55)
+    axial_series(40, tmp_path, "unknown")
+    choice, _, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.40"]
+    assert [row.reason for row in choice.left_out] == ["axial pd: no role for it"]
+    assert said == []

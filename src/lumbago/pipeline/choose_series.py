@@ -15,6 +15,9 @@ _WEIGHTINGS: Mapping[Role, tuple[str, ...]] = {
     "axial_t2": ("t2",),
 }
 """Weightings that can play a role, the best first."""
+_STAND_INS: Mapping[str, tuple[str, ...]] = {"sagittal": ("unknown", "pd"), "axial": ("unknown", "t2_star", "pd")}
+"""By plane, weightings that come last: of the sagittal ones and of those that are unknown the pixels decide."""
+_AXIAL_T2: Final = (0, False)
 _COARSE_MM: Final = 1.0
 """Pixels above this are those of a whole spine or a planning series: more slices do not make up for them."""
 
@@ -39,9 +42,10 @@ class SeriesChoice:
 def choose_series(study: Study) -> SeriesChoice:
     """Ranks the series of a study for each role by what their geometry and timing say.
 
-    A sagittal series whose weighting the headers do not tell is a last candidate for both sagittal roles: its pixels
-    decide later. So is a single picture without any orientation. An axial one is a candidate where no axial series is
-    known to be T2.
+    A sagittal series whose weighting the headers do not tell, or call proton density, is a last candidate for both
+    sagittal roles: its pixels decide later. So is a single picture without any orientation. Where no axial series is
+    known to be T2, those of unknown weighting are candidates, and the best kind of the others: reformatted T2, T2* or
+    proton density.
 
     Raises:
         NotALumbarStudy: no series is sagittal, or there are localizers only.
@@ -52,7 +56,7 @@ def choose_series(study: Study) -> SeriesChoice:
     if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
         raise _nothing_sagittal(described)
     used = {id(candidate.series) for ranked in candidates.values() for candidate in ranked}
-    left_out = [Candidate(series, text, _why_not(text)) for series, text in described if id(series) not in used]
+    left_out = [Candidate(series, text, why_not(text)) for series, text in described if id(series) not in used]
     return SeriesChoice(candidates, tuple(left_out))
 
 
@@ -65,8 +69,17 @@ def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tu
 
 
 def _needed(axial: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """Those of known weighting where there are any: all axial series that are left are used."""
-    return tuple(candidate for candidate in axial if candidate.description.weighting != "unknown") or axial
+    """Not what merely stands in for a better kind: all axial series that are left may be used."""
+    known = [_kind(candidate) for candidate in axial if candidate.description.weighting != "unknown"]
+    best = min(known, default=None)
+    unknown = [] if best == _AXIAL_T2 else [row for row in axial if row.description.weighting == "unknown"]
+    return (*unknown, *(candidate for candidate in axial if _kind(candidate) == best))
+
+
+def _kind(candidate: Candidate) -> tuple[int, bool]:
+    """Of an axial series, the better the smaller."""
+    text = candidate.description
+    return ("t2", *_STAND_INS["axial"]).index(text.weighting), text.is_derived
 
 
 def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
@@ -76,15 +89,16 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     if (
         not text.is_mr
         or text.is_localizer
-        or text.is_derived
+        or (text.is_derived and not (plane == "axial" and text.is_reformat))
         or text.dixon_part == "fat"
         or not (text.plane == plane or is_single_unknown)
     ):
         return None
     if text.weighting in _WEIGHTINGS[role]:
         preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
-    elif text.weighting == "unknown":
-        preference = len(_WEIGHTINGS[role]) + (1.0 if is_single_unknown else 0.0)
+    elif text.weighting in _STAND_INS[plane]:
+        place = _STAND_INS[plane].index(text.weighting)
+        preference = len(_WEIGHTINGS[role]) + place + (1.0 if is_single_unknown else 0.0)
     else:
         return None
     spacing_mm = series.first.pixel_spacing[0] if series.first.pixel_spacing else 9.0
@@ -103,7 +117,8 @@ def _content_key(series: Series) -> tuple[float, ...]:
     return series.first.echo_time or 0.0, series.first.repetition_time or 0.0, *position
 
 
-def _why_not(text: SeriesDescription) -> str:
+def why_not(text: SeriesDescription) -> str:
+    """The reason why a series plays no role."""
     if not text.is_mr:
         return "not an MR image"
     if text.is_localizer:

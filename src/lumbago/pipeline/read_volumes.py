@@ -15,7 +15,7 @@ from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
 from lumbago.dicom.study import SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
-from lumbago.pipeline.choose_series import Candidate, SeriesChoice
+from lumbago.pipeline.choose_series import Candidate, SeriesChoice, why_not
 from lumbago.pipeline.judge_quality import doubt_of, seen_weighting, shows_axial_t2
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 
@@ -23,6 +23,7 @@ _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
 _SEEN: Final = 0.5
 """A disc of this confidence counts where several series could play a role."""
+_STANDING_IN: Final = {"t2_star": "a T2* series", "pd": "a proton density series"}
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
 
@@ -82,6 +83,10 @@ class SeriesReader:
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
         stated, seen = candidate.description.weighting, seen_weighting(location)
         claimed = "t2" if stated == "stir" else stated
+        if seen == "unknown" and claimed == "pd":
+            text = "A series is tagged PD, and its pixels do not tell T1 from T2."
+            self.remarks.append(QualityRemark("warning", text))
+            return seen
         if seen == "unknown":
             return claimed
         if claimed not in ("unknown", seen):
@@ -143,15 +148,30 @@ def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: Seri
 def read_axial(
     choice: SeriesChoice, reader: SeriesReader, discs: Sequence[LocatedDisc]
 ) -> tuple[SeriesChoice, tuple[Volume, ...]]:
-    """The axial volumes in display orientation, and the choice without the series of unknown weighting that do not
-    show T2 contrast at the located discs."""
-    read = [(candidate, reader.axial(candidate)) for candidate in choice.candidates["axial_t2"]]
-    used = [row for row in read if row[0].description.weighting != "unknown" or shows_axial_t2(discs, row[1])]
-    kept = tuple(candidate for candidate, _ in used)
-    dropped = [
-        replace(candidate, reason="axial unknown: its pixels do not show T2 contrast")
-        for candidate, _ in read
-        if candidate not in kept
-    ]
+    """The axial volumes in display orientation, and the choice without the series that they do not come from.
+
+    Series of unknown weighting are used when they show T2 contrast at the located discs, those that stand in for T2
+    only when none does, and with a remark.
+    """
+    candidates = choice.candidates["axial_t2"]
+    unknown = [(row, reader.axial(row)) for row in candidates if row.description.weighting == "unknown"]
+    shown = [(row, volumes) for row, volumes in unknown if shows_axial_t2(discs, volumes)]
+    used = shown or [(row, reader.axial(row)) for row in candidates if row.description.weighting != "unknown"]
+    kept = tuple(row for row, _ in used)
+    reader.remarks += [QualityRemark("limit", text) for text in dict.fromkeys(map(_stands_in, kept)) if text]
+    dropped = tuple(replace(row, reason=_why_dropped(row)) for row in candidates if row not in kept)
     narrowed = SeriesChoice({**choice.candidates, "axial_t2": kept}, (*choice.left_out, *dropped))
     return narrowed, tuple(volume for _, volumes in used for volume in volumes)
+
+
+def _stands_in(candidate: Candidate) -> str:
+    """What must be said of an axial series that is no T2 of its own, "" for nothing."""
+    text = candidate.description
+    what = "a reformatted series" if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
+    return f"axial T2: {what} stands in for it; its grades are less sure." if what else ""
+
+
+def _why_dropped(candidate: Candidate) -> str:
+    if candidate.description.weighting == "unknown":
+        return "axial unknown: its pixels do not show T2 contrast"
+    return why_not(candidate.description)
