@@ -114,6 +114,15 @@ def test_fat_suppression(fields: dict[str, object], expected: bool | None) -> No
     assert describe(**fields).fat_suppressed is expected
 
 
+def test_a_series_of_several_dixon_images_is_described_by_the_best() -> None:
+    parts = ("FAT", "FAT_FRACTION", "WATER", "OUT_PHASE")
+    slices = tuple(
+        make_header(number, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for number, part in enumerate(parts)
+    )
+    description = describe_series(Series("1", slices))
+    assert (description.dixon_part, description.fat_suppressed) == ("water", True)
+
+
 def test_dixon_part() -> None:
     assert describe(image_type=("ORIGINAL", "PRIMARY", "M", "ND", "F")).dixon_part == "fat"
     assert describe().dixon_part == ""

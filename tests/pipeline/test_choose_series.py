@@ -159,6 +159,12 @@ def test_the_fat_image_of_a_dixon_series_is_left_out() -> None:
     assert [row.series.series_instance_uid for row in choice.left_out] == ["FAT"]
 
 
+def test_out_of_phase_comes_after_in_phase_and_water() -> None:
+    parts = ("OUT_PHASE", "WATER", "IN_PHASE")
+    dixon = [series(part, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for part in parts]
+    assert t2_order(*dixon, series("STIR", **STIR)) == ["IN_PHASE", "WATER", "OUT_PHASE", "STIR"]
+
+
 @pytest.mark.parametrize(
     ("members", "found"),
     [

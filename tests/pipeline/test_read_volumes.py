@@ -152,6 +152,30 @@ def test_proton_density_whose_contrast_nobody_can_tell_is_taken_for_t2(tmp_path:
     assert remarks(reader) == ["A series is tagged PD, and its pixels do not tell T1 from T2."]
 
 
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        (
+            {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "FAT"]},
+            {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "WATER"]},
+        ),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "OP"]}, {"ImageType": ["ORIGINAL", "PRIMARY", "M", "IP"]}),
+        ({"EchoTime": 15}, {}),
+    ],
+    ids=["fat", "out of phase", "first echo"],
+)
+def test_of_several_images_of_a_place_the_better_is_read(
+    tmp_path: Path, decoder: Decoder, worse: dict[str, Any], better: dict[str, Any]
+) -> None:
+    """All in one series, the worse first and with a spine of its own."""
+    write_volume(small_sagittal(), tmp_path, 2, "t2", **worse)
+    write_volume(small_sagittal(), tmp_path, 3, "t2", SeriesInstanceUID=f"{ROOT}2.2", **better)
+    roles, reader = read(tmp_path, PaintedLocator(), decoder)
+    headers = roles["sagittal_t2"].location.volume.headers
+    assert {header.sop_instance_uid.split(".")[-2] for header in headers} == {"3"}
+    assert list(reader.read) == [f"{ROOT}2.2"]
+
+
 def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
     write_volume(BLANK, tmp_path, 1, "t2")
     roles, reader = read(tmp_path, locator, decoder)

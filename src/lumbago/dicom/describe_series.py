@@ -42,6 +42,7 @@ _DIXON: Final[dict[str, DixonPart]] = {
     "WATER": "water", "W": "water", "FAT": "fat", "F": "fat", "IN_PHASE": "in_phase", "IP": "in_phase",
     "IN": "in_phase", "OUT_PHASE": "out_phase", "OPP": "out_phase", "OPP_PHASE": "out_phase", "OP": "out_phase",
 }  # fmt: skip
+_BEST_PARTS: Final[tuple[DixonPart, ...]] = ("in_phase", "water", "", "out_phase", "fat")
 _DERIVED: Final[dict[str, str]] = {
     "SUBTRACT": "a subtraction", "SUBTRACTION": "a subtraction", "SUB": "a subtraction",
     "PROJECTION IMAGE": "a projection", "MAX_IP": "a projection", "MIN_IP": "a projection", "MIP": "a projection",
@@ -230,7 +231,10 @@ def _how_derived(header: SliceHeader) -> list[str]:
 
 
 def _representative(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, tuple[str, ...]]:
-    """The header whose timing stands for all: the most frequent echo time, the longest of several equally frequent."""
+    """The header whose timing stands for all: the most frequent echo time, the longest of several equally frequent; of
+    a Dixon acquisition that of its best image."""
+    best = min(map(_find_dixon, slices), key=_BEST_PARTS.index)
+    slices = [header for header in slices if _find_dixon(header) == best]
     counts = Counter(header.echo_time for header in slices)
     chosen = max(counts, key=lambda time: (counts[time], time or 0.0))
     header = next(header for header in slices if header.echo_time == chosen)

@@ -95,7 +95,8 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     ):
         return None
     if text.weighting in _WEIGHTINGS[role]:
-        preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
+        penalty = 0.75 if text.dixon_part == "out_phase" else 0.5 if text.fat_suppressed else 0.0
+        preference = _WEIGHTINGS[role].index(text.weighting) + penalty
     elif text.weighting in _STAND_INS[plane]:
         place = _STAND_INS[plane].index(text.weighting)
         preference = len(_WEIGHTINGS[role]) + place + (1.0 if is_single_unknown else 0.0)

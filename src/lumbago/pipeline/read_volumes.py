@@ -11,8 +11,9 @@ from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.describe_series import describe_series
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal
-from lumbago.dicom.study import SkippedFile
+from lumbago.dicom.study import Series, SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice, why_not
@@ -78,7 +79,7 @@ class SeriesReader:
         built = build_volumes(candidate.series, self.decoder)
         self.skipped += built.skipped
         self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
-        return built.volumes
+        return _as_described(candidate, built.volumes)
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
         stated, seen = candidate.description.weighting, seen_weighting(location)
@@ -93,6 +94,21 @@ class SeriesReader:
             text = f"A series is tagged {stated.upper()} but shows {seen.upper()} contrast; the pixels were followed."
             self.remarks.append(QualityRemark("warning", text))
         return seen
+
+
+def _as_described(candidate: Candidate, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """Of several images of a place, as of a Dixon series or of several echoes, those that the series was chosen for."""
+    wanted = candidate.description.dixon_part, candidate.description.weighting
+    texts = [describe_series(Series("", volume.headers)) for volume in volumes]
+    fits = [(text.dixon_part, text.weighting) == wanted for text in texts]
+    shown = {
+        header.image_position for volume, fit in zip(volumes, fits, strict=True) if fit for header in volume.headers
+    }
+    return tuple(
+        volume
+        for volume, fit in zip(volumes, fits, strict=True)
+        if fit or not all(header.image_position in shown for header in volume.headers)
+    )
 
 
 def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, ReadSagittal]:
