@@ -50,6 +50,7 @@ def test_plane(orientation: tuple[float, ...] | None, plane: str) -> None:
         ({"repetition_time": 3800, "echo_time": 35, "inversion_time": 230, "scanning_sequence": "SE\\IR"}, "stir"),
         ({"repetition_time": 2100, "echo_time": 12, "inversion_time": 860, "scanning_sequence": "IR"}, "t1"),
         ({"repetition_time": 9000, "echo_time": 110, "inversion_time": 2500, "scanning_sequence": "SE\\IR"}, "flair"),
+        ({"repetition_time": 2200, "echo_time": 24, "scanning_sequence": "SE\\IR"}, "unknown"),
         ({"repetition_time": 600, "echo_time": 18, "scanning_sequence": "GR", "flip_angle": 25}, "t2_star"),
         ({"repetition_time": 150, "echo_time": 4, "scanning_sequence": "GR", "flip_angle": 70}, "t1"),
         ({"repetition_time": 3000, "echo_time": 80, "scanning_sequence": "EP", "diffusion_b_value": 800}, "diffusion"),
@@ -113,6 +114,15 @@ def test_stated_contrast_stands_between_timing_and_name() -> None:
 )
 def test_fat_suppression(fields: dict[str, object], expected: bool | None) -> None:
     assert describe(**fields).fat_suppressed is expected
+
+
+def test_a_series_of_several_dixon_images_is_described_by_the_best() -> None:
+    parts = ("FAT", "FAT_FRACTION", "WATER", "OUT_PHASE")
+    slices = tuple(
+        make_header(number, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for number, part in enumerate(parts)
+    )
+    description = describe_series(Series("1", slices))
+    assert (description.dixon_part, description.fat_suppressed) == ("water", True)
 
 
 def test_dixon_part() -> None:

@@ -95,6 +95,11 @@ def test_more_slices_first_then_finer_pixels() -> None:
     assert t2_order(coarse, few, SAG_T2) == ["t2", "coarse", "few"]
 
 
+def test_a_coarse_series_comes_last_of_its_kind() -> None:
+    whole = series("whole", slices=20, pixel_spacing=(1.2, 1.2))
+    assert t2_order(whole, series("stir", **STIR), SAG_T2) == ["t2", "whole", "stir"]
+
+
 def test_twins_are_told_apart_by_their_place_and_not_by_their_names() -> None:
     first = Series("z", tuple(make_header("z", 0, modality="MR", image_orientation=SAGITTAL, scanning_sequence="SE",
                                           image_position=(0.0, 0.0, 0.0), **T2) for _ in range(3)))  # fmt: skip
@@ -106,6 +111,31 @@ def test_twins_are_told_apart_by_their_place_and_not_by_their_names() -> None:
 def test_a_sagittal_series_of_unknown_weighting_may_play_either_part() -> None:
     choice = chosen(choose_series(study(series("unknown", **UNTIMED))))
     assert choice == {"sagittal_t1": ["unknown"], "sagittal_t2": ["unknown"], "axial_t2": []}
+
+
+def test_an_axial_series_of_unknown_weighting_stands_in_for_t2() -> None:
+    unknown = series("unknown", image_orientation=AXIAL, **UNTIMED)
+    assert chosen(choose_series(study(SAG_T2, unknown)))["axial_t2"] == ["unknown"]
+    choice = choose_series(study(SAG_T2, unknown, AX_T2))
+    assert chosen(choice)["axial_t2"] == ["ax"]
+    assert [row.reason for row in choice.left_out] == ["axial unknown: no role for it"]
+
+
+PD: dict[str, Any] = {"repetition_time": 3000.0, "echo_time": 55.0}
+STAR: dict[str, Any] = {"repetition_time": 600.0, "echo_time": 18.0, "scanning_sequence": "GR"}
+
+
+def test_a_sagittal_proton_density_comes_last() -> None:
+    pd = series("pd", **PD)
+    assert t2_order(pd, series("stir", **STIR), SAG_T2) == ["t2", "stir", "pd"]
+    assert chosen(choose_series(study(pd)))["sagittal_t1"] == ["pd"]
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1), (1, 2), (2, 3), (3, 1), (2, 1)])
+def test_the_best_kind_of_axial_series_is_taken(places: tuple[int, ...]) -> None:
+    kinds: tuple[dict[str, Any], ...] = ({}, {"image_type": ("DERIVED", "SECONDARY", "MPR")}, STAR, PD)
+    members = [series(str(place), image_orientation=AXIAL, **kinds[place]) for place in places]
+    assert chosen(choose_series(study(SAG_T2, *members)))["axial_t2"] == [str(min(places))]
 
 
 def test_a_lone_picture_without_orientation_may_be_sagittal() -> None:
@@ -138,6 +168,12 @@ def test_the_fat_image_of_a_dixon_series_is_left_out() -> None:
     choice = choose_series(study(*dixon))
     assert chosen(choice)["sagittal_t2"] == ["WATER"]
     assert [row.series.series_instance_uid for row in choice.left_out] == ["FAT"]
+
+
+def test_out_of_phase_comes_after_in_phase_and_water() -> None:
+    parts = ("OUT_PHASE", "WATER", "IN_PHASE")
+    dixon = [series(part, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for part in parts]
+    assert t2_order(*dixon, series("STIR", **STIR)) == ["IN_PHASE", "WATER", "OUT_PHASE", "STIR"]
 
 
 @pytest.mark.parametrize(

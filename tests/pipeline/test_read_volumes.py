@@ -1,17 +1,21 @@
 """Painted DICOM series become volumes that play the roles that their pixels show."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from painted_spine import T1, PaintedLocator
+from painted_spine import DISCS, T1, PaintedLocator, Spine, axial_block, sagittal_volume
 from painted_study import ROOT, small_sagittal, write_volume
 
 from lumbago.dicom.decoder import Decoder
 from lumbago.dicom.read_study import read_study
-from lumbago.pipeline.choose_series import choose_series
+from lumbago.dicom.volume import Volume
+from lumbago.pipeline.choose_series import SeriesChoice, choose_series
+from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina
-from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
+from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_axial, read_sagittal
 
 BLANK = small_sagittal((0.1,) * 9)
 
@@ -146,6 +150,72 @@ def test_a_better_candidate_that_shows_no_spine_gives_way(
     assert [found.doubt[:7] for found in reader.read.values()] == ["0 discs", ""]
 
 
+UPPER = Spine(DISCS[:4], has_sacrum=False)
+
+
+@pytest.mark.parametrize(("timing", "expected"), [("t2", "3"), ("stir", "2")])
+def test_a_series_without_the_sacrum_gives_way_to_one_of_its_kind(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, timing: str, expected: str
+) -> None:
+    """It has more slices; a STIR does not stand in for it."""
+    inversion = 160 if timing == "stir" else None
+    write_volume(sagittal_volume(UPPER, first_x=-21.0, slices=13), tmp_path, 2, "t2")
+    write_volume(small_sagittal(), tmp_path, 3, "t2", InversionTime=inversion)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": expected}
+    assert len(reader.read) == (1 if inversion else 2)
+
+
+def test_of_series_without_the_sacrum_the_one_with_most_discs_is_taken(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(sagittal_volume(Spine(DISCS[:3], has_sacrum=False), first_x=-21.0, slices=13), tmp_path, 2, "t2")
+    write_volume(small_sagittal(spine=UPPER), tmp_path, 3, "t2")
+    roles, _ = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "3"}
+
+
+def test_of_proton_density_by_its_timing_the_pixels_decide(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(T1), tmp_path, 1, "t1")
+    write_volume(small_sagittal(), tmp_path, 2, "t2", EchoTime=55)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t1": "1", "sagittal_t2": "2"}
+    assert remarks(reader) == ["A series is tagged PD but shows T2 contrast; the pixels were followed."]
+
+
+def test_proton_density_whose_contrast_nobody_can_tell_is_taken_for_t2(tmp_path: Path, decoder: Decoder) -> None:
+    write_volume(small_sagittal(), tmp_path, 2, "t2", EchoTime=55)
+    roles, reader = read(tmp_path, BlindToCanal(), decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    assert remarks(reader) == ["A series is tagged PD, and its pixels do not tell T1 from T2."]
+
+
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        (
+            {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "FAT"]},
+            {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "WATER"]},
+        ),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "OP"]}, {"ImageType": ["ORIGINAL", "PRIMARY", "M", "IP"]}),
+        ({"EchoTime": 15}, {}),
+    ],
+    ids=["fat", "out of phase", "first echo"],
+)
+def test_of_several_images_of_a_place_the_better_is_read(
+    tmp_path: Path, decoder: Decoder, worse: dict[str, Any], better: dict[str, Any]
+) -> None:
+    """All in one series, the worse first and with a spine of its own."""
+    write_volume(small_sagittal(), tmp_path, 2, "t2", **worse)
+    write_volume(small_sagittal(), tmp_path, 3, "t2", SeriesInstanceUID=f"{ROOT}2.2", **better)
+    roles, reader = read(tmp_path, PaintedLocator(), decoder)
+    headers = roles["sagittal_t2"].location.volume.headers
+    assert {header.sop_instance_uid.split(".")[-2] for header in headers} == {"3"}
+    assert list(reader.read) == [f"{ROOT}2.2"]
+
+
 def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
     write_volume(BLANK, tmp_path, 1, "t2")
     roles, reader = read(tmp_path, locator, decoder)
@@ -195,3 +265,63 @@ def test_slices_that_form_no_grid_are_remarked(tmp_path: Path, locator: PaintedL
     roles, reader = read(tmp_path, locator, decoder)
     assert set(roles) == {"sagittal_t2"}
     assert any("no usable geometry" in text for text in remarks(reader))
+
+
+def axial_choice(
+    folder: Path, location: SpineLocation, decoder: Decoder
+) -> tuple[SeriesChoice, tuple[Volume, ...], list[str]]:
+    """What becomes of the axial series of a folder that also has a sagittal T2, and the remarks on the way."""
+    write_volume(small_sagittal(), folder, 2, "t2")
+    reader = SeriesReader(PaintedLocator(), decoder)
+    choice, volumes = read_axial(choose_series(read_study(folder, decoder=decoder)), reader, location.discs)
+    return choice, volumes, remarks(reader)
+
+
+def axial_series(number: int, folder: Path, timing: str, *, canal: float = 1.0, **fields: Any) -> None:
+    """Blocks at two discs; `canal` dims the canal."""
+    for block, disc in enumerate(DISCS[2:4]):
+        volume = axial_block(disc, disc.tilt, slices=3)
+        array = np.where(volume.array == 820, canal * 820, volume.array).astype(np.float32)
+        own = f"{ROOT}2.{number}"
+        write_volume(replace(volume, array=array), folder, number + block, timing, SeriesInstanceUID=own, **fields)
+
+
+def test_an_untimed_axial_series_is_taken_by_its_pixels(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder
+) -> None:
+    axial_series(30, tmp_path, "unknown")
+    axial_series(40, tmp_path, "unknown", canal=0.2)
+    choice, volumes, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.30"]
+    assert [row.reason for row in choice.left_out] == ["axial unknown: its pixels do not show T2 contrast"]
+    assert (len(volumes), said) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"EchoTime": 55}, "proton density"),
+        ({"ScanningSequence": "GR", "RepetitionTime": 600, "EchoTime": 18}, "T2*"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "reformatted"),
+    ],
+)
+def test_another_axial_series_stands_in_for_t2_with_a_remark(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder, fields: dict[str, Any], what: str
+) -> None:
+    axial_series(30, tmp_path, "t2", **fields)
+    axial_series(40, tmp_path, "unknown", canal=0.2)
+    choice, volumes, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.30"]
+    assert said == [f"axial T2: a {what} series stands in for it; its grades are less sure."]
+    assert len(volumes) == 2
+
+
+def test_an_untimed_axial_series_that_shows_t2_comes_before_proton_density(
+    tmp_path: Path, location: SpineLocation, decoder: Decoder
+) -> None:
+    axial_series(30, tmp_path, "t2", EchoTime=55)
+    axial_series(40, tmp_path, "unknown")
+    choice, _, said = axial_choice(tmp_path, location, decoder)
+    assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.40"]
+    assert [row.reason for row in choice.left_out] == ["axial pd: no role for it"]
+    assert said == []

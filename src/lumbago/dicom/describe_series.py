@@ -2,7 +2,8 @@
 
 The limits of the timing rules are ours, drawn between the spine protocols in use at 1.5 and 3 T (TR, TE, TI in ms):
 spin echo with TE from 60 is T2, with TE to 35 and TR to 1500 T1, with TR from 1800 and a shorter TE proton density;
-inversion times to 300 null fat (STIR), to 1300 give T1, longer ones null fluid.
+inversion times to 300 null fat (STIR), to 1300 give T1, longer ones null fluid; without one, an inversion recovery with
+TE to 40 may be any of these.
 """
 
 from collections import Counter
@@ -31,6 +32,8 @@ _PLANES: Final[tuple[Plane, ...]] = ("sagittal", "coronal", "axial")
 _CLEAR_PLANE: Final = 0.7
 _CROSSING: Final = 0.25
 _STRAY_SHARE: Final = 0.2
+_SHORT_ECHO: Final = 40
+_REFORMAT: Final = "a reformat"
 _FAT_OPTIONS: Final = frozenset(("FS", "SFS", "FATSAT", "FAT_SAT", "FATSAT_GEMS", "FAT_SAT_GEMS", "SPIR", "SPAIR"))
 _CONTRASTS: Final[dict[str, Weighting]] = {
     "T1": "t1", "T2": "t2", "STIR": "stir", "PROTON_DENSITY": "pd", "T2_STAR": "t2_star",
@@ -40,13 +43,14 @@ _DIXON: Final[dict[str, DixonPart]] = {
     "WATER": "water", "W": "water", "FAT": "fat", "F": "fat", "IN_PHASE": "in_phase", "IP": "in_phase",
     "IN": "in_phase", "OUT_PHASE": "out_phase", "OPP": "out_phase", "OPP_PHASE": "out_phase", "OP": "out_phase",
 }  # fmt: skip
+_BEST_PARTS: Final[tuple[DixonPart, ...]] = ("in_phase", "water", "", "out_phase", "fat")
 _DERIVED: Final[dict[str, str]] = {
     "SUBTRACT": "a subtraction", "SUBTRACTION": "a subtraction", "SUB": "a subtraction",
     "PROJECTION IMAGE": "a projection", "MAX_IP": "a projection", "MIN_IP": "a projection", "MIP": "a projection",
     "ADC": "a diffusion map", "FA": "a diffusion map", "TRACEW": "a diffusion map", "T1 MAP": "a map",
     "T2 MAP": "a map", "T2_STAR MAP": "a map", "P": "a phase image", "PHASE MAP": "a phase image",
-    "SCREEN SAVE": "a picture of a screen", "SECONDARY CAPTURE": "a picture of a screen", "MPR": "a reformat",
-    "CSA MPR": "a reformat", "REFORMATTED": "a reformat",
+    "SCREEN SAVE": "a picture of a screen", "SECONDARY CAPTURE": "a picture of a screen", "MPR": _REFORMAT,
+    "CSA MPR": _REFORMAT, "REFORMATTED": _REFORMAT,
 }  # fmt: skip
 
 
@@ -61,6 +65,7 @@ class SeriesDescription:
         dixon_part: which image of a Dixon acquisition, "" when it is none.
         is_localizer: made for planning, not for reading.
         is_derived: computed from other images (subtraction, projection, map, reformat).
+        is_reformat: derived in no other way than by cutting other slices through a volume.
         has_contrast: given contrast agent, as far as the files say.
         is_mr: False for another modality; NIfTI states none and counts as MR.
         reasons: a sentence for each of the answers above.
@@ -73,6 +78,7 @@ class SeriesDescription:
     dixon_part: DixonPart
     is_localizer: bool
     is_derived: bool
+    is_reformat: bool
     has_contrast: bool
     is_mr: bool
     reasons: tuple[str, ...]
@@ -172,7 +178,7 @@ def _inversion_weighting(inversion_time: float, echo_time: float) -> Weighting:
         return "stir"
     if inversion_time > 1300:
         return "flair"
-    return "t1" if echo_time <= 40 else "unknown"
+    return "t1" if echo_time <= _SHORT_ECHO else "unknown"
 
 
 def _spin_weighting(repetition_time: float | None, echo_time: float) -> Weighting:
@@ -195,6 +201,8 @@ def timed_weighting(header: SliceHeader) -> Weighting:
         return _gradient_weighting(header, header.echo_time)
     if (header.inversion_time or 0) > 0:
         return _inversion_weighting(header.inversion_time or 0, header.echo_time)
+    if "IR" in header.scanning_sequence.upper().split("\\") and header.echo_time <= _SHORT_ECHO:
+        return "unknown"
     repetition = header.repetition_time if (header.repetition_time or 0) > 0 else None
     return _spin_weighting(repetition, header.echo_time)
 
@@ -261,14 +269,16 @@ def _why_localizer(slices: Sequence[SliceHeader], crossing: bool, words: str) ->
     return ""
 
 
-def _why_derived(header: SliceHeader) -> str:
-    """The reason to take a series for a computed one; "" when there is none."""
-    found = [_DERIVED[value.upper()] for value in header.image_type if value.upper() in _DERIVED]
-    return f"derived: {found[0]}, by its ImageType" if found else ""
+def _how_derived(header: SliceHeader) -> list[str]:
+    """In which ways an image was computed, by its ImageType."""
+    return [_DERIVED[value.upper()] for value in header.image_type if value.upper() in _DERIVED]
 
 
 def _representative(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, tuple[str, ...]]:
-    """The header whose timing stands for all: the most frequent echo time, the longest of several equally frequent."""
+    """The header whose timing stands for all: the most frequent echo time, the longest of several equally frequent; of
+    a Dixon acquisition that of its best image."""
+    best = min(map(_find_dixon, slices), key=_BEST_PARTS.index)
+    slices = [header for header in slices if _find_dixon(header) == best]
     counts = Counter(header.echo_time for header in slices)
     chosen = max(counts, key=lambda time: (counts[time], time or 0.0))
     header = next(header for header in slices if header.echo_time == chosen)
@@ -302,9 +312,10 @@ def describe_series(series: Series) -> SeriesDescription:
     plane, plane_reason = _find_plane(normals)
     weighting, weighting_reason, conflicts = _find_weighting(header, words)
     fat_suppressed, fat_reason = _find_fat_suppression(header, weighting, words)
-    localizer, derived = _why_localizer(slices, _crossing_planes(normals), words), _why_derived(header)
+    localizer, derived = _why_localizer(slices, _crossing_planes(normals), words), _how_derived(header)
+    derived_reason = f"derived: {derived[0]}, by its ImageType" if derived else ""
     strays = _strays_text(len(series.slices) - len(slices))
-    reasons = (plane_reason, weighting_reason, fat_reason, localizer, derived, *remarks, strays)
+    reasons = (plane_reason, weighting_reason, fat_reason, localizer, derived_reason, *remarks, strays)
     return SeriesDescription(
         plane=plane,
         weighting=weighting,
@@ -312,6 +323,7 @@ def describe_series(series: Series) -> SeriesDescription:
         dixon_part=_find_dixon(header),
         is_localizer=bool(localizer),
         is_derived=bool(derived),
+        is_reformat=set(derived) == {_REFORMAT},
         has_contrast=bool(header.contrast_agent),
         is_mr=header.modality in ("MR", ""),
         reasons=tuple(reason for reason in reasons if reason),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
 from lumbago.dicom.describe_series import SeriesDescription, describe_series, without_strays
@@ -14,6 +15,11 @@ _WEIGHTINGS: Mapping[Role, tuple[str, ...]] = {
     "axial_t2": ("t2",),
 }
 """Weightings that can play a role, the best first."""
+_STAND_INS: Mapping[str, tuple[str, ...]] = {"sagittal": ("unknown", "pd"), "axial": ("unknown", "t2_star", "pd")}
+"""By plane, weightings that come last: of the sagittal ones and of those that are unknown the pixels decide."""
+_AXIAL_T2: Final = (0, False)
+_COARSE_MM: Final = 1.0
+"""Pixels above this are those of a whole spine or a planning series: more slices do not make up for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +42,21 @@ class SeriesChoice:
 def choose_series(study: Study) -> SeriesChoice:
     """Ranks the series of a study for each role by what their geometry and timing say.
 
-    A sagittal series whose weighting the headers do not tell is a last candidate for both sagittal roles: its pixels
-    decide later. So is a single picture without any orientation.
+    A sagittal series whose weighting the headers do not tell, or call proton density, is a last candidate for both
+    sagittal roles: its pixels decide later. So is a single picture without any orientation. Where no axial series is
+    known to be T2, those of unknown weighting are candidates, and the best kind of the others: reformatted T2, T2* or
+    proton density.
 
     Raises:
         NotALumbarStudy: no series is sagittal, or there are localizers only.
     """
     described = [(without_strays(series), describe_series(series)) for series in study.series]
     candidates: dict[Role, tuple[Candidate, ...]] = {role: _ranked(role, described) for role in ROLES}
+    candidates["axial_t2"] = _needed(candidates["axial_t2"])
     if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
         raise _nothing_sagittal(described)
     used = {id(candidate.series) for ranked in candidates.values() for candidate in ranked}
-    left_out = [Candidate(series, text, _why_not(text)) for series, text in described if id(series) not in used]
+    left_out = [Candidate(series, text, why_not(text)) for series, text in described if id(series) not in used]
     return SeriesChoice(candidates, tuple(left_out))
 
 
@@ -59,6 +68,20 @@ def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tu
     )
 
 
+def _needed(axial: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Not what merely stands in for a better kind: all axial series that are left may be used."""
+    known = [_kind(candidate) for candidate in axial if candidate.description.weighting != "unknown"]
+    best = min(known, default=None)
+    unknown = [] if best == _AXIAL_T2 else [row for row in axial if row.description.weighting == "unknown"]
+    return (*unknown, *(candidate for candidate in axial if _kind(candidate) == best))
+
+
+def _kind(candidate: Candidate) -> tuple[int, bool]:
+    """Of an axial series, the better the smaller."""
+    text = candidate.description
+    return ("t2", *_STAND_INS["axial"]).index(text.weighting), text.is_derived
+
+
 def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
     """Sort key, smaller is better; None when the series cannot play the role."""
     plane = role.split("_", maxsplit=1)[0]
@@ -66,22 +89,25 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     if (
         not text.is_mr
         or text.is_localizer
-        or text.is_derived
+        or (text.is_derived and not (plane == "axial" and text.is_reformat))
         or text.dixon_part == "fat"
         or not (text.plane == plane or is_single_unknown)
     ):
         return None
     if text.weighting in _WEIGHTINGS[role]:
-        preference = _WEIGHTINGS[role].index(text.weighting) + (0.5 if text.fat_suppressed else 0.0)
-    elif text.weighting == "unknown" and plane == "sagittal":
-        preference = len(_WEIGHTINGS[role]) + (1.0 if is_single_unknown else 0.0)
+        penalty = 0.75 if text.dixon_part == "out_phase" else 0.5 if text.fat_suppressed else 0.0
+        preference = _WEIGHTINGS[role].index(text.weighting) + penalty
+    elif text.weighting in _STAND_INS[plane]:
+        place = _STAND_INS[plane].index(text.weighting)
+        preference = len(_WEIGHTINGS[role]) + place + (1.0 if is_single_unknown else 0.0)
     else:
         return None
-    spacing = series.first.pixel_spacing
+    spacing_mm = series.first.pixel_spacing[0] if series.first.pixel_spacing else 9.0
     return (
         preference + text.has_contrast,
+        float(spacing_mm > _COARSE_MM),
         -float(min(len(series.slices), 30)),
-        spacing[0] if spacing else 9.0,
+        spacing_mm,
         *_content_key(series),
     )
 
@@ -92,7 +118,8 @@ def _content_key(series: Series) -> tuple[float, ...]:
     return series.first.echo_time or 0.0, series.first.repetition_time or 0.0, *position
 
 
-def _why_not(text: SeriesDescription) -> str:
+def why_not(text: SeriesDescription) -> str:
+    """The reason why a series plays no role."""
     if not text.is_mr:
         return "not an MR image"
     if text.is_localizer:

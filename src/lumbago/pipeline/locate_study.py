@@ -16,7 +16,7 @@ from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.match_axials import match_axials
 from lumbago.pipeline.place_patches import LocatedSpine, reference_of
-from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_sagittal
+from lumbago.pipeline.read_volumes import ReadSagittal, SeriesReader, read_axial, read_sagittal
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,9 @@ def locate_study(study: Study, locator: Model, decoder: Decoder) -> LocatedStudy
     reader = SeriesReader(locator, decoder)
     sagittal = read_sagittal(choice, reader)
     require_lumbar([found.doubt for found in reader.read.values()], reader.skipped)
-    axial = reader.axial(choice.candidates["axial_t2"])
-    spine = locate_spine(locator, {role: found.location for role, found in sagittal.items()}, axial)
+    locations = {role: found.location for role, found in sagittal.items()}
+    choice, axial = read_axial(choice, reader, reference_of(locations).discs)
+    spine = locate_spine(locator, locations, axial)
     return LocatedStudy(choice, sagittal, axial, spine, tuple(reader.remarks), tuple(reader.skipped))
 
 

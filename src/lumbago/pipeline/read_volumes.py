@@ -3,7 +3,7 @@
 What the pixels show counts more than what the header states: a series plays the role that its contrast fits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Final
@@ -14,13 +14,14 @@ from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
+from lumbago.dicom.describe_series import describe_series
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal, slice_normal
-from lumbago.dicom.study import SkippedFile
+from lumbago.dicom.study import Series, SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
-from lumbago.pipeline.choose_series import Candidate, SeriesChoice
-from lumbago.pipeline.judge_quality import doubt_of, seen_weighting
-from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.choose_series import Candidate, SeriesChoice, why_not
+from lumbago.pipeline.judge_quality import doubt_of, seen_weighting, shows_axial_t2
+from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
 from lumbago.pipeline.normalise import without_offset
 
 _LARGE: Final = 2
@@ -28,6 +29,9 @@ _LARGE: Final = 2
 _PARALLEL: Final = 0.99
 _SAME_PLACE_STEPS: Final = 0.25
 _CONTRAST: Final = attrgetter("echo_time", "inversion_time", "image_type", "temporal_position")
+_SEEN: Final = 0.5
+"""A disc of this confidence counts where several series could play a role."""
+_STANDING_IN: Final = {"t2_star": "a T2* series", "pd": "a proton density series"}
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
 
@@ -75,19 +79,23 @@ class SeriesReader:
         )
         return replace(best, further=tuple(part for part in parts if _adds_slices(part, best.volume)))
 
-    def axial(self, candidates: tuple[Candidate, ...]) -> tuple[Volume, ...]:
-        """All axial volumes of the candidates, in display orientation."""
-        return tuple(canonical_axial(volume) for candidate in candidates for volume in self._volumes(candidate))
+    def axial(self, candidate: Candidate) -> tuple[Volume, ...]:
+        """All volumes of an axial candidate, in display orientation."""
+        return tuple(canonical_axial(volume) for volume in self._volumes(candidate))
 
     def _volumes(self, candidate: Candidate) -> tuple[Volume, ...]:
         built = build_volumes(candidate.series, self.decoder)
         self.skipped += built.skipped
         self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
-        return without_offset(built.volumes)
+        return without_offset(_as_described(candidate, built.volumes))
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
         stated, seen = candidate.description.weighting, seen_weighting(location)
         claimed = "t2" if stated == "stir" else stated
+        if seen == "unknown" and claimed == "pd":
+            text = "A series is tagged PD, and its pixels do not tell T1 from T2."
+            self.remarks.append(QualityRemark("warning", text))
+            return seen
         if seen == "unknown":
             return claimed
         if claimed not in ("unknown", seen):
@@ -108,18 +116,56 @@ def _adds_slices(part: Volume, chosen: Volume) -> bool:
     return bool((np.abs(places - nearest) > _SAME_PLACE_STEPS).all())
 
 
+def _as_described(candidate: Candidate, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """Of several images of a place, as of a Dixon series or of several echoes, those that the series was chosen for."""
+    wanted = candidate.description.dixon_part, candidate.description.weighting
+    texts = [describe_series(Series("", volume.headers)) for volume in volumes]
+    fits = [(text.dixon_part, text.weighting) == wanted for text in texts]
+    shown = {
+        header.image_position for volume, fit in zip(volumes, fits, strict=True) if fit for header in volume.headers
+    }
+    return tuple(
+        volume
+        for volume, fit in zip(volumes, fits, strict=True)
+        if fit or not all(header.image_position in shown for header in volume.headers)
+    )
+
+
 def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, ReadSagittal]:
     """The series that plays each sagittal role, T2 first."""
     chosen: dict[Role, ReadSagittal] = {}
     for role in _WANTED:
-        for candidate in choice.candidates[role]:
-            found = reader.sagittal(candidate)
-            if found is not None and found.shows == _WANTED[role] and not found.doubt:
-                chosen[role] = found
-                break
+        fitting = _fitting(role, choice.candidates[role], reader)
+        if fitting:
+            chosen[role] = max(fitting, key=_clearness)
     for role in _WANTED:
         _fill_from_others(role, chosen, reader)
     return chosen
+
+
+def _fitting(role: Role, candidates: Sequence[Candidate], reader: SeriesReader) -> list[ReadSagittal]:
+    """The candidates of the first kind that shows what the role wants, up to one whose discs are named for sure."""
+    fitting: list[ReadSagittal] = []
+    for candidate in candidates:
+        if fitting and _kind(candidate) != _kind(fitting[0].candidate):
+            continue
+        found = reader.sagittal(candidate)
+        if found is not None and found.shows == _WANTED[role] and not found.doubt:
+            fitting.append(found)
+            if found.location.name_is_sure:
+                break
+    return fitting
+
+
+def _kind(candidate: Candidate) -> tuple[str, bool, bool]:
+    """A T2 is not given up for a STIR, nor a plain T1 for one with contrast agent."""
+    text = candidate.description
+    return text.weighting, bool(text.fat_suppressed), text.has_contrast
+
+
+def _clearness(found: ReadSagittal) -> tuple[bool, int]:
+    """Sure names before many discs: a series that ends above the sacrum shows others than the lumbar ones."""
+    return found.location.name_is_sure, sum(disc.confidence >= _SEEN for disc in found.location.discs)
 
 
 def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: SeriesReader) -> None:
@@ -133,3 +179,35 @@ def _fill_from_others(role: Role, chosen: dict[Role, ReadSagittal], reader: Seri
     unknown = [found for found in free if found.shows == "unknown"] if role == "sagittal_t2" else []
     if fitting or unknown:
         chosen[role] = (fitting or unknown)[0]
+
+
+def read_axial(
+    choice: SeriesChoice, reader: SeriesReader, discs: Sequence[LocatedDisc]
+) -> tuple[SeriesChoice, tuple[Volume, ...]]:
+    """The axial volumes in display orientation, and the choice without the series that they do not come from.
+
+    Series of unknown weighting are used when they show T2 contrast at the located discs, those that stand in for T2
+    only when none does, and with a remark.
+    """
+    candidates = choice.candidates["axial_t2"]
+    unknown = [(row, reader.axial(row)) for row in candidates if row.description.weighting == "unknown"]
+    shown = [(row, volumes) for row, volumes in unknown if shows_axial_t2(discs, volumes)]
+    used = shown or [(row, reader.axial(row)) for row in candidates if row.description.weighting != "unknown"]
+    kept = tuple(row for row, _ in used)
+    reader.remarks += [QualityRemark("limit", text) for text in dict.fromkeys(map(_stands_in, kept)) if text]
+    dropped = tuple(replace(row, reason=_why_dropped(row)) for row in candidates if row not in kept)
+    narrowed = SeriesChoice({**choice.candidates, "axial_t2": kept}, (*choice.left_out, *dropped))
+    return narrowed, tuple(volume for _, volumes in used for volume in volumes)
+
+
+def _stands_in(candidate: Candidate) -> str:
+    """What must be said of an axial series that is no T2 of its own, "" for nothing."""
+    text = candidate.description
+    what = "a reformatted series" if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
+    return f"axial T2: {what} stands in for it; its grades are less sure." if what else ""
+
+
+def _why_dropped(candidate: Candidate) -> str:
+    if candidate.description.weighting == "unknown":
+        return "axial unknown: its pixels do not show T2 contrast"
+    return why_not(candidate.description)
