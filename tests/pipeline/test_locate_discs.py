@@ -144,7 +144,7 @@ def test_a_canal_that_goes_on_beyond_the_slices_is_told(locator: PaintedLocator,
     assert {patch.doubt for patch in ANCHORS["disc"](LocatedSpine({"sagittal_t2": location}, {}, {}))} == {""}
 
 
-@pytest.mark.parametrize(("first_x", "slices"), [(-25.0, 15), (-9.0, 8), (3.0, 1)])
+@pytest.mark.parametrize(("first_x", "slices"), [(-25.0, 15), (-9.0, 8), (-1.0, 3), (3.0, 1)])
 def test_a_canal_within_the_slices_and_one_slice_alone_are_not_doubted(
     locator: PaintedLocator, first_x: float, slices: int
 ) -> None:

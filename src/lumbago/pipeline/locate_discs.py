@@ -71,7 +71,7 @@ class LocatedDisc:
         outline_lps_mm: closed polygon on that slice, empty when the disc was not outlined: a detector's box is no
             outline, nor is anything measured by it.
         canal_lps_mm: middle of the canal behind the disc; canal_mm: its front-to-back width, None when it was not seen.
-        canal_goes_on: as much of it is seen on the volume's first or last slice as anywhere: its middle may lie beyond.
+        canal_goes_on: as much of it is seen on one end of the volume as anywhere: its middle may lie beyond.
         is_drawn: the disc is seen on the slice, or it is a detector's, which draws none.
     """
 
@@ -326,14 +326,12 @@ def _draws_disc(maps: Maps, point: DiscPoint, reach_mm: float = 4.0) -> bool:
 
 
 def _goes_on(reader: SliceReader, point: DiscPoint) -> bool:
-    """Whether an end of a volume of many slices shows as much of the canal behind this disc as any slice does."""
+    """Whether one end of the volume shows as much of the canal behind this disc as any slice; both do in few slices."""
     count, indices = reader.volume.array.shape[0], sorted(reader.maps)
     mass = [_canal_mass(reader.maps[index], point) for index in indices]
-    if count == 1 or max(mass) < _TRACE_MM2:
-        return False
     step = min((after - before for before, after in pairwise(indices)), default=1)
-    ends = [mass[0]] * (indices[0] < step) + [mass[-1]] * (indices[-1] >= count - step)
-    return any(end > _AS_MUCH * max(mass) for end in ends)
+    much = max(_AS_MUCH * max(mass), _TRACE_MM2)
+    return (indices[0] < step and mass[0] > much) != (indices[-1] >= count - step and mass[-1] > much)
 
 
 def _canal_mass(maps: Maps, point: DiscPoint, reach_mm: float = 12.0, depth_mm: float = 50.0) -> float:
