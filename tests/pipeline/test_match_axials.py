@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from painted_spine import DISCS, PaintedLocator, axial_block, sagittal_volume
 
+from lumbago.dicom.patient_geometry import share_frame
 from lumbago.dicom.volume import Volume
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 from lumbago.pipeline.locate_study import locate_spine
-from lumbago.pipeline.match_axials import frame_remarks, match_axials, share_frame
+from lumbago.pipeline.match_axials import frame_remarks, match_axials
 from lumbago.pipeline.name_gaps import not_assessed
 
 
@@ -87,6 +88,8 @@ def test_a_frame_that_is_not_stated_or_made_up_counts_as_common(stack: Volume) -
     assert share_frame(stack, of_frame(stack, ""))
     assert share_frame(stack, of_frame(stack, stack.headers[0].series_instance_uid))
     assert share_frame(stack, replace(stack, headers=()))
+    each = tuple(replace(one, frame_of_reference_uid=f"7.{n}") for n, one in enumerate(stack.headers))
+    assert share_frame(stack, replace(stack, headers=each))
     assert not share_frame(stack, of_frame(stack, "2"))
 
 

@@ -87,6 +87,20 @@ def _choice(volumes: Sequence[Volume], number: int, point: Point, normal: Point)
     )
 
 
+def share_frame(first: Volume, second: Volume) -> bool:
+    """Whether two volumes may lie in the same frame of reference: one that is not stated, or is another in each slice
+    of a grid, or was made up from the series as for NIfTI files, counts as common."""
+    frames = {_stated_frame(volume) for volume in (first, second)}
+    return len(frames) == 1 or "" in frames
+
+
+def _stated_frame(volume: Volume) -> str:
+    """Of all slices of a volume, "" for none."""
+    frames = {header.frame_of_reference_uid for header in volume.headers}
+    made_up = {header.series_instance_uid for header in volume.headers}
+    return frames.pop() if len(frames) == 1 and not frames & made_up else ""
+
+
 def choose_slice(volumes: Sequence[Volume], point_lps_mm: Point, normal: Point) -> SliceChoice | None:
     """The slice on which a structure at a point is best seen in its own plane: a disc on axial blocks, for instance.
 

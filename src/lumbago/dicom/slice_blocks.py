@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -167,10 +168,7 @@ def _telling(slices: Sequence[PlacedSlice]) -> dict[str, tuple[tuple[PlacedSlice
     """The groups of each attribute that tells images of a place apart: one of them has nearly all places, which a
     number for every slice, or two for the odd and the even ones, has not."""
     places = len(slices) - _repeats(slices)
-    groups = {
-        name: _grouped(slices, lambda one, name=name: getattr(one.header, name))  # type: ignore[misc]
-        for name in _DISTINGUISHING
-    }
+    groups = {name: _grouped(slices, attrgetter(f"header.{name}")) for name in _DISTINGUISHING}
     return {
         name: parts
         for name, parts in groups.items()

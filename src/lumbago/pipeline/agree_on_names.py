@@ -7,6 +7,7 @@ import numpy as np
 
 from lumbago.anatomy.conditions import Role
 from lumbago.anatomy.levels import MOST_DISCS, bottom_count, level_from_bottom
+from lumbago.dicom.patient_geometry import share_frame
 from lumbago.pipeline.locate_discs import SpineLocation
 
 _SAME_DISC_MM = 14.0
@@ -37,14 +38,7 @@ def agree_on_names(sagittal: Mapping[Role, SpineLocation]) -> dict[Role, SpineLo
 def _share_frame(first: SpineLocation, second: SpineLocation) -> bool:
     if first.volume.geometry_is_assumed or second.volume.geometry_is_assumed:
         return False
-    frames = {_frame_of_reference(location) for location in (first, second)}
-    return len(frames) == 1 or "" in frames
-
-
-def _frame_of_reference(location: SpineLocation) -> str:
-    """Nothing where slices that form a grid differ in it."""
-    frames = {header.frame_of_reference_uid for header in location.volume.headers}
-    return frames.pop() if len(frames) == 1 else ""
+    return share_frame(first.volume, second.volume)
 
 
 def _offset(t2: SpineLocation, t1: SpineLocation) -> int | None:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from lumbago.anatomy.findings import QualityRemark
+from lumbago.dicom.patient_geometry import share_frame
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.pipeline.locate_discs import SliceReader, SpineLocation
@@ -49,18 +50,6 @@ def match_axials(model: Model, location: SpineLocation, axials: Sequence[Volume]
     unstated = len(stated) < len(axials)
     doubt = "axial slices without a stated position and pixel size cannot be matched to discs" if unstated else ""
     return MatchedAxials(tuple(stated), doubt)
-
-
-def share_frame(first: Volume, second: Volume) -> bool:
-    """Whether two volumes may lie in the same frame of reference: one that is not stated, or made up from the series as
-    for NIfTI files, counts as common."""
-    frames = {
-        header.frame_of_reference_uid
-        for volume in (first, second)
-        for header in volume.headers[:1]
-        if header.frame_of_reference_uid not in {"", header.series_instance_uid}
-    }
-    return len(frames) < 2
 
 
 def frame_remarks(location: SpineLocation, axials: Sequence[Volume]) -> list[QualityRemark]:
