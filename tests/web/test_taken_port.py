@@ -14,7 +14,9 @@ def test_a_taken_port_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as door:
         address = Address("127.0.0.1", door.getsockname()[1])
         with (
-            pytest.raises(SettingsRefused, match=r"cannot be listened on .*choose another --port"),
+            pytest.raises(
+                SettingsRefused, match=r"cannot be listened on \(Address already in use\); .*choose another --port"
+            ),
             opened(Settings(home=str(tmp_path / "home"), workers=0), address),
         ):
             pass

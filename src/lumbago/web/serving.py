@@ -75,7 +75,8 @@ def _listening(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=1024)
     except OSError as error:
-        why = f"{address.host}, port {address.port}, cannot be listened on ({error.strerror})"
+        reason = (error.strerror or "").partition(" (while")[0]  # create_server says the address once more
+        why = f"{address.host}, port {address.port}, cannot be listened on ({reason})"
         raise SettingsRefused(why, "an address of this machine, a free port", "choose another --port") from error
 
 
