@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lumbago.pipeline.decode_boxes import ThinningRule, found_boxes, surest_kept
+from lumbago.pipeline.decode_boxes import ThinningRule, found_boxes
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
@@ -55,7 +55,6 @@ def test_what_is_no_box_is_left_out(box: tuple[float, ...]) -> None:
 def test_nothing_gives_nothing() -> None:
     found = found_boxes(np.zeros((0, 6), np.float32))
     assert found.boxes.shape == (0, 4) and found.labels.shape == found.scores.shape == (0,)
-    assert surest_kept(np.zeros((0, 4), np.float32), 0.5, 10).shape == (0,)
 
 
 def test_the_same_box_twice_is_one() -> None:

@@ -49,33 +49,30 @@ def found_boxes(detections: Float32[np.ndarray, "anchors values"], rule: Thinnin
     anchors, labels = np.nonzero(detections[:, 4:] >= rule.least_score)
     boxes, scores = detections[anchors, :4], detections[anchors, 4 + labels]
     order = np.argsort(-scores, kind="stable")
-    boxes, labels, scores = boxes[order], labels[order], scores[order]
-    kept = np.zeros(len(boxes), bool)
-    for label in np.unique(labels):
-        of_label = np.flatnonzero(labels == label)
-        kept[of_label[surest_kept(boxes[of_label], rule.most_overlap, rule.most)]] = True
-    chosen = np.flatnonzero(kept)[: rule.most]
+    chosen = order[_surest_kept(boxes[order], labels[order], rule)]
     return FoundBoxes(boxes[chosen], labels[chosen], scores[chosen])
 
 
-def surest_kept(boxes: Boxes, most_overlap: float, most: int) -> Int64[np.ndarray, " kept"]:
-    """Numbers of the boxes that stay: each in turn, unless it overlaps a kept one by more than `most_overlap` of IoU.
-
-    Args:
-        boxes: of one class, from the surest down; most: where to stop.
-    """
+def _surest_kept(boxes: Boxes, labels: Int64[np.ndarray, " boxes"], rule: ThinningRule) -> Int64[np.ndarray, " kept"]:
+    """Numbers of the boxes that stay: each in turn, from the surest down, unless it overlaps a kept one of its class.
+    All classes are gone through at once, so that it is over when enough are kept."""
     kept: list[int] = []
-    is_free = np.ones(len(boxes), bool)
-    while is_free.any() and len(kept) < most:
-        first = int(np.argmax(is_free))
-        kept.append(first)
-        is_free[first] = False
-        is_free &= ~_overlaps(boxes, boxes[first], most_overlap)
+    waiting = np.arange(len(boxes))
+    while len(waiting) and len(kept) < rule.most:
+        first, waiting = waiting[0], waiting[1:]
+        kept.append(int(first))
+        is_hidden = _overlaps(boxes[waiting], boxes[first], rule.most_overlap)
+        waiting = waiting[~(is_hidden & (labels[waiting] == labels[first]))]
     return np.array(kept, np.int64)
 
 
 def _overlaps(boxes: Boxes, one: Float32[np.ndarray, "4"], limit: float) -> Bool[np.ndarray, " boxes"]:
-    sides = np.minimum(boxes[:, 2:], one[2:]) - np.maximum(boxes[:, :2], one[:2])
-    shared = np.maximum(sides, 0).prod(1)
-    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (one[2:] - one[:2]).prod() - shared
+    wide, high = np.maximum(np.minimum(boxes[:, 2:], one[2:]) - np.maximum(boxes[:, :2], one[:2]), 0).T
+    shared = wide * high
+    union = _area(boxes) + _area(one) - shared
     return np.asarray(shared > limit * union)
+
+
+def _area(boxes: Float32[np.ndarray, "*boxes 4"]) -> Float32[np.ndarray, "*boxes"]:
+    wide, high = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    return np.asarray(wide * high)
