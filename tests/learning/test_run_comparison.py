@@ -184,6 +184,7 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
     page = run_comparison(wanted, lambda what, *_: told.append(what)).read_text(encoding="utf8")
     assert "computer-made, not patients" in page and "`svm`" in page and "RSNA 2024 score" in page
     assert f"{OURS} {DISCS}, run 0" in told and f"svm {DISCS}, run 1" in told
+    assert told.index(f"{OURS} {DISCS}, steps") < told.index(f"{OURS} {DISCS}, run 0")
     assert "What could not be filled" not in page
     made = {path: path.stat().st_mtime_ns for path in out.rglob("model.onnx")}
     assert run_comparison(wanted, lambda *_: None).read_text(encoding="utf8") == page

@@ -1,7 +1,8 @@
 """How many steps a declared budget of processor time buys a network, so that fast and slow ones are given the same.
 
-Processor time, not the clock: a comparison may run beside other work. The number is measured once for a kind of model
-and kept, so that all folds take as many steps and a run can be resumed.
+Processor time, not the clock: other work on the machine takes nothing away, but makes each step dearer, so a comparison
+measures one kind of model after another, with nothing of its own beside. The number is kept, so that all folds take as
+many steps and a run can be resumed.
 """
 
 import json

@@ -21,6 +21,7 @@ from lumbago.evaluation.comparison import Compared, FoundShares, RowFacts
 from lumbago.evaluation.intervals import Score
 from lumbago.evaluation.write_comparison import write_comparison
 from lumbago.learning.comparison_plan import Job, Terms, plan, runs_of
+from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import FITTED
 from lumbago.learning.keep_terms import keep_terms
 from lumbago.learning.label_tables import labelled_studies
@@ -70,7 +71,7 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
     keep_terms(wanted.terms, wanted.phantoms)
     for jobs in stages:
         work = [_Work(job, wanted.places, wanted.terms.out) for job in jobs]
-        _do_all(_train, _firsts(work), wanted, tell)
+        _do_all(_measure_pace, _firsts(work), replace(wanted, processes=1), tell)
         _do_all(_train, work, wanted, tell)
     write_studies(wanted.terms.out / TIMED_FOLDER, 1, _TIMED_SEED)
     _do_all(score_rows, _rows_by_locator(wanted), wanted, tell)
@@ -85,7 +86,7 @@ def _stages(wanted: Comparison) -> list[list[Job]]:
 
 
 def _firsts(work: Sequence["_Work"]) -> list["_Work"]:
-    """The first of every kind: it measures how many steps the budget buys, for the others too."""
+    """The first of every kind: on it is measured how many steps the budget buys, for the others too."""
     return list({item.job.name: item for item in reversed(work)}.values())
 
 
@@ -119,24 +120,35 @@ class _Work:
     out: Path
 
 
+def _measure_pace(work: _Work) -> str:
+    """Nothing else of the comparison runs beside it: every kind is measured on the same quiet machine."""
+    what = f"{work.job.name}, steps"
+    with or_why_not(work.job.run / WHY, what):
+        _budgeted(work)
+    return what
+
+
 def _train(work: _Work) -> str:
     """Trains a model, unless it is there; what keeps it from being trained costs the cells that need it."""
     why, what = work.job.run / WHY, f"{work.job.name}, run {work.job.run.name}"
     with or_why_not(why, what):
-        _train_missing(work)
+        if not (work.job.run / "training.json").is_file():
+            train_model(_budgeted(work), _places(work), lambda *_: None, resume=True)
     return why.read_text(encoding="utf8") if why.is_file() else what
 
 
-def _train_missing(work: _Work) -> None:
+def _budgeted(work: _Work) -> Experiment:
+    """The job's experiment with as many steps as its minutes buy; what is fitted at once has none."""
     job = work.job
-    places = replace(work.places, run=job.run, locators=job.locators)
-    if not (job.run / "training.json").is_file():
-        torch.set_num_threads(places.threads)
-        experiment = job.experiment
-        if experiment.network not in FITTED:
-            kept = work.out / PACES / f"{job.name.replace(' ', '-')}.json"
-            experiment = replace(experiment, steps=steps_for(experiment, places, job.minutes, kept))
-        train_model(experiment, places, lambda *_: None, resume=True)
+    torch.set_num_threads(work.places.threads)
+    if job.experiment.network in FITTED:
+        return job.experiment
+    kept = work.out / PACES / f"{job.name.replace(' ', '-')}.json"
+    return replace(job.experiment, steps=steps_for(job.experiment, _places(work), job.minutes, kept))
+
+
+def _places(work: _Work) -> Places:
+    return replace(work.places, run=work.job.run, locators=work.job.locators)
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
