@@ -28,6 +28,7 @@ from lumbago.pipeline.name_gaps import not_assessed
 from lumbago.pipeline.place_patches import LocatedSpine
 from lumbago.pipeline.read_volumes import ReadSagittal
 
+_UNSTATED: Final = ("unknown", "pd")
 _NAMED: Final = 3
 """So many damaged files are named in the findings; the manifest names all."""
 
@@ -44,6 +45,7 @@ class StudyReading:
     remarks: Sequence[QualityRemark]
     skipped: Sequence[SkippedFile]
     cards: Sequence[Card]
+    unfit: Mapping[str, str]
 
 
 def summarize_study(reading: StudyReading, findings: Sequence[Finding]) -> StudyFindings:
@@ -79,9 +81,13 @@ def _missing_roles(reading: StudyReading) -> dict[Role, str]:
 
 
 def _why_missing(reading: StudyReading, role: Role) -> str:
-    if reading.choice.candidates[role] and role not in ("sagittal_t1", "sagittal_t2"):
+    """A series that does not state its contrast, or states proton density, could have played either sagittal role."""
+    candidates = reading.choice.candidates[role]
+    if candidates and role not in ("sagittal_t1", "sagittal_t2"):
         return f"the {ROLE_TITLES[role]} series could not be used"
-    return f"no {ROLE_TITLES[role]} series"
+    stated = [row.series.series_instance_uid for row in candidates if row.description.weighting not in _UNSTATED]
+    why = next((reading.unfit[uid] for uid in stated if uid in reading.unfit), "")
+    return f"the {ROLE_TITLES[role]} series cannot be used: {why}" if why else f"no {ROLE_TITLES[role]} series"
 
 
 def _levels(spine: LocatedSpine) -> tuple[LevelLocation, ...]:
@@ -158,7 +164,10 @@ def _series(reading: StudyReading) -> tuple[SeriesSummary, ...]:
         if candidate.series.series_instance_uid not in taken
     }
     rows = [_summary(candidate, role, candidate.reason) for role, candidate in used]
-    rows += [_summary(candidate, None, f"not needed; {candidate.reason}") for candidate in spare.values()]
+    rows += [
+        _summary(candidate, None, f"{reading.unfit.get(uid, 'not needed')}; {candidate.reason}")
+        for uid, candidate in spare.items()
+    ]
     return (*rows, *(_summary(candidate, None, candidate.reason) for candidate in reading.choice.left_out))
 
 
