@@ -140,7 +140,7 @@ def _row(row: GridRow, reasons: dict[str, str]) -> Json:
         "further": [{"title": wording.short_graded(f),
                      "numbers": wording.percent(f.confidence or 0.0)} for f in row.further],
         "further_was_graded": row.further_graded > 0,
-        "further_none": f"none abnormal of {row.further_graded}" if row.further_graded else "not assessed",
+        "further_none": _UNGRADED.get(row.further_state, f"none abnormal of {row.further_graded}"),
     }  # fmt: skip
 
 

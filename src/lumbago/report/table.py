@@ -57,7 +57,7 @@ def _cell(cell: Cell) -> Text:
 
 def _further(row: GridRow) -> Text:
     if not row.further:
-        return Text(f"0 of {row.further_graded}" if row.further_graded else _UNGRADED["not_assessed"], style="dim")
+        return Text(_UNGRADED.get(row.further_state, f"0 of {row.further_graded}"), style="dim")
     texts = [_in_colours(f, wording.short_graded(f), " ", wording.percent(f.confidence or 0.0)) for f in row.further]
     return Text("\n").join(texts)
 
