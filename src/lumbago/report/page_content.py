@@ -36,8 +36,8 @@ _QUIET_COLOUR: Final = "#8A8A8A"
 _UNGRADED: Final = {"abstained": "withheld", "not_assessed": "not assessed"}
 _LEGEND: Final = (
     "Below each grade: its probability and, on scales of more than two grades, the expected grade "
-    "(stenosis: 0 normal/mild, 1 moderate, 2 severe; Pfirrmann: 1 to 5). R and L are the patient's right and left. "
-    "Hatched: no grade was given."
+    "(stenosis: 0 normal/mild, 1 moderate, 2 severe; Pfirrmann: 1 to 5). Beside each further finding: its probability, "
+    "not its size. R and L are the patient's right and left. Hatched: no grade was given."
 )
 _EVIDENCE_LEGEND: Final = (
     "70 mm around each finding. Yellow tint: what the grade rests on; coloured line: outline of the disc; "

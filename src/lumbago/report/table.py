@@ -28,7 +28,10 @@ def findings_report(findings: StudyFindings) -> Group:
         Text(wording.headline(findings), style="bold"),
         *(Text(line) for line in (wording.further_headline(findings),) if line),
         findings_table(findings),
-        Text("Below each grade: its probability, and the expected grade. - not assessed. R, L: the patient's."),
+        Text(
+            "Below each grade: its probability, and the expected grade. Beside each further finding: its probability. "
+            "- not assessed. R, L: the patient's."
+        ),
         *_section("Limits", wording.limits(findings)),
         *_section("No grade", wording.not_assessed_lines(findings)),
         *_section("Cautions", wording.cautions(findings)),
