@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from painted_spine import T1, PaintedLocator
+from painted_spine import DISCS, T1, PaintedLocator, axial_block
 from painted_study import small_sagittal, write_volume
 
 from lumbago.anatomy.findings import StudyFindings
@@ -55,3 +55,15 @@ def test_a_series_of_another_contrast_than_it_states(folder: Path, locator: Pain
 def test_a_series_that_is_not_there(folder: Path, locator: PaintedLocator, decoder: Decoder) -> None:
     write_volume(BLANK, folder, 2, "unknown")
     assert why_no_grade(summary(folder, locator, decoder), "pfirrmann") == "no sagittal T2 or STIR series"
+
+
+def test_every_remark_is_a_sentence_that_names_its_series(
+    folder: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(), folder, 2, "t2", AcquisitionContrast="T1")
+    write_volume(axial_block(DISCS[1], DISCS[1].tilt, slices=8), folder, 3, "t2")
+    (folder / "IM3005").unlink()
+    texts = [remark.text for remark in summary(folder, locator, decoder).quality]
+    assert [text for text in texts if not text.endswith(".")] == []
+    assert [text for text in texts if text.startswith("sagittal T2 or STIR: t2 by its timing") and "but t1" in text]
+    assert [text for text in texts if text.startswith("axial T2: ")]

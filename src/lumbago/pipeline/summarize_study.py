@@ -1,7 +1,7 @@
 """All that was read of a study, brought into the one object that leaves the pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
@@ -113,10 +113,13 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
     of_axial = [QualityRemark("warning", f"axial T2: {text}") for volume in reading.axial for text in volume.remarks]
     of_axial += frame_remarks(reading.spine.reference, reading.spine.axials)
     conflicts = [
-        QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts
+        QualityRemark("warning", f"{ROLE_TITLES[role]}: {text}")
+        for role, candidate in _roles(reading)
+        for text in candidate.description.conflicts
     ]
     damaged = [file.name for file in reading.skipped if file.is_damage]
-    return tuple(dict.fromkeys([*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]))
+    said = [*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]
+    return tuple(dict.fromkeys(replace(remark, text=remark.text.rstrip(".") + ".") for remark in said))
 
 
 def _left_out(damaged: Sequence[str]) -> list[QualityRemark]:
