@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from painted_spine import DISCS, T1, PaintedLocator, axial_block
+from painted_spine import DISCS, T1, PaintedLocator, axial_block, sagittal_volume
 from painted_study import small_sagittal, write_volume
 
 from lumbago.anatomy.findings import StudyFindings
@@ -67,3 +67,14 @@ def test_every_remark_is_a_sentence_that_names_its_series(
     assert [text for text in texts if not text.endswith(".")] == []
     assert [text for text in texts if text.startswith("sagittal T2 or STIR: t2 by its timing") and "but t1" in text]
     assert [text for text in texts if text.startswith("axial T2: ")]
+
+
+@pytest.mark.parametrize("first_x", [5.0, -9.0])
+def test_discs_beside_the_middle_are_graded_with_a_caution(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, first_x: float
+) -> None:
+    """The canal's middle lies at x = 3 and it is 12 mm wide; slices are 4 mm apart."""
+    write_volume(sagittal_volume(first_x=first_x, slices=8), tmp_path, 1, "t2")
+    texts = [remark.text for remark in summary(tmp_path, locator, decoder).quality]
+    said = "the slices may miss the middle of the canal at L1/L2, L2/L3, L3/L4, L4/L5, L5/S1; discs there were graded"
+    assert any(said in text for text in texts) == (first_x > 3)

@@ -25,7 +25,7 @@ from lumbago.pipeline.judge_quality import quality_remarks
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.match_axials import frame_remarks
 from lumbago.pipeline.name_gaps import not_assessed
-from lumbago.pipeline.place_patches import LocatedSpine
+from lumbago.pipeline.place_patches import LocatedSpine, middle_remarks
 from lumbago.pipeline.read_volumes import ReadSagittal
 
 _UNSTATED: Final = ("unknown", "pd")
@@ -110,6 +110,7 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
     by_series = [
         remark for role, location in reading.spine.sagittal.items() for remark in quality_remarks(role, location)
     ]
+    by_series += middle_remarks(reading.spine)
     of_axial = [QualityRemark("warning", f"axial T2: {text}") for volume in reading.axial for text in volume.remarks]
     of_axial += frame_remarks(reading.spine.reference, reading.spine.axials)
     conflicts = [
