@@ -133,6 +133,15 @@ def test_a_slice_is_found_by_its_uid_and_frame() -> None:
     assert found("1.2.1", 2) is None
 
 
+def test_a_slice_is_named_by_the_numbers_in_its_files() -> None:
+    """Which count from the other end, or on through several blocks."""
+    volume = sagittal_volume("1.2", slices=3)
+    numbered = replace(volume.headers[0], series_number=4, instance_number=11)
+    frame = replace(numbered, series_number=None, frame=2)
+    named = replace(volume, headers=(numbered, frame, volume.headers[2]))
+    assert [Slice(named, index).filed_as for index in range(3)] == ["series 4, image 11", "frame 2", ""]
+
+
 def test_the_slice_most_used_is_shown(volumes: Volumes) -> None:
     def evidence(index: int) -> Evidence:
         return Evidence("1.2", f"1.2.{index}", None, "sagittal_t2", (0.0, 0.0, 0.0))

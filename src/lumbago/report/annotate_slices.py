@@ -290,11 +290,12 @@ def _orient(image: Image.Image, view: SliceView, bar_mm: int, size_px: int) -> N
 
 
 def _title(findings: StudyFindings, shown: Slice) -> str:
-    """Which slice this is: `Sagittal T2, slice 8 of 15`."""
+    """Which slice this is: `Sagittal T2, slice 8 of 15 (series 4, image 11)`."""
     uid = shown.volume.headers[shown.index].series_instance_uid
     series = next((one for one in findings.study.series if one.series_instance_uid == uid), None)
     kind = visible(_kind(series), 40) if series else "slice of an unlisted series"
-    return f"{kind[:1].upper()}{kind[1:]}, slice {shown.index + 1} of {len(shown.volume.array)}"
+    filed_as = f" ({shown.filed_as})" if shown.filed_as else ""
+    return f"{kind[:1].upper()}{kind[1:]}, slice {shown.index + 1} of {len(shown.volume.array)}{filed_as}"
 
 
 def _kind(series: SeriesSummary) -> str:
