@@ -161,6 +161,15 @@ def changed(one: Image.Image, other: Image.Image) -> np.ndarray:
     return np.asarray(ImageChops.difference(one, other).convert("L")) > 20
 
 
+def test_the_letters_of_the_overview_keep_clear_of_the_names(findings: StudyFindings, volumes: Volumes) -> None:
+    """Names and grades of discs stand on the left down to the last of them."""
+    assumed = tuple(replace(volume, geometry_is_assumed=True) for volume in volumes["sagittal_t2"])
+    lettered, plain = (draw_overview(findings, {"sagittal_t2": rows}) for rows in (volumes["sagittal_t2"], assumed))
+    assert lettered is not None and plain is not None
+    shown = changed(lettered.crop((0, 0, 60, 1100)), plain.crop((0, 0, 60, 1100)))
+    assert shown[950:].any() and not shown[:950].any()
+
+
 def without(findings: StudyFindings, *left_out: Finding) -> StudyFindings:
     return replace(findings, findings=tuple(f for f in findings.findings if f not in left_out))
 
