@@ -1,6 +1,7 @@
 """The manifest says what made the outputs: inputs, models, settings, versions, what is missing."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -44,6 +45,12 @@ def test_what_ran_on_what(run_: Run, tmp_path: Path) -> None:
     }  # fmt: skip
     assert content["libraries"]["onnxruntime"] == version("onnxruntime")
     assert content["python"] and content["machine"] and content["notice"] == RESEARCH_USE
+
+
+def test_a_folder_whose_name_is_no_text(run_: Run, tmp_path: Path) -> None:
+    """As one that was written in Latin-1 on another machine."""
+    source = Path(os.fsdecode(b"/exports/M\xfcller"))
+    assert Path(written(replace(run_, study=replace(run_.study, source=source)), tmp_path)["input"]["path"]) == source
 
 
 def test_every_image_is_named(run_: Run, tmp_path: Path) -> None:

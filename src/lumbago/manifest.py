@@ -39,11 +39,11 @@ class Run:
 
 
 def write_manifest(run: Run, folder: Path) -> Path:
-    """Writes `manifest.json` beside the outputs that it lists."""
+    """Writes `manifest.json` beside the outputs that it lists; bytes of a path that are no text stand as `\\udc..`."""
     path = folder / "manifest.json"
     outputs = sorted(file.name for file in folder.iterdir() if file.is_file() and file != path)
     text = json.dumps(_content(run, outputs), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf8")
+    path.write_text(text + "\n", encoding="utf8", errors="backslashreplace")
     return path
 
 

@@ -174,3 +174,14 @@ def test_gzip_bomb(tmp_path: Path, decoder: Decoder) -> None:
     (tmp_path / "x.nii.gz").write_bytes(gzip.compress(bytes(data) + bytes(1 << 24)))
     with pytest.raises(UnreadableInput, match="declares 16000000000 bytes of voxels"):
         read_studies(tmp_path / "x.nii.gz", decoder=decoder)
+
+
+def test_voxel_labels_beside_an_image_are_none(tmp_path: Path, decoder: Decoder) -> None:
+    """As `lumbago phantom --layout nifti` writes them; a network would read anatomy into them."""
+    write(tmp_path / "t2.nii.gz")
+    write(tmp_path / "t2_labels.nii.gz", (VALUES // 400).astype(np.uint8))
+    write(tmp_path / "other_labels.nii.gz", VALUES + 1)
+    study = read_study(tmp_path, decoder=decoder)
+    assert sorted(series.first.series_description for series in study.series) == ["other_labels", "t2"]
+    (left_out,) = study.skipped
+    assert (left_out.name, left_out.is_damage) == ("t2_labels.nii.gz", False)

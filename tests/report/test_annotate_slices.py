@@ -133,6 +133,15 @@ def test_a_slice_is_found_by_its_uid_and_frame() -> None:
     assert found("1.2.1", 2) is None
 
 
+def test_a_slice_is_named_by_the_numbers_in_its_files() -> None:
+    """Which count from the other end, or on through several blocks."""
+    volume = sagittal_volume("1.2", slices=3)
+    numbered = replace(volume.headers[0], series_number=4, instance_number=11)
+    frame = replace(numbered, series_number=None, frame=2)
+    named = replace(volume, headers=(numbered, frame, volume.headers[2]))
+    assert [Slice(named, index).filed_as for index in range(3)] == ["series 4, image 11", "frame 2", ""]
+
+
 def test_the_slice_most_used_is_shown(volumes: Volumes) -> None:
     def evidence(index: int) -> Evidence:
         return Evidence("1.2", f"1.2.{index}", None, "sagittal_t2", (0.0, 0.0, 0.0))
@@ -150,6 +159,15 @@ def changed(one: Image.Image, other: Image.Image) -> np.ndarray:
     """Where two pictures of the same slice differ."""
     assert one.size == other.size
     return np.asarray(ImageChops.difference(one, other).convert("L")) > 20
+
+
+def test_the_letters_of_the_overview_keep_clear_of_the_names(findings: StudyFindings, volumes: Volumes) -> None:
+    """Names and grades of discs stand on the left down to the last of them."""
+    assumed = tuple(replace(volume, geometry_is_assumed=True) for volume in volumes["sagittal_t2"])
+    lettered, plain = (draw_overview(findings, {"sagittal_t2": rows}) for rows in (volumes["sagittal_t2"], assumed))
+    assert lettered is not None and plain is not None
+    shown = changed(lettered.crop((0, 0, 60, 1100)), plain.crop((0, 0, 60, 1100)))
+    assert shown[950:].any() and not shown[:950].any()
 
 
 def without(findings: StudyFindings, *left_out: Finding) -> StudyFindings:

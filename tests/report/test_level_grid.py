@@ -36,6 +36,15 @@ def test_states_and_reasons(findings: StudyFindings) -> None:
     assert (missing.state, missing.reason) == ("not_assessed", "no axial T2 series")
 
 
+def test_further_findings_that_were_withheld_were_tried(findings: StudyFindings) -> None:
+    states = [row.further_state for row in level_grid(withhold_all(findings, "dark"))]
+    assert states == ["abstained"] * 5
+    own = {column.condition.name for column in COLUMNS}
+    alone = tuple(f for f in findings.findings if f.condition in own | {"disc_degeneration"})
+    assert {row.further_state for row in level_grid(replace(findings, findings=alone))} == {"not_assessed"}
+    assert {row.further_state for row in level_grid(findings)} == {"graded"}
+
+
 def test_a_reason_for_one_side_stays_on_its_side(findings: StudyFindings) -> None:
     kept = tuple(f for f in findings.findings if f.condition != "neural_foraminal_narrowing")
     entry = NotAssessed("neural_foraminal_narrowing", "too few slices", "L4/L5", "left")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from made_up_study import Volumes
+from made_up_study import Volumes, withhold_all
 from PIL import ImageColor
 from report_cases import CASES, HOSTILE, cjk_name, hostile_text
 
@@ -75,6 +75,24 @@ def test_reasons_lead_from_the_cell_to_the_text(tmp_path: Path) -> None:
     first = texts(write_pdf(CASES["no_axial"]()[0], tmp_path))[0]
     assert first.count("notassesseda") == 10
     assert "anoaxialT2series" in first
+
+
+def test_a_wide_name_leaves_the_notice_alone(findings: StudyFindings, tmp_path: Path) -> None:
+    wide = replace(findings, study=replace(findings.study, patient_name="Ж" * 64, patient_id="Ж" * 64))
+    with opened(write_pdf(wide, tmp_path)) as document:
+        page = document[0].get_textpage()
+        hit = page.search(RESEARCH_USE).get_next()
+        assert hit is not None
+        boxes = [page.get_charbox(number) for number in range(hit[0], sum(hit))]
+        lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+        left, bottom, right, top = min(lefts), min(bottoms), max(rights), max(tops)
+        assert top - bottom < 10
+        assert page.get_text_bounded(left, bottom, right, top).strip() == RESEARCH_USE
+
+
+def test_further_findings_that_were_withheld_are_not_called_untried(findings: StudyFindings) -> None:
+    rows = page_content(withhold_all(findings, "dark"), ())["rows"]
+    assert {row["further_none"] for row in rows} == {"withheld"}
 
 
 def test_text_from_files_is_never_markup(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from report_cases import CASES, HOSTILE, hostile_text, no_axial
@@ -54,6 +55,14 @@ def test_grades_stand_with_probability_and_expected_grade(findings: StudyFinding
         "80%",
         "4.5",
     ]
+
+
+def test_a_probability_is_not_taken_for_the_size_of_a_slip(findings: StudyFindings) -> None:
+    slipped = replace(findings.findings[0], condition="spondylolisthesis", level="L4/L5", side=None,
+                      grade="present", probabilities={"absent": 0.45, "present": 0.55}, trained_on="real")  # fmt: skip
+    text = printed(replace(findings, findings=(slipped,)))
+    assert "listhesis 55%" in text and "slip 55%" not in text
+    assert "Beside each further finding: its probability." in " ".join(text.split())
 
 
 def test_what_has_no_grade_is_not_left_blank() -> None:

@@ -23,6 +23,7 @@ def test_unseen_characters_are_written_out(text: str, shown: str) -> None:
 def test_long_text_is_cut() -> None:
     assert visible("x" * 81) == "x" * 79 + "…"
     assert visible("x" * 80) == "x" * 80
+    assert visible("\u202e" * 40) == "<U+202E>" * 9 + "<U+202E" + "…"
 
 
 @given(st.text())

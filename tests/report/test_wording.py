@@ -25,6 +25,13 @@ def test_headline(findings: StudyFindings) -> None:
     )
 
 
+def test_how_far_a_body_has_slipped_is_said_in_the_table(findings: StudyFindings) -> None:
+    slipped = replace(findings.findings[0], condition="spondylolisthesis", side=None, grade="present",
+                      probabilities={"absent": 0.3, "present": 0.7}, details={"meyerding": "III"})  # fmt: skip
+    assert wording.short_graded(replace(slipped, trained_on="phantoms")) == "listhesis† Meyerding III"
+    assert wording.short_graded(replace(slipped, trained_on="real", details={})) == "listhesis"
+
+
 def test_headline_without_anything_abnormal() -> None:
     whole = nothing_abnormal()[0]
     count = len(whole.findings)

@@ -162,7 +162,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
                   "irregular or broken endplate above the disc"),
         Condition("endplate_lower", "lower endplate change", "lower endplate", PRESENCE, "sagittal_t2", False,
                   "irregular or broken endplate below the disc"),
-        Condition("spondylolisthesis", "spondylolisthesis", "slip", PRESENCE, "sagittal_t2", False,
+        Condition("spondylolisthesis", "spondylolisthesis", "listhesis", PRESENCE, "sagittal_t2", False,
                   "slip of the body above on the body below; its size is given by Meyerding", sized_by="slip_percent"),
     )
 }  # fmt: skip

@@ -31,6 +31,7 @@ Progress = Callable[[int, int], None]
 _SUFFIXES: Final = (".nii.gz", ".nii", ".zip", ".dcm")
 _IMAGE_SUFFIXES: Final = (".dcm", ".ima", ".dicom", ".nii", ".nii.gz")
 _SUBJECT: Final = re.compile(r"sub-[0-9a-zA-Z]+")
+_LABELS: Final = "_labels"
 
 
 def result_name(path: Path) -> str:
@@ -77,10 +78,19 @@ def _read_contents(sources: tuple[SourceFile, ...], decoder: Decoder, progress: 
 def _sort_out(contents: Iterable[FileContent], decoder: Decoder) -> Contents:
     contents = list(contents)
     images = [content for content in contents if isinstance(content, MrImage)]
+    masks = _masks_beside(images)
+    images = [image for image in images if image.source.name not in masks]
     kept, duplicates = drop_duplicates(_with_nifti_studies(images), decoder)
-    skipped = (_skip(content) for content in contents if not isinstance(content, MrImage))
+    skipped = [_skip(content) for content in contents if not isinstance(content, MrImage)]
+    skipped += [SkippedFile(mask, "voxel labels of the image beside it", is_damage=False) for mask in sorted(masks)]
     others = (content for content in contents if isinstance(content, OtherObject))
     return Contents(kept, tuple(others), (*skipped, *duplicates))
+
+
+def _masks_beside(images: list[MrImage]) -> set[str]:
+    """Names of NIfTI files that hold voxel labels: `<name>_labels.nii.gz` beside `<name>.nii.gz`."""
+    names = {image.source.name for image in images if is_nifti(image.source)}
+    return {name for name in names if _LABELS in name and "".join(name.rsplit(_LABELS, 1)) in names}
 
 
 def _with_nifti_studies(images: list[MrImage]) -> list[MrImage]:

@@ -110,7 +110,7 @@ def analyze_study(study: Study, models: Models, decoder: Decoder) -> Analysis:
     )
     reading = StudyReading(
         study, located.choice, located.sagittal, located.axial, located.spine, (*located.remarks, *unsized), skipped,
-        models.cards,
+        models.cards, located.unfit,
     )  # fmt: skip
     summary = summarize_study(reading, with_sizes(findings, sizes))
     return Analysis(

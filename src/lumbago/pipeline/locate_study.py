@@ -29,6 +29,7 @@ class LocatedStudy:
         axial: the axial volumes, in display orientation.
         spine: what was found on them.
         remarks, skipped: what went wrong on the way.
+        unfit: why sagittal series cannot play the role that they state, by UID.
     """
 
     choice: SeriesChoice
@@ -37,6 +38,7 @@ class LocatedStudy:
     spine: LocatedSpine
     remarks: tuple[QualityRemark, ...]
     skipped: tuple[SkippedFile, ...]
+    unfit: Mapping[str, str]
 
 
 def locate_study(study: Study, locator: Model, decoder: Decoder) -> LocatedStudy:
@@ -53,7 +55,7 @@ def locate_study(study: Study, locator: Model, decoder: Decoder) -> LocatedStudy
     locations = {role: found.location for role, found in sagittal.items()}
     choice, axial = read_axial(choice, reader, reference_of(locations).discs)
     spine = locate_spine(locator, locations, axial)
-    return LocatedStudy(choice, sagittal, axial, spine, tuple(reader.remarks), tuple(reader.skipped))
+    return LocatedStudy(choice, sagittal, axial, spine, tuple(reader.remarks), tuple(reader.skipped), reader.unfit)
 
 
 def locate_spine(locator: Model, sagittal: Mapping[Role, SpineLocation], axial: Sequence[Volume]) -> LocatedSpine:

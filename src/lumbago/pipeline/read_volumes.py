@@ -79,6 +79,12 @@ class SeriesReader:
         )
         return replace(best, further=tuple(part for part in parts if _adds_slices(part, best.volume)))
 
+    @property
+    def unfit(self) -> dict[str, str]:
+        """Why sagittal series that were read cannot play the role that they state, by UID."""
+        whys = {uid: _why_unfit(found) for uid, found in self.read.items()}
+        return {**dict.fromkeys(self.empty, "it forms no volume"), **{uid: why for uid, why in whys.items() if why}}
+
     def axial(self, candidate: Candidate) -> tuple[Volume, ...]:
         """All volumes of an axial candidate, in display orientation."""
         return tuple(canonical_axial(volume) for volume in self._volumes(candidate))
@@ -102,6 +108,14 @@ class SeriesReader:
             text = f"A series is tagged {stated.upper()} but shows {seen.upper()} contrast; the pixels were followed."
             self.remarks.append(QualityRemark("warning", text))
         return seen
+
+
+def _why_unfit(found: ReadSagittal) -> str:
+    if found.doubt:
+        return f"no lumbar spine is seen in it: {found.doubt}"
+    stated = found.candidate.description.weighting
+    is_other = found.shows not in {"unknown", "t2" if stated == "stir" else stated}
+    return f"it shows {found.shows.upper()} contrast" if is_other else ""
 
 
 def _adds_slices(part: Volume, chosen: Volume) -> bool:

@@ -1,7 +1,7 @@
 """All that was read of a study, brought into the one object that leaves the pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
@@ -25,9 +25,10 @@ from lumbago.pipeline.judge_quality import quality_remarks
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.match_axials import frame_remarks
 from lumbago.pipeline.name_gaps import not_assessed
-from lumbago.pipeline.place_patches import LocatedSpine
+from lumbago.pipeline.place_patches import LocatedSpine, middle_remarks
 from lumbago.pipeline.read_volumes import ReadSagittal
 
+_UNSTATED: Final = ("unknown", "pd")
 _NAMED: Final = 3
 """So many damaged files are named in the findings; the manifest names all."""
 
@@ -44,6 +45,7 @@ class StudyReading:
     remarks: Sequence[QualityRemark]
     skipped: Sequence[SkippedFile]
     cards: Sequence[Card]
+    unfit: Mapping[str, str]
 
 
 def summarize_study(reading: StudyReading, findings: Sequence[Finding]) -> StudyFindings:
@@ -79,9 +81,13 @@ def _missing_roles(reading: StudyReading) -> dict[Role, str]:
 
 
 def _why_missing(reading: StudyReading, role: Role) -> str:
-    if reading.choice.candidates[role] and role not in ("sagittal_t1", "sagittal_t2"):
+    """A series that does not state its contrast, or states proton density, could have played either sagittal role."""
+    candidates = reading.choice.candidates[role]
+    if candidates and role not in ("sagittal_t1", "sagittal_t2"):
         return f"the {ROLE_TITLES[role]} series could not be used"
-    return f"no {ROLE_TITLES[role]} series"
+    stated = [row.series.series_instance_uid for row in candidates if row.description.weighting not in _UNSTATED]
+    why = next((reading.unfit[uid] for uid in stated if uid in reading.unfit), "")
+    return f"the {ROLE_TITLES[role]} series cannot be used: {why}" if why else f"no {ROLE_TITLES[role]} series"
 
 
 def _levels(spine: LocatedSpine) -> tuple[LevelLocation, ...]:
@@ -104,13 +110,17 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
     by_series = [
         remark for role, location in reading.spine.sagittal.items() for remark in quality_remarks(role, location)
     ]
+    by_series += middle_remarks(reading.spine)
     of_axial = [QualityRemark("warning", f"axial T2: {text}") for volume in reading.axial for text in volume.remarks]
     of_axial += frame_remarks(reading.spine.reference, reading.spine.axials)
     conflicts = [
-        QualityRemark("warning", text) for _, candidate in _roles(reading) for text in candidate.description.conflicts
+        QualityRemark("warning", f"{ROLE_TITLES[role]}: {text}")
+        for role, candidate in _roles(reading)
+        for text in candidate.description.conflicts
     ]
     damaged = [file.name for file in reading.skipped if file.is_damage]
-    return tuple(dict.fromkeys([*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]))
+    said = [*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]
+    return tuple(dict.fromkeys(replace(remark, text=remark.text.rstrip(".") + ".") for remark in said))
 
 
 def _left_out(damaged: Sequence[str]) -> list[QualityRemark]:
@@ -158,7 +168,10 @@ def _series(reading: StudyReading) -> tuple[SeriesSummary, ...]:
         if candidate.series.series_instance_uid not in taken
     }
     rows = [_summary(candidate, role, candidate.reason) for role, candidate in used]
-    rows += [_summary(candidate, None, f"not needed; {candidate.reason}") for candidate in spare.values()]
+    rows += [
+        _summary(candidate, None, f"{reading.unfit.get(uid, 'not needed')}; {candidate.reason}")
+        for uid, candidate in spare.items()
+    ]
     return (*rows, *(_summary(candidate, None, candidate.reason) for candidate in reading.choice.left_out))
 
 

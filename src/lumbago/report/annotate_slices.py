@@ -68,6 +68,8 @@ _SIDE_MARGINS_MM: Final = (40.0, 60.0, 42.0, 62.0)
 """Above, to the right (the back), below and to the left (the front) of the marked points."""
 _AXIAL_SIZE_MM: Final = 110.0
 _EVIDENCE_SIZE_MM: Final = 70.0
+_BELOW_LABELS: Final = 0.93
+"""Share of the overview's height at which neither a level's name nor the scale bar stands."""
 _SAME_SLICE_MM: Final = 0.5
 _SAME_PLANE_MM: Final = 5.0
 """A mark belongs to a slice no farther than this from its plane: about one slice of a usual protocol."""
@@ -137,7 +139,7 @@ def draw_overview(findings: StudyFindings, volumes: Volumes) -> Image.Image | No
     title = _title(findings, shown) + (f"; rings: {CONDITIONS[_RINGED].short}" if ringed else "")
     if any(affected_ends(findings, location.level) for location in findings.levels):
         title += "; bars: Modic or endplate changes"
-    return _framed(image, view, title, findings.findings)
+    return _framed(image, view, title, findings.findings, _BELOW_LABELS)
 
 
 def draw_side(findings: StudyFindings, here: list[Finding], volumes: Volumes) -> Image.Image | None:
@@ -282,19 +284,21 @@ def _lighter(value: int) -> int:
     return round(value + 0.25 * (255 - value))
 
 
-def _orient(image: Image.Image, view: SliceView, bar_mm: int, size_px: int) -> None:
-    """Edge letters and scale bar; neither where the geometry is made up."""
+def _orient(image: Image.Image, view: SliceView, bar_mm: int, size_px: int, letters_at: float = 0.5) -> None:
+    """Edge letters, those of the sides at a share of the height, and scale bar; neither where the geometry is made
+    up."""
     if view.edge_letters:
-        marks.draw_edge_letters(image, view.edge_letters, size_px)
+        marks.draw_edge_letters(image, view.edge_letters, size_px, letters_at * image.height)
         marks.draw_scale_bar(image, view.px_per_mm, bar_mm, size_px)
 
 
 def _title(findings: StudyFindings, shown: Slice) -> str:
-    """Which slice this is: `Sagittal T2, slice 8 of 15`."""
+    """Which slice this is: `Sagittal T2, slice 8 of 15 (series 4, image 11)`."""
     uid = shown.volume.headers[shown.index].series_instance_uid
     series = next((one for one in findings.study.series if one.series_instance_uid == uid), None)
     kind = visible(_kind(series), 40) if series else "slice of an unlisted series"
-    return f"{kind[:1].upper()}{kind[1:]}, slice {shown.index + 1} of {len(shown.volume.array)}"
+    filed_as = f" ({shown.filed_as})" if shown.filed_as else ""
+    return f"{kind[:1].upper()}{kind[1:]}, slice {shown.index + 1} of {len(shown.volume.array)}{filed_as}"
 
 
 def _kind(series: SeriesSummary) -> str:
@@ -302,9 +306,11 @@ def _kind(series: SeriesSummary) -> str:
     return " ".join(text for text in (series.plane, weighting) if text.lower() != "unknown") or "slice"
 
 
-def _framed(image: Image.Image, view: SliceView, title: str, findings: Iterable[Finding]) -> Image.Image:
+def _framed(
+    image: Image.Image, view: SliceView, title: str, findings: Iterable[Finding], letters_at: float = 0.5
+) -> Image.Image:
     """With directions, scale, and the strip that says what is shown and what it is not."""
-    _orient(image, view, 50, 24)
+    _orient(image, view, 50, 24, letters_at)
     notes = [_PHANTOM_NOTE] if any(map(phantom_mark, findings)) else []
     assumed = ["position unknown: no sides, no scale"] if view.shown.volume.geometry_is_assumed else []
     return marks.with_strip(image, ["; ".join([title, *notes, *assumed]), _NOTICE], 18)

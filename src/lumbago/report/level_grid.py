@@ -51,13 +51,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """One level: its cells, and the abnormal ones among the `further_graded` findings without a column of their own."""
+    """One level: its cells, and the abnormal ones among the `further_graded` findings without a column of their own;
+    where there are none of those, `further_state` says whether any was tried."""
 
     level: str
     label: str
     cells: tuple[Cell, ...]
     further: tuple[Finding, ...]
     further_graded: int
+    further_state: State
 
 
 COLUMNS: Final = tuple(Column(CONDITIONS[name], side) for name in _OWN_COLUMN for side in CONDITIONS[name].sides[::-1])
@@ -109,14 +111,15 @@ def level_grid(findings: StudyFindings) -> tuple[GridRow, ...]:
 
 
 def _row(findings: StudyFindings, level: str) -> GridRow:
-    further = [f for f in findings.findings if f.level == level and f.condition not in _OWN_COLUMN]
-    further = [f for f in further if f.grade is not None and not _is_said_already(findings, f)]
+    tried = [f for f in findings.findings if f.level == level and f.condition not in _OWN_COLUMN]
+    further = [f for f in tried if f.grade is not None and not _is_said_already(findings, f)]
     return GridRow(
         level,
         level_label(findings, level),
         tuple(_cell(findings, level, column) for column in COLUMNS),
         tuple(f for f in further if f.is_abnormal),
         len(further),
+        "graded" if further else "abstained" if any(f.grade is None for f in tried) else "not_assessed",
     )
 
 

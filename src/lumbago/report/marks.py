@@ -131,11 +131,10 @@ def draw_scale_bar(image: Image.Image, px_per_mm: float, length_mm: int, size_px
     draw_text(image, ((left + right) / 2, y - size_px), f"{length_mm} mm", Lettering(size_px, "middle"))
 
 
-def draw_edge_letters(image: Image.Image, letters: tuple[str, str, str, str], size_px: int) -> None:
-    """The patient's directions at the left, right, top and bottom edge."""
-    width, height, gap = image.width, image.height, 0.8 * size_px
-    middle_x, middle_y = width / 2, height / 2
-    places = ((gap, middle_y), (width - gap, middle_y), (middle_x, gap), (middle_x, height - gap))
+def draw_edge_letters(image: Image.Image, letters: tuple[str, str, str, str], size_px: int, side_y: float) -> None:
+    """The patient's directions at the left, right, top and bottom edge, the first two so far down."""
+    width, height, gap, middle_x = image.width, image.height, 0.8 * size_px, image.width / 2
+    places = ((gap, side_y), (width - gap, side_y), (middle_x, gap), (middle_x, height - gap))
     for letter, at in zip(letters, places, strict=True):
         draw_text(image, at, letter, Lettering(size_px, "middle", GREY))
 

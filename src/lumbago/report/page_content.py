@@ -36,8 +36,8 @@ _QUIET_COLOUR: Final = "#8A8A8A"
 _UNGRADED: Final = {"abstained": "withheld", "not_assessed": "not assessed"}
 _LEGEND: Final = (
     "Below each grade: its probability and, on scales of more than two grades, the expected grade "
-    "(stenosis: 0 normal/mild, 1 moderate, 2 severe; Pfirrmann: 1 to 5). R and L are the patient's right and left. "
-    "Hatched: no grade was given."
+    "(stenosis: 0 normal/mild, 1 moderate, 2 severe; Pfirrmann: 1 to 5). Beside each further finding: its probability, "
+    "not its size. R and L are the patient's right and left. Hatched: no grade was given."
 )
 _EVIDENCE_LEGEND: Final = (
     "70 mm around each finding. Yellow tint: what the grade rests on; coloured line: outline of the disc; "
@@ -140,7 +140,7 @@ def _row(row: GridRow, reasons: dict[str, str]) -> Json:
         "further": [{"title": wording.short_graded(f),
                      "numbers": wording.percent(f.confidence or 0.0)} for f in row.further],
         "further_was_graded": row.further_graded > 0,
-        "further_none": f"none abnormal of {row.further_graded}" if row.further_graded else "not assessed",
+        "further_none": _UNGRADED.get(row.further_state, f"none abnormal of {row.further_graded}"),
     }  # fmt: skip
 
 

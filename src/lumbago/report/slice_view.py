@@ -33,6 +33,14 @@ class Slice:
         _, rows, columns = self.volume.spacing_mm
         return float(rows), float(columns)
 
+    @property
+    def filed_as(self) -> str:
+        """The numbers that the files give it, by which a viewer lists it: `series 4, image 11`; "" without any."""
+        header = self.volume.headers[self.index]
+        image = ("image", header.instance_number) if header.frame is None else ("frame", header.frame)
+        numbered = (("series", header.series_number), image)
+        return ", ".join(f"{what} {number}" for what, number in numbered if number is not None)
+
     def row_column(self, point_lps_mm: Point) -> tuple[float, float]:
         """Fractional row and column of a point, dropped onto the slice along its normal."""
         _, row, column = self.volume.to_ijk(np.asarray(point_lps_mm, np.float64))

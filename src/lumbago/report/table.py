@@ -28,7 +28,10 @@ def findings_report(findings: StudyFindings) -> Group:
         Text(wording.headline(findings), style="bold"),
         *(Text(line) for line in (wording.further_headline(findings),) if line),
         findings_table(findings),
-        Text("Below each grade: its probability, and the expected grade. - not assessed. R, L: the patient's."),
+        Text(
+            "Below each grade: its probability, and the expected grade. Beside each further finding: its probability. "
+            "- not assessed. R, L: the patient's."
+        ),
         *_section("Limits", wording.limits(findings)),
         *_section("No grade", wording.not_assessed_lines(findings)),
         *_section("Cautions", wording.cautions(findings)),
@@ -57,7 +60,7 @@ def _cell(cell: Cell) -> Text:
 
 def _further(row: GridRow) -> Text:
     if not row.further:
-        return Text(f"0 of {row.further_graded}" if row.further_graded else _UNGRADED["not_assessed"], style="dim")
+        return Text(_UNGRADED.get(row.further_state, f"0 of {row.further_graded}"), style="dim")
     texts = [_in_colours(f, wording.short_graded(f), " ", wording.percent(f.confidence or 0.0)) for f in row.further]
     return Text("\n").join(texts)
 

@@ -9,8 +9,8 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 def visible(text: str, limit: int = 80) -> str:
     """The text with every unseen character written out (`<U+202E>`), cut to `limit` characters with an ellipsis."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(f"<U+{ord(char):04X}>" if unicodedata.category(char) in _UNSEEN else char for char in cut)
+    shown = "".join(f"<U+{ord(char):04X}>" if unicodedata.category(char) in _UNSEEN else char for char in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def person_name(value: str) -> str:

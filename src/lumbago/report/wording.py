@@ -63,9 +63,11 @@ def kind_texts(finding: Finding) -> tuple[str, ...]:
 
 
 def short_graded(finding: Finding) -> str:
-    """For a narrow place that shows the abnormal only: `Modic type 2`, or `herniation` where no other grade is one."""
+    """For a narrow place that shows the abnormal only: `Modic type 2`, `herniation` where no other grade is one, or
+    `listhesis Meyerding III`, which is said nowhere else where others come first."""
     title = grade_title(finding) if len(finding.scale.grades) > 2 else phantom_mark(finding)
-    return f"{CONDITIONS[finding.condition].short} {title}".replace(f" {PHANTOM_MARK}", PHANTOM_MARK).rstrip()
+    named = f"{CONDITIONS[finding.condition].short} {title}".replace(f" {PHANTOM_MARK}", PHANTOM_MARK).rstrip()
+    return f"{named} Meyerding {finding.details['meyerding']}" if "meyerding" in finding.details else named
 
 
 def headline(findings: StudyFindings) -> str:

@@ -28,6 +28,7 @@ SAID_BRIEF: Final[Mapping[str, str]] = {
 BROKEN: Final[Mapping[str, str]] = {
     "Pfirrmann": "Pfirr\u00admann", "herniation": "herni\u00adation", "narrowing": "nar\u00adrow\u00ading",
     "bulging": "bulg\u00ading", "upper endplate": "upper end\u00adplate", "lower endplate": "lower end\u00adplate",
+    "listhesis": "listhe\u00adsis",
 }  # fmt: skip
 """Where the heads of narrow columns may be broken."""
 
