@@ -353,6 +353,17 @@ def test_tokens_that_may_not_be_made(site: Site) -> None:
         viewer.post("/tokens", json=plan | own)
 
 
+def test_a_token_makes_none_that_may_more(site: Site) -> None:
+    boss = site.signed_in("boss", "admin")
+    own, plan = id_of(site, "boss"), {"user_id": id_of(site, "boss"), "name": "script", "days": 3}
+    program = by_token(site, make_token(boss, own, ["read", "upload"]))
+    for scopes in (["admin"], ["read", "review"]):
+        assert program.post("/tokens", json=plan | {"scopes": scopes}).status_code == 403
+    assert program.post("/tokens", json=plan | {"scopes": ["read"]}).status_code == 200
+    steward = by_token(site, make_token(boss, own, ["read", "admin"]))
+    assert steward.post("/tokens", json=plan | {"scopes": ["review"]}).status_code == 200
+
+
 def test_no_role_may_more_than_the_next() -> None:
     assert SCOPES_FOR["viewer"] < SCOPES_FOR["reader"] < SCOPES_FOR["admin"]
     assert "review" not in SCOPES_FOR["service"], "a review is a person's"
