@@ -211,6 +211,21 @@ def test_numbering_moves_every_level_and_every_label(dashboard: Dashboard, study
     assert grade_shown(dashboard, study)["grade"] == corrected
 
 
+@pytest.mark.parametrize("kind", ["grade", "sign"])
+def test_who_saw_another_numbering_says_nothing_of_the_disc_beside(dashboard: Dashboard, study: str, kind: str) -> None:
+    reader = dashboard.signed_in("reader")
+    with dashboard.store.read() as records:
+        seen = newest_findings(records, study)
+    assert seen is not None
+    said = {"findings_id": seen.id, "numbering_shift": 0, "kind": kind}
+    said |= {"condition": "pfirrmann", "level": "L4/L5", "payload": {"grade": "5"}} if kind == "grade" else {}
+    dashboard.review(dashboard.signed_in("reader", "second"), study, "numbering", shift=1)
+    late = reader.post(f"/api/v1/studies/{study}/reviews", json=said)
+    assert late.status_code == 400 and "renumbered meanwhile" in late.json()["detail"]
+    assert grade_shown(dashboard, study)["readers"] == []
+    assert reader.post(f"/api/v1/studies/{study}/reviews", json=said | {"numbering_shift": 1}).status_code == 201
+
+
 def test_numbering_moves_what_was_outlined(found: StudyFindings) -> None:
     drawn = tuple(Outline(level, "sac", "1", "1.1", None, ((0.0, 0.0, 0.0),)) for level in ("L1/L2", "L4/L5"))
     for shift, levels in ((0, ["L1/L2", "L4/L5"]), (1, ["T12/L1", "L3/L4"]), (-1, ["L2/L3", "L5/S1"])):

@@ -24,12 +24,18 @@ _LONGEST_TEXT = 4000
 _WITH_PLACE = frozenset({"accept", "grade", "move", "add", "adjudicate"})
 
 
-def review_study(site: Site, user: User, study_id: str, findings_id: str, remark: Remark) -> Review:
+def review_study(
+    site: Site, user: User, study_id: str, findings_id: str, remark: Remark, *, shift_seen: int | None = None
+) -> Review:
     """Adds a review of a study; signing settles a version of its findings and queues its report.
+
+    Args:
+        findings_id, shift_seen: the findings and the numbering that the reader had before them; None: as it is.
 
     Raises:
         NotInRecords: no such study.
-        UsageError: the study has no findings, newer ones than those the reader saw, or the remark makes no sense.
+        UsageError: the study has no findings, newer ones or another numbering than the reader saw, or the remark makes
+            no sense.
     """
     with site.store.write() as records:
         record = study_record(records, study_id)
@@ -38,6 +44,10 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
         if findings_id != record.machine.id:
             raise UsageError(
                 "this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page"
+            )
+        if shift_seen not in (None, record.whole.shift):
+            raise UsageError(
+                "the levels were renumbered meanwhile", "a review under the numbering in force", "reload the page"
             )
         checked = _checked(remark, record.whole)
         _refuse_lone_verdict(checked, record.whole)
