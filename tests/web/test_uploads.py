@@ -42,6 +42,20 @@ def test_an_upload_goes_on_where_it_broke_off(dashboard: Dashboard) -> None:
     assert client.post(f"{place}/finish", json={}).status_code == 202
 
 
+def test_an_upload_of_other_files_does_not_go_on_with_these(dashboard: Dashboard) -> None:
+    """Two patients' slices: the same names and sizes."""
+    client, ids = dashboard.signed_in("reader"), []
+    for day in (1, 2, 1):
+        files = [{"name": name, "bytes": 4, "modified": day} for name in ("IM1", "IM2")]
+        ids.append(client.post("/api/v1/uploads", json={"name": "DICOM", "files": files}).json()["id"])
+    assert ids[0] == ids[2] != ids[1]
+    place = f"/api/v1/uploads/{ids[0]}"
+    client.put(place, params={"offset": 0}, content=b"JANE")
+    others = client.put(place, params={"offset": 0}, content=b"JOHNJOHN")
+    assert others.status_code == 400 and "other bytes" in others.json()["detail"]
+    assert (dashboard.site.uploads / ids[0] / "data").read_bytes() == b"JANE"
+
+
 REFUSED = {
     "a gap": ({"offset": 4}, b"x", "go on there"),
     "more than announced": ({"offset": 0}, b"x" * 11, "more bytes"),

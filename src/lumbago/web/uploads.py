@@ -32,10 +32,14 @@ _LOCK: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file as its sender calls it, and its size."""
+    """A file as its sender calls it, its size, and when it was last changed (any number of the sender's; 0: not known).
+
+    By all of it an upload that broke off is known again: slices of two patients often have one name and one size.
+    """
 
     name: str
     bytes: int
+    modified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def append_chunk(folder: Path, upload: Upload, offset: int, chunk: bytes, sha256
     """Adds bytes at the end of what is here; the same bytes sent again change nothing.
 
     Raises:
-        UsageError: they do not follow, are too many, or are not what their checksum says.
+        UsageError: they do not follow, are too many, are not what their checksum says, or others are here already.
     """
     if len(chunk) > LARGEST_CHUNK or offset + len(chunk) > upload.bytes:
         raise UsageError("more bytes came than were announced", f"{upload.bytes} in all, {LARGEST_CHUNK} at a time")
@@ -121,6 +125,11 @@ def append_chunk(folder: Path, upload: Upload, offset: int, chunk: bytes, sha256
         here = data.seek(0, 2)
         if offset > here:
             raise UsageError(f"bytes from {offset} came", f"those from {here}", "go on there")
+        data.seek(offset)
+        if data.read(min(len(chunk), here - offset)) != chunk[: here - offset]:
+            raise UsageError(
+                "other bytes are here already", "the same ones again", "cancel this upload, and begin anew"
+            )
         data.seek(offset)
         data.write(chunk)
     return find_upload(folder, upload.id, upload.user)

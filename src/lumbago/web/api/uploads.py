@@ -27,10 +27,11 @@ router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 
 class FileListed(BaseModel):
-    """A file of an upload."""
+    """A file of an upload; `modified` is when it was last changed, as a number: an upload of other files is another."""
 
     name: Annotated[str, Field(max_length=1024)]
     bytes: Annotated[int, Field(ge=0, le=1 << 40)]
+    modified: Annotated[int, Field(ge=-(1 << 53), le=1 << 53)] = 0
 
 
 class UploadWanted(BaseModel):
@@ -51,7 +52,7 @@ Own = Annotated[Upload, Depends(own_upload)]
 @router.post("", status_code=201)
 def begin(wanted: UploadWanted, visitor: Uploader, site: Here) -> dict[str, Any]:
     """Begins an upload, or finds the same one, begun before: `received` says where to go on."""
-    files = [UploadedFile(file.name, file.bytes) for file in wanted.files]
+    files = [UploadedFile(file.name, file.bytes, file.modified) for file in wanted.files]
     refuse_when_full(site.store, site.settings, sum(file.bytes for file in files))
     return asdict(begin_upload(site.uploads, visitor.user.id, wanted.name, files, site.settings.upload_gb << 30))
 
