@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lumbago.batch.run_child import run_child
 from lumbago.batch.workshop import Workshop
+from lumbago.errors import InputError, LumbagoError
 from lumbago.records.blobs import file_chunks
 from lumbago.records.files import add_file, files_of_study
 from lumbago.records.jobs import Job, add_job
@@ -20,7 +21,8 @@ TRUTH: Final = "truth"
 
 
 def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
-    """Reads an upload, keeps its studies, queues their analyses, lets the upload go; gives the studies' ids.
+    """Reads an upload, keeps its studies, queues their analyses, lets the upload go; gives the studies' ids. One in
+    which nothing can be used goes as well.
 
     Raises:
         ChildFailed: the reading crashed; LumbagoError: nothing in the upload can be used.
@@ -28,7 +30,12 @@ def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
     """
     upload = shop.settings.home_folder / "uploads" / str(job.payload["upload"])
     request = {"upload": str(upload), "out": str(shop.folder)}
-    found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
+    try:
+        found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
+    except LumbagoError as error:
+        if error.exit_code == InputError.exit_code:
+            shutil.rmtree(upload, ignore_errors=True)
+        raise
     refuse_when_full(shop.store, shop.settings, sum(Path(row["path"]).stat().st_size for row in found))
     kept = [_keep(row, job, shop) for row in found]
     shutil.rmtree(upload, ignore_errors=True)
