@@ -56,6 +56,14 @@ def test_an_upload_of_other_files_does_not_go_on_with_these(dashboard: Dashboard
     assert (dashboard.site.uploads / ids[0] / "data").read_bytes() == b"JANE"
 
 
+def test_an_upload_cut_off_at_its_beginning_holds_up_nobody(dashboard: Dashboard) -> None:
+    torn = dashboard.site.uploads / ("0" * 32)
+    torn.mkdir()
+    for name in ("data", "session.json"):
+        (torn / name).touch()
+    assert begin(dashboard.signed_in("reader"), 10).status_code == 201
+
+
 REFUSED = {
     "a gap": ({"offset": 4}, b"x", "go on there"),
     "more than announced": ({"offset": 0}, b"x" * 11, "more bytes"),

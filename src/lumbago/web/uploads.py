@@ -13,12 +13,14 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from lumbago.errors import NotInRecords, RecordsFull, UsageError
+from lumbago.labels.tables import write_whole
 
 CHUNK_BYTES: Final = 4 << 20
 LARGEST_CHUNK: Final = 16 << 20
@@ -76,7 +78,7 @@ def begin_upload(folder: Path, user: str, name: str, files: Sequence[UploadedFil
         place.mkdir(mode=0o700)
         (place / "data").touch(mode=0o600)
         session = {"user": user, "name": name, "files": [asdict(file) for file in files], "key": key}
-        (place / "session.json").write_text(json.dumps(session), encoding="utf8")
+        write_whole(place / "session.json", json.dumps(session))
     return find_upload(folder, place.name, user)
 
 
@@ -92,7 +94,12 @@ def _refuse_size(files: Sequence[UploadedFile], size: int, limit: int) -> None:
 
 
 def _all(folder: Path) -> list[tuple[Path, dict[str, str]]]:
-    return [(path.parent, json.loads(path.read_text(encoding="utf8"))) for path in folder.glob("*/session.json")]
+    """Every upload; one that goes at this moment, or whose beginning was cut off by a full disk, is none."""
+    found = []
+    for path in folder.glob("*/session.json"):
+        with suppress(OSError, ValueError):
+            found.append((path.parent, json.loads(path.read_text(encoding="utf8"))))
+    return found
 
 
 def find_upload(folder: Path, upload: str, user: str) -> Upload:
