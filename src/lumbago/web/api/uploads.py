@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from lumbago.errors import UsageError
 from lumbago.records.audit import Deed, Event, append_line
-from lumbago.records.jobs import add_job
+from lumbago.records.jobs import add_job, open_jobs
 from lumbago.records.tidy import refuse_when_full
 from lumbago.web.live import job_view
 from lumbago.web.site import Site
@@ -86,8 +86,11 @@ def finish(upload: Own, visitor: Uploader, site: Here) -> dict[str, Any]:
 
 
 def queue_upload(site: Site, upload: Upload, visitor: Uploader) -> dict[str, Any]:
-    """Hands a whole upload to the workers; asked again, it gives the same job."""
+    """Hands a whole upload to the workers; asked again before they are done, it gives the same job."""
     with site.store.write() as records:
+        for job in open_jobs(records):
+            if job.kind == "receive" and job.payload["upload"] == upload.id:
+                return job_view(job)
         payload = {"upload": upload.id, "user": visitor.user.name, "name": upload.name}
         job = add_job(records, "receive", None, payload, priority=1)
         detail = {"upload": upload.id, "bytes": upload.bytes}
