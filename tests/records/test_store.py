@@ -87,6 +87,14 @@ def test_a_study_is_kept_once(store: Store) -> None:
             find_study(db, "x")
 
 
+def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:
+    with store.write() as db:
+        rows = [add_study(db, JANE, StudyFacts(uid, date)) for uid, date in (("1", "2020-01-02"), ("2", ""), ("3", ""))]
+        later = add_study(db, JANE, StudyFacts("4", "2999-01-02"))
+        found = studies_of_patient(db, later.patient.id)
+    assert [study.id for study in found] == [*(study.id for study in rows), later.id]
+
+
 def test_times_know_their_zone(store: Store) -> None:
     with store.write() as db:
         study = add_study(db, JANE, StudyFacts("1.2.3"))
