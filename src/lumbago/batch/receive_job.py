@@ -50,6 +50,14 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
     """Keeps one study; images that came before stay, and are joined by the new ones."""
     with shop.store.write() as records:
         study = add_study(records, _patient(row), _facts(row, job))
+    while not _keep_beside(row, study, job, shop):
+        pass
+    return study
+
+
+def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) -> bool:
+    """Keeps the images of a study with those that are there; says no when another worker brought some meanwhile."""
+    with shop.store.read() as records:
         before = files_of_study(records, study.id, (RECEIVED,))
     path = Path(row["path"])
     blob = shop.store.blobs.keep(file_chunks(path))
@@ -62,6 +70,8 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
     is_new = all(file.sha256 != blob.sha256 for file in before)
     truth = shop.store.blobs.keep([row["truth"].encode()]) if row.get("truth") else None
     with shop.store.write() as records:
+        if files_of_study(records, study.id, (RECEIVED,)) != before:
+            return False
         if is_new:
             add_file(records, blob, RECEIVED, "images.zip", study.id)
             put_series(records, study.id, (SeriesFacts(**series) for series in row["series"]))
@@ -69,7 +79,7 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
             set_state(records, study.id, "waiting")
         if truth is not None:
             add_file(records, truth, TRUTH, "truth.json", study.id)
-    return study
+    return True
 
 
 def _patient(row: Mapping[str, Any]) -> PatientFacts:
