@@ -37,8 +37,8 @@ _ASK: Final = "ask the admin: the worker's log says where"
 _LOG: Final = logging.getLogger(__name__)
 
 
-Doing = Callable[[Job, Workshop], Mapping[str, Any]]
-"""Does a job; gives what came of it."""
+Doing = Callable[[Job, Workshop], Mapping[str, Any] | None]
+"""Does a job; gives what came of it, or None when it has finished the job itself."""
 DOERS: Final[Mapping[str, Doing]] = {
     "receive": receive_upload_job, "analyze": analyze_study_job, "report": report_study_job,
     "export": export_labels_job,
@@ -72,8 +72,9 @@ def do_job(store: Store, settings: Settings, job: Job) -> None:
     try:
         with _Lease(store, job) as lease:
             result = DOERS[job.kind](job, Workshop(store, settings, folder, lease.tell))
-        with store.write() as records:
-            finish_job(records, job, result)
+        if result is not None:
+            with store.write() as records:
+                finish_job(records, job, result)
     except NotInRecords as error:
         _LOG.warning("job %s: %s", job.id, error)
     except LumbagoError as error:
