@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from lumbago.anatomy.findings import StudyFindings, StudySummary
 from lumbago.batch import analyze_job, worker
@@ -194,6 +195,27 @@ def test_findings_are_kept_once_when_another_worker_has_the_job_by_now(
     work_once(store, settings)
     with store.read() as records:
         assert findings_of_study(records, study) == [] and find_job(records, job).state == "done"
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_analysis(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, tries = threading.Event(), []
+
+    def cut_off(job: Job, shop: object) -> dict[str, str]:
+        tries.append(job.attempts)
+        if len(tries) > 1:
+            stop.set()
+            return {}
+        with store.write() as records:
+            records.execute(JOBS.update().values(lease_until=now()))
+        raise OperationalError("INSERT", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(worker, "DOERS", {"analyze": cut_off})
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.01)
+    job = queued(store, study)
+    worker.work(store, settings, stop)
+    assert tries == [1, 2] and state(store, study, job) == ("waiting", "done")
 
 
 def test_a_fault_of_our_own_ends_its_job_and_not_the_worker(

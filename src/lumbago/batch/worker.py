@@ -67,7 +67,11 @@ def work(store: Store, settings: Settings, stop: threading.Event) -> None:
 
 
 def do_job(store: Store, settings: Settings, job: Job) -> None:
-    """Does one job that this worker holds, and says in the records how it ended."""
+    """Does one job that this worker holds, and says in the records how it ended.
+
+    Raises:
+        OperationalError: the database does not answer; the job goes to the next one when its lease runs out.
+    """
     folder = Path(tempfile.mkdtemp(prefix="lumbago-job-"))
     try:
         with _Lease(store, job) as lease:
@@ -79,6 +83,8 @@ def do_job(store: Store, settings: Settings, job: Job) -> None:
         _LOG.warning("job %s: %s", job.id, error)
     except LumbagoError as error:
         _fail(store, job, error)
+    except OperationalError:
+        raise  # the job is taken up again when its lease has run out
     except Exception as error:  # noqa: BLE001 -- a job's border: whatever is wrong with one, the others wait
         _LOG.exception("job %s", job.id)
         _fail(store, job, LumbagoError(f"a fault of Lumbago's own ended this ({type(error).__name__})", advice=_ASK))
