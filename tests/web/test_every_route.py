@@ -174,3 +174,8 @@ def test_an_unknown_address_is_told_in_one_sentence(dashboard: Dashboard) -> Non
     page, call = client.get("/studies/unknown"), client.get("/api/v1/studies/unknown")
     assert page.status_code == call.status_code == 404
     assert "Traceback" not in page.text and call.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("path", ["/?start=", "/api/v1/studies?start=", "/audit?before="])
+def test_a_number_beyond_all_numbers_is_told_in_one_sentence(dashboard: Dashboard, path: str) -> None:
+    assert dashboard.signed_in("admin").get(f"{path}{10**20}").status_code == 422

@@ -296,6 +296,7 @@ REFUSED = {
     "no point": ("move", PLACE, {}, "nothing was moved"),
     "half a point": ("move", PLACE, {"point_lps_mm": [1.0, "x"]}, "no point"),
     "a wild shift": ("numbering", (), {"shift": 99}, "cannot be moved"),
+    "words on no place": ("comment", ("pfirrmann", "neck", ""), {"text": "so"}, "no place"),
     "no words": ("comment", (), {"text": "  "}, "empty"),
 }
 

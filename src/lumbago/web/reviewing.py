@@ -64,7 +64,7 @@ def review_study(
 def _checked(remark: Remark, whole: StudyReading) -> Remark:
     """The remark with nothing in it but what its kind has, and the numbering now in force."""
     payload: dict[str, Any] = {"shift": whole.shift}
-    if remark.kind in _WITH_PLACE:
+    if remark.kind in _WITH_PLACE or remark.condition or remark.level:
         _refuse_place(remark)
     if remark.kind in {"grade", "add", "adjudicate"}:
         payload["grade"] = _grade(remark)
