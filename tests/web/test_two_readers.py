@@ -1,13 +1,15 @@
 """Two readers at once: what one says is not written over by what the other knew."""
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from dashboard import Dashboard
 
 from lumbago.anatomy.findings import StudyFindings
-from lumbago.review.readings import StudyReading
+from lumbago.review.agreement import reader_pairs
+from lumbago.review.readings import Opinion, Reading, StudyReading
 from lumbago.review.write_reviewed import ReviewedStudy, write_reviewed
 from lumbago.web import reviewed_labels
 
@@ -36,3 +38,13 @@ def test_labels_hold_what_both_said(
     may_go_on.set()
     first.join()
     assert {row["level"] for row in dashboard.review_file(study)["corrections"]} == {"L3/L4", "L4/L5"}
+
+
+def test_kappa_is_the_same_whoever_spoke_first(found: StudyFindings) -> None:
+    site, signed = ("pfirrmann", "L4/L5", None), datetime(2026, 1, 2, tzinfo=UTC)
+    readings = {
+        name: Reading(name, {site: Opinion(grade, "changed", (name,))}, signed)
+        for name, grade in (("anna", "2"), ("ben", "3"))
+    }
+    orders = [readings, dict(reversed(readings.items()))]
+    assert [reader_pairs(StudyReading(found, 0, {}, order)) for order in orders] == [[("pfirrmann", "2", "3")]] * 2
