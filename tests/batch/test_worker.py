@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -216,6 +217,22 @@ def test_a_database_that_is_away_for_a_moment_costs_no_analysis(
     job = queued(store, study)
     worker.work(store, settings, stop)
     assert tries == [1, 2] and state(store, study, job) == ("waiting", "done")
+
+
+def test_what_a_killed_worker_left_of_a_patient_goes_with_the_next_job(
+    store: Store, settings: Settings, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, in_use, begun = (tmp_path / f"lumbago-job-{name}" for name in ("left", "in_use", "begun"))
+    for folder in (left, in_use, begun):
+        folder.mkdir()
+        (folder / "slice.png").write_bytes(b"of a patient")
+    for folder in (left, in_use):
+        os.utime(folder, (time.time() - 120,) * 2)
+    queued(store, study)
+    with worker._locked(in_use):
+        work_once(store, settings)
+    assert set(tmp_path.glob("lumbago-job-*")) == {in_use, begun}
 
 
 def test_a_fault_of_our_own_ends_its_job_and_not_the_worker(
