@@ -339,6 +339,12 @@ def test_a_service_uploads_by_token_and_nothing_else(site: Site) -> None:
     assert program.post("/upload").status_code == program.get("/viewer").status_code == 200
     assert program.post("/reader").status_code == program.get("/admin").status_code == 403
     assert sign_in(site.client(), "pacs", "") == 401
+    site.user("sender", "service")
+    person = site.signed_in("anna", "reader")
+    with site.store.write() as db:
+        set_role(db, id_of(site, "anna"), "service")
+    assert sign_in(site.client(), "sender") == sign_in(site.client(), "anna") == 401, "whatever its password"
+    assert person.get("/viewer").status_code == 401
 
 
 def test_tokens_that_may_not_be_made(site: Site) -> None:

@@ -16,6 +16,7 @@ from lumbago.web.access import (
     access_of,
     address_of,
     cookie_name,
+    is_let_in,
     refuse_crowd,
     same_origin,
     too_many,
@@ -43,7 +44,7 @@ def sign_in(request: Request, name: str, password: str) -> str:
     with access.store.read() as db:
         user = users.user_named(db, name)
         kept = users.password_hash_of(db, user.id) if user else None
-    if not is_password(password, kept) or user is None or kept is None or user.disabled_at is not None:
+    if not is_password(password, kept) or user is None or kept is None or not is_let_in(user):
         _tell(request, user, "sign in", "failure")
         raise HTTPException(401, "Name and password do not go together.")
     access.sign_ins.succeeded(keys[0])
