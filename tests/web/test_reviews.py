@@ -1,5 +1,6 @@
 """What readers do: nothing is overwritten, the machine's grade stays, corrections become training labels."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_signing_settles_a_version_and_a_later_change_takes_it_back(
     settled = signed.findings.find("pfirrmann", "L4/L5")
     assert settled is not None and settled.grade == corrected
     assert settled.details["machine_grade"] == other_grade(found)[0]
-    assert "signed by reader" in signed.findings.quality[0].text
+    said = r"signed by reader on \d{4}-\d\d-\d\d \d\d:\d\d UTC:"
+    assert re.search(said, signed.findings.quality[0].text), "in words that mean one time wherever it is read"
     assert reader.get(f"/api/v1/studies/{study}").json()["state"] == "signed"
     assert dashboard.review_file(study)["rest_confirmed"] is True
     dashboard.review(reader, study, "accept", PLACE)

@@ -1,6 +1,5 @@
 """A reader says something about a study: it is checked, added to the records, and becomes a training label."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,9 +11,11 @@ from lumbago.records.findings import add_findings
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark, Review, add_review
 from lumbago.records.studies import Study, set_state
+from lumbago.records.tables import now
 from lumbago.records.users import User
 from lumbago.review.readings import StudyReading
 from lumbago.review.signed_findings import signed_findings
+from lumbago.web.rendering import when
 from lumbago.web.reviewed_labels import write_labels
 from lumbago.web.site import Site
 from lumbago.web.study_records import study_record
@@ -134,8 +135,8 @@ def _refuse_lone_verdict(remark: Remark, whole: StudyReading) -> None:
 
 
 def _settle(records: Connection, study: Study, whole: StudyReading, user: User) -> None:
-    day = datetime.now(UTC).date().isoformat()
-    made = add_findings(records, study.id, signed_findings(whole, user.shown_name, day), {}, user.id)
+    signed = signed_findings(whole, user.shown_name, when(now()))
+    made = add_findings(records, study.id, signed, {}, user.id)
     add_job(records, "report", study.id, {"findings": made.id}, priority=1)
     set_state(records, study.id, "signed")
 
