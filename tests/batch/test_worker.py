@@ -5,23 +5,28 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from lumbago.anatomy.findings import StudyFindings, StudySummary
+from lumbago.batch import analyze_job, worker
 from lumbago.batch import run_child as child
-from lumbago.batch import worker
 from lumbago.batch.analyze_job import analyze_study_job
 from lumbago.batch.run_child import ChildFailed, run_child
 from lumbago.errors import LumbagoError
 from lumbago.records.files import add_file
-from lumbago.records.jobs import Job, add_job, find_job, take_job
+from lumbago.records.findings import findings_of_study
+from lumbago.records.jobs import Job, add_job, find_job, finish_job, take_job
 from lumbago.records.patients import PatientFacts
 from lumbago.records.store import Store, open_store
 from lumbago.records.studies import StudyFacts, add_study, find_study, set_state
+from lumbago.records.tables import JOBS, now
 from lumbago.settings import Settings
 
 Tell = Callable[[float, str], None]
@@ -167,6 +172,67 @@ def test_a_worker_killed_in_the_middle_loses_nothing(store: Store, settings: Set
     with store.write() as records:
         again = take_job(records, "next", 60.0)
     assert again is not None and (again.id, again.attempts) == (job, 2)
+
+
+def test_findings_are_kept_once_when_another_worker_has_the_job_by_now(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a machine slept in the middle of an analysis."""
+    job = queued(store, study)
+
+    def other_finishes(_task: str, request: dict[str, str], *_: object) -> dict[str, str]:
+        folder = Path(request["out"]) / "done"
+        folder.mkdir()
+        (folder / "findings.json").write_text(StudyFindings(StudySummary("s", "2.25.1"), (), ()).to_json())
+        (folder / "manifest.json").write_text("{}")
+        with store.write() as records:
+            records.execute(JOBS.update().values(lease_until=now()))
+            other = take_job(records, "another", 60.0)
+            assert other is not None
+            finish_job(records, other)
+        return {"folder": str(folder)}
+
+    monkeypatch.setattr(analyze_job, "run_child", other_finishes)
+    work_once(store, settings)
+    with store.read() as records:
+        assert findings_of_study(records, study) == [] and find_job(records, job).state == "done"
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_analysis(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, tries = threading.Event(), []
+
+    def cut_off(job: Job, shop: object) -> dict[str, str]:
+        tries.append(job.attempts)
+        if len(tries) > 1:
+            stop.set()
+            return {}
+        with store.write() as records:
+            records.execute(JOBS.update().values(lease_until=now()))
+        raise OperationalError("INSERT", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(worker, "DOERS", {"analyze": cut_off})
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.01)
+    job = queued(store, study)
+    worker.work(store, settings, stop)
+    assert tries == [1, 2] and state(store, study, job) == ("waiting", "done")
+
+
+def test_what_a_killed_worker_left_of_a_patient_goes_with_the_next_job(
+    store: Store, settings: Settings, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, in_use, begun = (tmp_path / f"lumbago-job-{name}" for name in ("left", "in_use", "begun"))
+    for folder in (left, in_use, begun):
+        folder.mkdir()
+        (folder / "slice.png").write_bytes(b"of a patient")
+    for folder in (left, in_use):
+        os.utime(folder, (time.time() - 120,) * 2)
+    queued(store, study)
+    with worker._locked(in_use):
+        work_once(store, settings)
+    assert set(tmp_path.glob("lumbago-job-*")) == {in_use, begun}
 
 
 def test_a_fault_of_our_own_ends_its_job_and_not_the_worker(

@@ -60,6 +60,21 @@ def test_a_patient_is_told_by_id_and_issuer(store: Store) -> None:
         assert patients_named(db, "") != [jane]
 
 
+def test_one_number_of_two_people_mixes_no_histories(store: Store) -> None:
+    with store.write() as db:
+        jane = add_patient(db, JANE)
+        married = PatientFacts("4711", "hospital", "Roe^Joan", "F", "1970-12-31")
+        others = [
+            PatientFacts("4711", "hospital", "Doe^Jane", "F", "1950-01-02"),
+            PatientFacts("4711", "hospital", "Doe^Jane", "M"),
+            PatientFacts("4711", "hospital", "Roe^Richard"),
+        ]
+        ids = [add_patient(db, facts).id for facts in others]
+        assert len({jane.id, *ids}) == 4 and add_patient(db, married) == add_patient(db, JANE) == jane
+        assert [add_patient(db, facts).id for facts in others] == ids
+        assert add_patient(db, PatientFacts("4711", "hospital", "DOE JANE")) == jane
+
+
 def test_a_study_is_kept_once(store: Store) -> None:
     with store.write() as db:
         study = add_study(db, JANE, StudyFacts("1.2.3", "2026-11-21"))
@@ -70,6 +85,14 @@ def test_a_study_is_kept_once(store: Store) -> None:
         assert list(studies_of_patient(db, study.patient.id)) == [study] and find_study(db, study.id) == study
         with pytest.raises(NotInRecords):
             find_study(db, "x")
+
+
+def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:
+    with store.write() as db:
+        rows = [add_study(db, JANE, StudyFacts(uid, date)) for uid, date in (("1", "2020-01-02"), ("2", ""), ("3", ""))]
+        later = add_study(db, JANE, StudyFacts("4", "2999-01-02"))
+        found = studies_of_patient(db, later.patient.id)
+    assert [study.id for study in found] == [*(study.id for study in rows), later.id]
 
 
 def test_times_know_their_zone(store: Store) -> None:

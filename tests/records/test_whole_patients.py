@@ -1,5 +1,6 @@
 """A patient exported, deleted; all records backed up, restored, verified."""
 
+import io
 import json
 import os
 import re
@@ -18,7 +19,8 @@ from lumbago.records.audit import Actor, AuditQuery, audit_lines, verify_audit
 from lumbago.records.backup import back_up, restore
 from lumbago.records.delete_patient import delete_patient, delete_study
 from lumbago.records.export_patient import export_patient
-from lumbago.records.files import damaged_files, sweep
+from lumbago.records.files import add_file, damaged_files, sweep
+from lumbago.records.jobs import add_job
 from lumbago.records.patients import PatientFacts
 from lumbago.records.store import Store, open_store
 from lumbago.records.studies import Study
@@ -115,6 +117,25 @@ def test_a_deleted_patient_is_gone(store: Store, studies: list[Study], tmp_path:
     if store.engine.dialect.name == "sqlite":
         content = (tmp_path / "home" / "records.db").read_bytes()
         assert b"Doe^Jane" not in content and b"Roe^John" in content
+
+
+def test_no_archive_of_labels_and_no_upload_keeps_a_deleted_patient(store: Store, studies: list[Study]) -> None:
+    ids = {"hers": [studies[0].id, studies[2].id], "his": [studies[2].id]}
+    for whose, named in ids.items():
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("exported.json", json.dumps({study: [] for study in named}))
+        blob = store.blobs.keep([packed.getvalue()])
+        with store.write() as db:
+            add_file(db, blob, "export", f"{whose}.zip")
+            add_job(db, "receive", None, {"name": f"scans of {whose}", "studies": named})
+    with store.write() as db:
+        add_job(db, "receive", None, {"name": "still to be read"})
+    grow_old(store)
+    delete_patient(store, "4711", ME)
+    kept = repr(contents(store))
+    assert "hers" not in kept and "scans of his" in kept and "his.zip" in kept and "still to be read" in kept
+    assert sum(path.read_bytes().startswith(b"PK") for path in store.blobs) == 1
 
 
 def test_a_file_on_its_way_to_another_study_is_not_deleted(store: Store, studies: list[Study]) -> None:

@@ -339,6 +339,12 @@ def test_a_service_uploads_by_token_and_nothing_else(site: Site) -> None:
     assert program.post("/upload").status_code == program.get("/viewer").status_code == 200
     assert program.post("/reader").status_code == program.get("/admin").status_code == 403
     assert sign_in(site.client(), "pacs", "") == 401
+    site.user("sender", "service")
+    person = site.signed_in("anna", "reader")
+    with site.store.write() as db:
+        set_role(db, id_of(site, "anna"), "service")
+    assert sign_in(site.client(), "sender") == sign_in(site.client(), "anna") == 401, "whatever its password"
+    assert person.get("/viewer").status_code == 401
 
 
 def test_tokens_that_may_not_be_made(site: Site) -> None:
@@ -351,6 +357,17 @@ def test_tokens_that_may_not_be_made(site: Site) -> None:
     own = {"user_id": id_of(site, "anna"), "scopes": ["admin"]}
     with pytest.raises(UsageError):
         viewer.post("/tokens", json=plan | own)
+
+
+def test_a_token_makes_none_that_may_more(site: Site) -> None:
+    boss = site.signed_in("boss", "admin")
+    own, plan = id_of(site, "boss"), {"user_id": id_of(site, "boss"), "name": "script", "days": 3}
+    program = by_token(site, make_token(boss, own, ["read", "upload"]))
+    for scopes in (["admin"], ["read", "review"]):
+        assert program.post("/tokens", json=plan | {"scopes": scopes}).status_code == 403
+    assert program.post("/tokens", json=plan | {"scopes": ["read"]}).status_code == 200
+    steward = by_token(site, make_token(boss, own, ["read", "admin"]))
+    assert steward.post("/tokens", json=plan | {"scopes": ["review"]}).status_code == 200
 
 
 def test_no_role_may_more_than_the_next() -> None:

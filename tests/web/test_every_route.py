@@ -10,6 +10,8 @@ from dashboard import FIRST, Dashboard
 from fastapi.routing import APIRoute
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.records.patients import PatientFacts
+from lumbago.records.studies import StudyFacts, add_study
 from lumbago.web.app import API, OPEN, PAGES
 from lumbago.web.viewer_access import router_of
 
@@ -120,6 +122,16 @@ def test_pages_open_and_keep_to_themselves(dashboard: Dashboard, found: StudyFin
         assert "<style" not in answer.text and " style=" not in answer.text and "onclick" not in answer.text
 
 
+def test_no_two_patients_stand_under_one_name(dashboard: Dashboard, found: StudyFindings) -> None:
+    client = dashboard.signed_in("viewer")
+    first, later = dashboard.add_study(found), dashboard.add_study(found, date="2026-02-03")
+    with dashboard.store.write() as records:
+        other = add_study(records, PatientFacts("PAT-2", name="Roe^Richard"), StudyFacts("2.25.2"))
+    assert client.get(f"/studies/{first}/beside/{later}").status_code == 200
+    mixed = client.get(f"/studies/{first}/beside/{other.id}")
+    assert mixed.status_code == 400 and "of two patients" in mixed.text
+
+
 def test_first_start_makes_one_admin_with_the_printed_secret(dashboard: Dashboard) -> None:
     client = dashboard.browser()
     assert client.get("/").headers["location"] == "/first-start"
@@ -162,3 +174,8 @@ def test_an_unknown_address_is_told_in_one_sentence(dashboard: Dashboard) -> Non
     page, call = client.get("/studies/unknown"), client.get("/api/v1/studies/unknown")
     assert page.status_code == call.status_code == 404
     assert "Traceback" not in page.text and call.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("path", ["/?start=", "/api/v1/studies?start=", "/audit?before="])
+def test_a_number_beyond_all_numbers_is_told_in_one_sentence(dashboard: Dashboard, path: str) -> None:
+    assert dashboard.signed_in("admin").get(f"{path}{10**20}").status_code == 422

@@ -1,5 +1,6 @@
 """What readers do: nothing is overwritten, the machine's grade stays, corrections become training labels."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_signing_settles_a_version_and_a_later_change_takes_it_back(
     settled = signed.findings.find("pfirrmann", "L4/L5")
     assert settled is not None and settled.grade == corrected
     assert settled.details["machine_grade"] == other_grade(found)[0]
-    assert "signed by reader" in signed.findings.quality[0].text
+    said = r"signed by reader on \d{4}-\d\d-\d\d \d\d:\d\d UTC:"
+    assert re.search(said, signed.findings.quality[0].text), "in words that mean one time wherever it is read"
     assert reader.get(f"/api/v1/studies/{study}").json()["state"] == "signed"
     assert dashboard.review_file(study)["rest_confirmed"] is True
     dashboard.review(reader, study, "accept", PLACE)
@@ -211,6 +213,21 @@ def test_numbering_moves_every_level_and_every_label(dashboard: Dashboard, study
     assert grade_shown(dashboard, study)["grade"] == corrected
 
 
+@pytest.mark.parametrize("kind", ["grade", "sign"])
+def test_who_saw_another_numbering_says_nothing_of_the_disc_beside(dashboard: Dashboard, study: str, kind: str) -> None:
+    reader = dashboard.signed_in("reader")
+    with dashboard.store.read() as records:
+        seen = newest_findings(records, study)
+    assert seen is not None
+    said = {"findings_id": seen.id, "numbering_shift": 0, "kind": kind}
+    said |= {"condition": "pfirrmann", "level": "L4/L5", "payload": {"grade": "5"}} if kind == "grade" else {}
+    dashboard.review(dashboard.signed_in("reader", "second"), study, "numbering", shift=1)
+    late = reader.post(f"/api/v1/studies/{study}/reviews", json=said)
+    assert late.status_code == 400 and "renumbered meanwhile" in late.json()["detail"]
+    assert grade_shown(dashboard, study)["readers"] == []
+    assert reader.post(f"/api/v1/studies/{study}/reviews", json=said | {"numbering_shift": 1}).status_code == 201
+
+
 def test_numbering_moves_what_was_outlined(found: StudyFindings) -> None:
     drawn = tuple(Outline(level, "sac", "1", "1.1", None, ((0.0, 0.0, 0.0),)) for level in ("L1/L2", "L4/L5"))
     for shift, levels in ((0, ["L1/L2", "L4/L5"]), (1, ["T12/L1", "L3/L4"]), (-1, ["L2/L3", "L5/S1"])):
@@ -281,6 +298,7 @@ REFUSED = {
     "no point": ("move", PLACE, {}, "nothing was moved"),
     "half a point": ("move", PLACE, {"point_lps_mm": [1.0, "x"]}, "no point"),
     "a wild shift": ("numbering", (), {"shift": 99}, "cannot be moved"),
+    "words on no place": ("comment", ("pfirrmann", "neck", ""), {"text": "so"}, "no place"),
     "no words": ("comment", (), {"text": "  "}, "empty"),
 }
 

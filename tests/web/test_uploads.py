@@ -39,7 +39,30 @@ def test_an_upload_goes_on_where_it_broke_off(dashboard: Dashboard) -> None:
     assert client.put(place, params={"offset": 3}, content=b"3456789").json()["received"] == 10
     assert client.put(place, params={"offset": 0}, content=b"01234").json()["received"] == 10
     assert (dashboard.site.uploads / first["id"] / "data").read_bytes() == b"0123456789"
-    assert client.post(f"{place}/finish", json={}).status_code == 202
+    jobs = [client.post(f"{place}/finish", json={}).json()["id"] for _ in range(2)]
+    assert jobs[0] == jobs[1], "asked again as the answer was lost"
+
+
+def test_an_upload_of_other_files_does_not_go_on_with_these(dashboard: Dashboard) -> None:
+    """Two patients' slices: the same names and sizes."""
+    client, ids = dashboard.signed_in("reader"), []
+    for day in (1, 2, 1):
+        files = [{"name": name, "bytes": 4, "modified": day} for name in ("IM1", "IM2")]
+        ids.append(client.post("/api/v1/uploads", json={"name": "DICOM", "files": files}).json()["id"])
+    assert ids[0] == ids[2] != ids[1]
+    place = f"/api/v1/uploads/{ids[0]}"
+    client.put(place, params={"offset": 0}, content=b"JANE")
+    others = client.put(place, params={"offset": 0}, content=b"JOHNJOHN")
+    assert others.status_code == 400 and "other bytes" in others.json()["detail"]
+    assert (dashboard.site.uploads / ids[0] / "data").read_bytes() == b"JANE"
+
+
+def test_an_upload_cut_off_at_its_beginning_holds_up_nobody(dashboard: Dashboard) -> None:
+    torn = dashboard.site.uploads / ("0" * 32)
+    torn.mkdir()
+    for name in ("data", "session.json"):
+        (torn / name).touch()
+    assert begin(dashboard.signed_in("reader"), 10).status_code == 201
 
 
 REFUSED = {
@@ -118,7 +141,7 @@ def test_hostile_uploads_cost_one_sentence(dashboard: Dashboard, tmp_path: Path)
     assert client.get("/api/v1/studies").json()["total"] == 0
     assert not list(tmp_path.parent.rglob("escaped.dcm")) and not Path("/etc/lumbago.dcm").exists()
     made = {path for path in tmp_path.rglob("*") if path.is_file()} - before
-    assert {path.relative_to(tmp_path).parts[0] for path in made} <= {"uploads", "records.db", "records.db-journal"}
+    assert {path.relative_to(tmp_path).parts[0] for path in made} <= {"records.db", "records.db-journal"}
     assert client.get("/").status_code == 200
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from fastapi import FastAPI, HTTPException
 from starlette.testclient import TestClient
@@ -134,6 +135,7 @@ def test_study_is_described(client: TestClient, opened: OpenedStudy) -> None:
     assert data["places"] == [
         {"condition": "pfirrmann", "level": "L4/L5", "side": None, "series": 0, "slice": 3, "corners_lps_mm": None}
     ]
+    assert data["drawn"] == [{"outline": number, "series": 0, "slice": 3} for number in range(3)]
     assert data["conditions"]["pfirrmann"]["colours"][3]
     assert data["structures"] == {name: {"colour": structure_colour(name)} for name in ("sac", "left foramen")}
     assert {one["sop_instance_uid"] for one in data["findings"]["outlines"]} == {first["sop_instance_uid"]}
@@ -141,12 +143,30 @@ def test_study_is_described(client: TestClient, opened: OpenedStudy) -> None:
     assert data["heat_maps"] == {"heat.png": {"url": "/api/v1/studies/1/heat-maps/heat.png"}}
 
 
+def test_slices_that_share_a_uid_are_told_apart_by_where_they_lie(tmp_path: Path, images: StudyImages) -> None:
+    for path in write_compass(tmp_path, *DIRECTIONS[0], "A").iterdir():
+        image = pydicom.dcmread(path)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "1.2.3.65.1"
+        image.save_as(path)
+    opened = images.open(tmp_path, "1.2.3")
+    findings, outlines = [], []
+    for (header, layout), level in zip(opened.slices[0][1:4], ("L3/L4", "L4/L5", "L5/S1"), strict=True):
+        assert layout is not None
+        middle = (float(layout.middle[0]), float(layout.middle[1]), float(layout.middle[2]))
+        seen = Evidence(header.series_instance_uid, header.sop_instance_uid, None, "sagittal_t2", middle)
+        findings.append(Finding("pfirrmann", level, None, "4", {"4": 1.0}, evidence=seen))
+        outlines.append(Outline(level, "disc", seen.series_instance_uid, seen.sop_instance_uid, None, (middle,)))
+    known = StudyFindings(StudySummary("compass", "1.2.3"), (), tuple(findings), outlines=tuple(outlines))
+    data = describe_for_viewer(opened, Reading(known), images, "")
+    assert [place["slice"] for place in data["places"]] == [drawn["slice"] for drawn in data["drawn"]] == [1, 2, 3]
+
+
 def test_blind_readers_are_told_no_grades(client: TestClient) -> None:
     answer = client.get("/api/v1/studies/1/viewer", params={"blind": "true"})
     data = answer.json()
     assert data["findings"]["findings"] == data["places"] == data["reviews"] == []
     assert data["heat_maps"] == data["structures"] == {}
-    assert data["findings"]["outlines"] == []
+    assert data["findings"]["outlines"] == data["drawn"] == []
     assert data["findings"]["levels"]
 
 

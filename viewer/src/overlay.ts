@@ -128,7 +128,7 @@ function drawOutlines({ view, plane, shown, svg }: Scene): void {
 
 /** What was drawn on this very slice; a legend names it, and each line has a wide unseen one by which it is pointed at. */
 function drawStructures({ view, shown, svg }: Scene): void {
-  const outlines = outlinesOn(shown.data, view.slice);
+  const outlines = outlinesOn(shown.data, view.series, view.index);
   for (const { level, structure, points_lps_mm } of outlines) {
     const points = view.toView(points_lps_mm);
     line(svg, points, shown.data.structures[structure].colour, 1.5, true);

@@ -52,9 +52,14 @@ export interface Finding {
 export interface Outline {
   level: string;
   structure: string;
-  sop_instance_uid: string;
-  frame: number | null;
   points_lps_mm: Point[];
+}
+
+/** Where it was drawn: the numbers of the outline, of the series and of the slice. */
+export interface Drawn {
+  outline: number;
+  series: number;
+  slice: number;
 }
 
 export interface Level {
@@ -89,6 +94,7 @@ export interface StudyData {
   structures: Record<string, { colour: string }>;
   series: Series[];
   places: Place[];
+  drawn: Drawn[];
   heat_maps: Record<string, { url: string }>;
 }
 
@@ -121,10 +127,10 @@ export function levelsOf(data: StudyData): Level[] {
   return data.findings?.levels ?? [];
 }
 
-/** What was drawn on a slice. */
-export function outlinesOn(data: StudyData, slice: Slice): Outline[] {
-  const drawn = data.findings?.outlines ?? [];
-  return drawn.filter((one) => one.sop_instance_uid === slice.sop_instance_uid && one.frame === slice.frame);
+/** What was drawn on a slice of a series. */
+export function outlinesOn(data: StudyData, series: Series, slice: number): Outline[] {
+  const number = data.series.indexOf(series);
+  return data.drawn.filter((one) => one.series === number && one.slice === slice).map((one) => data.findings!.outlines[one.outline]);
 }
 
 /** How bad a grade is, from 0 (best) to 1; -1 without a grade. */

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,17 +14,19 @@ from lumbago.errors import LumbagoError, NotALumbarStudy, UnreadableInput
 from lumbago.records.blobs import Blob, file_chunks
 from lumbago.records.files import FileKind, add_file, files_of_study
 from lumbago.records.findings import FindingsVersion, add_findings
-from lumbago.records.jobs import Job
+from lumbago.records.jobs import Job, finish_job
 from lumbago.records.store import Store
 from lumbago.records.studies import SeriesFacts, State, Study, find_study, put_series, series_of, set_state
 from lumbago.report.pdf import REPORT_NAME
 
 
-def analyze_study_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
-    """Analyzes a study and keeps what was found.
+def analyze_study_job(job: Job, shop: Workshop) -> None:
+    """Analyzes a study, keeps what was found and finishes the job, all of it or nothing: findings that came twice would
+    take a signature back.
 
     Raises:
         ChildFailed: the analysis crashed; LumbagoError: the study cannot be analyzed.
+        NotInRecords: another worker has the job by now.
     """
     study, source = source_of(job, shop.store)
     with shop.store.write() as records:
@@ -41,7 +42,7 @@ def analyze_study_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
         keep_outputs(records, made, blobs)
         put_series(records, study.id, _with_roles(records, study.id, findings))
         set_state(records, study.id, "analyzed")
-    return {"findings": made.id}
+        finish_job(records, job, {"findings": made.id})
 
 
 def source_of(job: Job, store: Store) -> tuple[Study, Path]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lumbago.batch.run_child import run_child
 from lumbago.batch.workshop import Workshop
+from lumbago.errors import InputError, LumbagoError
 from lumbago.records.blobs import file_chunks
 from lumbago.records.files import add_file, files_of_study
 from lumbago.records.jobs import Job, add_job
@@ -20,7 +21,8 @@ TRUTH: Final = "truth"
 
 
 def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
-    """Reads an upload, keeps its studies, queues their analyses, lets the upload go; gives the studies' ids.
+    """Reads an upload, keeps its studies, queues their analyses, lets the upload go; gives the studies' ids. One in
+    which nothing can be used goes as well.
 
     Raises:
         ChildFailed: the reading crashed; LumbagoError: nothing in the upload can be used.
@@ -28,7 +30,12 @@ def receive_upload_job(job: Job, shop: Workshop) -> Mapping[str, Any]:
     """
     upload = shop.settings.home_folder / "uploads" / str(job.payload["upload"])
     request = {"upload": str(upload), "out": str(shop.folder)}
-    found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
+    try:
+        found = run_child("receive", request, shop.settings.job_seconds, shop.progress)["studies"]
+    except LumbagoError as error:
+        if error.exit_code == InputError.exit_code:
+            shutil.rmtree(upload, ignore_errors=True)
+        raise
     refuse_when_full(shop.store, shop.settings, sum(Path(row["path"]).stat().st_size for row in found))
     kept = [_keep(row, job, shop) for row in found]
     shutil.rmtree(upload, ignore_errors=True)
@@ -43,6 +50,14 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
     """Keeps one study; images that came before stay, and are joined by the new ones."""
     with shop.store.write() as records:
         study = add_study(records, _patient(row), _facts(row, job))
+    while not _keep_beside(row, study, job, shop):
+        pass
+    return study
+
+
+def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) -> bool:
+    """Keeps the images of a study with those that are there; says no when another worker brought some meanwhile."""
+    with shop.store.read() as records:
         before = files_of_study(records, study.id, (RECEIVED,))
     path = Path(row["path"])
     blob = shop.store.blobs.keep(file_chunks(path))
@@ -55,6 +70,8 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
     is_new = all(file.sha256 != blob.sha256 for file in before)
     truth = shop.store.blobs.keep([row["truth"].encode()]) if row.get("truth") else None
     with shop.store.write() as records:
+        if files_of_study(records, study.id, (RECEIVED,)) != before:
+            return False
         if is_new:
             add_file(records, blob, RECEIVED, "images.zip", study.id)
             put_series(records, study.id, (SeriesFacts(**series) for series in row["series"]))
@@ -62,7 +79,7 @@ def _keep(row: dict[str, Any], job: Job, shop: Workshop) -> Study:
             set_state(records, study.id, "waiting")
         if truth is not None:
             add_file(records, truth, TRUTH, "truth.json", study.id)
-    return study
+    return True
 
 
 def _patient(row: Mapping[str, Any]) -> PatientFacts:

@@ -5,13 +5,16 @@ on. A child that crashes or takes too long costs its study one more try; what th
 fault of our own ends its job, never the worker: the log has the traceback.
 """
 
+import fcntl
 import logging
 import os
 import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -33,12 +36,13 @@ LEASE_SECONDS: Final = 60.0
 _RENEW_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 1.0
 _TRIES: Final = 2
+_FOLDER: Final = "lumbago-job-"
 _ASK: Final = "ask the admin: the worker's log says where"
 _LOG: Final = logging.getLogger(__name__)
 
 
-Doing = Callable[[Job, Workshop], Mapping[str, Any]]
-"""Does a job; gives what came of it."""
+Doing = Callable[[Job, Workshop], Mapping[str, Any] | None]
+"""Does a job; gives what came of it, or None when it has finished the job itself."""
 DOERS: Final[Mapping[str, Doing]] = {
     "receive": receive_upload_job, "analyze": analyze_study_job, "report": report_study_job,
     "export": export_labels_job,
@@ -67,22 +71,57 @@ def work(store: Store, settings: Settings, stop: threading.Event) -> None:
 
 
 def do_job(store: Store, settings: Settings, job: Job) -> None:
-    """Does one job that this worker holds, and says in the records how it ended."""
-    folder = Path(tempfile.mkdtemp(prefix="lumbago-job-"))
+    """Does one job that this worker holds, and says in the records how it ended.
+
+    Raises:
+        OperationalError: the database does not answer; the job goes to the next one when its lease runs out.
+    """
     try:
-        with _Lease(store, job) as lease:
+        with _own_folder() as folder, _Lease(store, job) as lease:
             result = DOERS[job.kind](job, Workshop(store, settings, folder, lease.tell))
-        with store.write() as records:
-            finish_job(records, job, result)
+        if result is not None:
+            with store.write() as records:
+                finish_job(records, job, result)
     except NotInRecords as error:
         _LOG.warning("job %s: %s", job.id, error)
     except LumbagoError as error:
         _fail(store, job, error)
+    except OperationalError:
+        raise  # the job is taken up again when its lease has run out
     except Exception as error:  # noqa: BLE001 -- a job's border: whatever is wrong with one, the others wait
         _LOG.exception("job %s", job.id)
         _fail(store, job, LumbagoError(f"a fault of Lumbago's own ended this ({type(error).__name__})", advice=_ASK))
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """An empty folder that goes when the block ends; those of workers that were killed, with patients' images in them,
+    go before. Who lives holds a lock on theirs."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError), _locked(old):
+            if old.stat().st_mtime < time.time() - LEASE_SECONDS:  # a younger one is about to be locked
+                shutil.rmtree(old)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+    try:
+        with _locked(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a folder's lock, which the system lets go of with the process.
+
+    Raises:
+        OSError: another one has it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _fail(store: Store, job: Job, error: LumbagoError) -> None:

@@ -1,20 +1,26 @@
 """Deletes a patient: rows, files, everything but the audit's lines, whose bare ids mean nothing from then on."""
 
+import json
 import shutil
 import time
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Collection, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from lumbago.errors import NotInRecords
 from lumbago.records.audit import Actor, Deed, Event, append_line
 from lumbago.records.export_patient import patient_meant
+from lumbago.records.files import drop_file, files_of_kind
 from lumbago.records.store import Store
-from lumbago.records.tables import FILES, PATIENTS, STUDIES
+from lumbago.records.tables import FILES, JOBS, PATIENTS, STUDIES
 
 _SECONDS_TO_BE_NAMED: Final = 60.0
+_EXPORTED: Final = "exported.json"
+"""In an archive of labels: its studies, see `batch.label_pictures`."""
 
 
 def delete_patient(store: Store, name: str, actor: Actor) -> int:
@@ -30,6 +36,7 @@ def delete_patient(store: Store, name: str, actor: Actor) -> int:
         studies = select(STUDIES.c.id).where(STUDIES.c.patient_id == patient.id)
         gone = list(db.execute(studies).scalars())
         held = set(db.execute(select(FILES.c.sha256).where(FILES.c.study_id.in_(studies))).scalars())
+        held |= _drop_mentions(store, db, gone)
         db.execute(PATIENTS.delete().where(PATIENTS.c.id == patient.id))
         detail = {"studies": len(gone), "files": len(held)}
         append_line(db, actor, Deed(Event.STUDY_DELETED, "delete patient", patient_id=patient.id, detail=detail))
@@ -49,10 +56,32 @@ def delete_study(store: Store, study: str, actor: Actor) -> None:
         if owner is None:
             raise NotInRecords("no study of that id is kept")
         held = set(db.execute(select(FILES.c.sha256).where(FILES.c.study_id == study)).scalars())
+        held |= _drop_mentions(store, db, [study])
         db.execute(STUDIES.delete().where(STUDIES.c.id == study))
         append_line(db, actor, Deed(Event.STUDY_DELETED, "delete study", study_id=study, patient_id=owner))
     _drop_unnamed(store, held)
     _drop_labels(store, [study])
+
+
+def _drop_mentions(store: Store, db: Connection, gone: Collection[str]) -> set[str]:
+    """Forgets what belongs to no study and shows or names these all the same: uploads, by the names of their files, and
+    archives of labels, whose checksums it gives."""
+    received = db.execute(select(JOBS.c.id, JOBS.c.payload).where(JOBS.c.kind == "receive")).all()
+    named = [row.id for row in received if not set(gone).isdisjoint(row.payload.get("studies", ()))]
+    db.execute(JOBS.delete().where(JOBS.c.id.in_(named)))
+    exports = [file for file in files_of_kind(db, "export") if _holds(store.blobs.place(file.sha256), gone)]
+    for file in exports:
+        drop_file(db, file.id)
+    return {file.sha256 for file in exports}
+
+
+def _holds(archive: Path, studies: Collection[str]) -> bool:
+    """Whether an archive of labels has one of these studies; one that cannot be read may."""
+    try:
+        with zipfile.ZipFile(archive) as source:
+            return not set(studies).isdisjoint(json.loads(source.read(_EXPORTED)))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return True
 
 
 def _drop_labels(store: Store, studies: Iterable[str]) -> None:

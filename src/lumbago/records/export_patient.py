@@ -31,7 +31,7 @@ def patient_meant(db: Connection, name: str) -> Patient:
 
     Raises:
         NotInRecords: there is none.
-        UsageError: several issuers have given this PatientID.
+        UsageError: several patients have this PatientID.
     """
     found = patients_named(db, name)
     if not found:

@@ -1,12 +1,17 @@
 """Patients: who a study is of, by PatientID and its issuer."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from lumbago.records.rows import built, row_of
 from lumbago.records.tables import PATIENTS, new_id, now
+
+_SEXES: Final = frozenset({"F", "M"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +39,39 @@ class Patient:
 
 
 def add_patient(db: Connection, facts: PatientFacts) -> Patient:
-    """The patient of these facts, kept from now on if not already; without a PatientID it is always a new one."""
+    """The patient of these facts, kept from now on if not already; without a PatientID, or where everybody of that
+    PatientID is somebody else, it is a new one."""
+    known = _of_number(db, facts) if facts.patient_id else []
+    same = next((patient for patient in known if not _is_another(patient, facts)), None)
+    if same is not None:
+        return same
+    is_first = facts.patient_id and not known
     unique = f"\\\\{new_id()}"  # a backslash stands in no PatientID: it parts values
-    key = f"{facts.patient_id}\\{facts.issuer}" if facts.patient_id else unique
-    row = db.execute(select(PATIENTS).where(PATIENTS.c.key == key)).first()
-    if row is not None:
-        return built(Patient, row)
+    key = f"{facts.patient_id}\\{facts.issuer}" + ("" if is_first else unique)
     patient = Patient(new_id(), **asdict(facts))
     db.execute(PATIENTS.insert().values(**asdict(patient), key=key, created_at=now()))
     return patient
+
+
+def _of_number(db: Connection, facts: PatientFacts) -> Sequence[Patient]:
+    number = (PATIENTS.c.patient_id == facts.patient_id) & (PATIENTS.c.issuer == facts.issuer)
+    query = select(PATIENTS).where(number).order_by(PATIENTS.c.created_at, PATIENTS.c.id)
+    return [built(Patient, row) for row in db.execute(query)]
+
+
+def _is_another(known: Patient, facts: PatientFacts) -> bool:
+    """Whether two of one PatientID cannot be one person: two hospitals count from 1, and few files name the issuer.
+
+    The dates of birth decide; where one is missing, another sex, or a name that shares no word.
+    """
+    if known.birth_date and facts.birth_date:
+        return known.birth_date != facts.birth_date
+    names, sexes = [_words(one.name) for one in (known, facts)], {known.sex, facts.sex}
+    return sexes == _SEXES or (all(names) and not names[0] & names[1])
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold()))
 
 
 def find_patient(db: Connection, patient: str) -> Patient:

@@ -94,9 +94,10 @@ def studies_with_uid(db: Connection, study_instance_uid: str) -> Sequence[Study]
 
 
 def studies_of_patient(db: Connection, patient: str) -> Sequence[Study]:
-    """A patient's studies, oldest first."""
-    query = select_studies().where(STUDIES.c.patient_id == patient).order_by(STUDIES.c.date, STUDIES.c.received_at)
-    return [study_of(row) for row in db.execute(query)]
+    """A patient's studies, oldest first; one without a date is as old as its receiving."""
+    query = select_studies().where(STUDIES.c.patient_id == patient).order_by(STUDIES.c.received_at)
+    found = [study_of(row) for row in db.execute(query)]
+    return sorted(found, key=lambda study: study.date or study.received_at.date().isoformat())
 
 
 def set_state(db: Connection, study: str, state: State, reason: str = "") -> None:

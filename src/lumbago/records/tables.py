@@ -92,7 +92,7 @@ PATIENTS: Final = Table(
     _id(),
     Column(
         "key", Text, nullable=False, unique=True
-    ),  # PatientID and issuer; a random one where a study names no patient
+    ),  # PatientID and issuer; and something random where that names nobody, or somebody else
     _text("patient_id"),
     _text("issuer"),
     _text("name"),

@@ -40,10 +40,11 @@ def grades_of(reading: Reading, whole: StudyReading) -> Mapping[Site, str | None
 
 
 def reader_pairs(whole: StudyReading) -> list[Pair]:
-    """The grades of every two signed readers of a study, place by place."""
+    """The grades of every two signed readers of a study, place by place; of whom one is always the first, whoever spoke
+    sooner: a kappa over several studies compares what each of them tends to say."""
     return [
         pair
-        for one, other in combinations(whole.signed, 2)
+        for one, other in combinations(sorted(whole.signed, key=lambda reading: reading.reader), 2)
         for pair in pairs_of(grades_of(one, whole), grades_of(other, whole))
     ]
 

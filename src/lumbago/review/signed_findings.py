@@ -12,7 +12,7 @@ from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
 
 
-def signed_findings(whole: StudyReading, reader: str, day: str) -> StudyFindings:
+def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFindings:
     """What is settled once a reader has signed: grades that readers said stand for sure, `details` keep the machine's.
 
     A place where readers differ is withheld.
@@ -21,7 +21,7 @@ def signed_findings(whole: StudyReading, reader: str, day: str) -> StudyFindings
     changed = [row for row in rows if "machine_grade" in row.details]
     count = f"{len(changed)} of {len(rows)} places differ from the machine" if changed else "as the machine graded"
     numbering = f"; levels renumbered by {whole.shift}" if whole.shift else ""
-    signed = QualityRemark("warning", f"Read and signed by {reader} on {day}: {count}{numbering}.")
+    signed = QualityRemark("warning", f"Read and signed by {reader} on {when}: {count}{numbering}.")
     differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
     ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
     return replace(

@@ -177,7 +177,7 @@ def _by_session(request: Request) -> Visitor | None:
     with access.store.read() as db:
         session = users.find_session(db, secret)
         user = users.find_user(db, session.user_id) if session else None
-    if session is None or user is None or user.disabled_at is not None:
+    if session is None or user is None or not is_let_in(user):
         return None
     if is_over(session, access.settings):
         with access.store.write() as db:
@@ -187,6 +187,11 @@ def _by_session(request: Request) -> Visitor | None:
         with access.store.write() as db:
             users.touch_session(db, session)
     return Visitor(user, address_of(request), secret)
+
+
+def is_let_in(user: User) -> bool:
+    """Whether a user may have a session: not one who is shut out, and no program, whatever password it was given."""
+    return user.disabled_at is None and user.role != "service"
 
 
 def is_over(session: Session, settings: Settings) -> bool:

@@ -46,7 +46,7 @@ def _import_study(site: Site, user: User, study: str, said: Said) -> Counter[str
     done: Counter[str] = Counter()
     for remark in (*_grades(said, whole), *_moves(said, whole)):
         with suppress(NotInRecords):
-            review_study(site, user, study, newest.id, remark)
+            review_study(site, user, study, newest.id, remark, shift_seen=whole.shift)
             done[remark.kind] += 1
     return done
 

@@ -23,7 +23,7 @@ from lumbago.records import users
 from lumbago.records.audit import Actor, Deed, Event, append_line
 from lumbago.records.users import Role, User
 from lumbago.settings import Settings
-from lumbago.web.access import LOOPBACK, access_of, address_of, refuse_crowd
+from lumbago.web.access import LOOPBACK, access_of, address_of, is_let_in, refuse_crowd
 from lumbago.web.sign_in import begin_session, set_cookie
 
 BEGIN, BACK = "/sign-in/oidc", "/sign-in/oidc/back"
@@ -105,7 +105,7 @@ def _session_of(request: Request, claims: dict[str, Any]) -> str:
             raise HTTPException(403, "There is no admin yet.")
         known = users.user_of_subject(db, f"{issuer} {subject}")
         user = known or _newcomer(db, access.settings, claims, f"{issuer} {subject}")
-    if user.disabled_at is not None:
+    if not is_let_in(user):
         raise HTTPException(403, "An admin has to let you in first.")
     return begin_session(request, user)
 

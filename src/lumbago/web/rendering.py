@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -44,8 +44,8 @@ def _build() -> str:
 
 
 def when(moment: datetime) -> str:
-    """A time as people read it, in UTC."""
-    return moment.strftime("%Y-%m-%d %H:%M")
+    """A time as people read it, in UTC, and saying so: readers sit elsewhere."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def shown_detail(detail: Mapping[str, Any]) -> str:

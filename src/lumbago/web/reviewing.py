@@ -1,6 +1,5 @@
 """A reader says something about a study: it is checked, added to the records, and becomes a training label."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,9 +11,11 @@ from lumbago.records.findings import add_findings
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark, Review, add_review
 from lumbago.records.studies import Study, set_state
+from lumbago.records.tables import now
 from lumbago.records.users import User
 from lumbago.review.readings import StudyReading
 from lumbago.review.signed_findings import signed_findings
+from lumbago.web.rendering import when
 from lumbago.web.reviewed_labels import write_labels
 from lumbago.web.site import Site
 from lumbago.web.study_records import study_record
@@ -24,12 +25,18 @@ _LONGEST_TEXT = 4000
 _WITH_PLACE = frozenset({"accept", "grade", "move", "add", "adjudicate"})
 
 
-def review_study(site: Site, user: User, study_id: str, findings_id: str, remark: Remark) -> Review:
+def review_study(
+    site: Site, user: User, study_id: str, findings_id: str, remark: Remark, *, shift_seen: int | None = None
+) -> Review:
     """Adds a review of a study; signing settles a version of its findings and queues its report.
+
+    Args:
+        findings_id, shift_seen: the findings and the numbering that the reader had before them; None: as it is.
 
     Raises:
         NotInRecords: no such study.
-        UsageError: the study has no findings, newer ones than those the reader saw, or the remark makes no sense.
+        UsageError: the study has no findings, newer ones or another numbering than the reader saw, or the remark makes
+            no sense.
     """
     with site.store.write() as records:
         record = study_record(records, study_id)
@@ -38,6 +45,10 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
         if findings_id != record.machine.id:
             raise UsageError(
                 "this study was analyzed anew meanwhile", "a review of the newest findings", "reload the page"
+            )
+        if shift_seen not in (None, record.whole.shift):
+            raise UsageError(
+                "the levels were renumbered meanwhile", "a review under the numbering in force", "reload the page"
             )
         checked = _checked(remark, record.whole)
         _refuse_lone_verdict(checked, record.whole)
@@ -54,7 +65,7 @@ def review_study(site: Site, user: User, study_id: str, findings_id: str, remark
 def _checked(remark: Remark, whole: StudyReading) -> Remark:
     """The remark with nothing in it but what its kind has, and the numbering now in force."""
     payload: dict[str, Any] = {"shift": whole.shift}
-    if remark.kind in _WITH_PLACE:
+    if remark.kind in _WITH_PLACE or remark.condition or remark.level:
         _refuse_place(remark)
     if remark.kind in {"grade", "add", "adjudicate"}:
         payload["grade"] = _grade(remark)
@@ -124,8 +135,8 @@ def _refuse_lone_verdict(remark: Remark, whole: StudyReading) -> None:
 
 
 def _settle(records: Connection, study: Study, whole: StudyReading, user: User) -> None:
-    day = datetime.now(UTC).date().isoformat()
-    made = add_findings(records, study.id, signed_findings(whole, user.shown_name, day), {}, user.id)
+    signed = signed_findings(whole, user.shown_name, when(now()))
+    made = add_findings(records, study.id, signed, {}, user.id)
     add_job(records, "report", study.id, {"findings": made.id}, priority=1)
     set_state(records, study.id, "signed")
 

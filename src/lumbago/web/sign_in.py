@@ -16,6 +16,7 @@ from lumbago.web.access import (
     access_of,
     address_of,
     cookie_name,
+    is_let_in,
     refuse_crowd,
     same_origin,
     too_many,
@@ -43,7 +44,7 @@ def sign_in(request: Request, name: str, password: str) -> str:
     with access.store.read() as db:
         user = users.user_named(db, name)
         kept = users.password_hash_of(db, user.id) if user else None
-    if not is_password(password, kept) or user is None or kept is None or user.disabled_at is not None:
+    if not is_password(password, kept) or user is None or kept is None or not is_let_in(user):
         _tell(request, user, "sign in", "failure")
         raise HTTPException(401, "Name and password do not go together.")
     access.sign_ins.succeeded(keys[0])
@@ -132,14 +133,16 @@ def change_password(request: Request, visitor: Visitor, old: str, new: str) -> s
 
 
 def make_token(request: Request, visitor: Visitor, plan: TokenPlan) -> str:
-    """Makes a token and gives it, this once. An admin may make them for others.
+    """Makes a token and gives it, this once. An admin may make them for others; a token makes none that may more.
 
     Raises:
-        HTTPException: 403 for another user, and the visitor is no admin.
+        HTTPException: 403 for another user, and the visitor is no admin; for more than the token they came by is for.
         UsageError: a scope that the user's role has not, or a number of days out of range.
     """
     if plan.user_id != visitor.user.id and not visitor.may("admin"):
         raise HTTPException(403, "Only an admin makes tokens for others.")
+    if visitor.scopes is not None and not visitor.may("admin") and not visitor.scopes.issuperset(plan.scopes):
+        raise HTTPException(403, f"This token is for {', '.join(sorted(visitor.scopes))} alone.")
     if not 1 <= plan.days <= MOST_DAYS:
         raise UsageError(f"a token for {plan.days} days", f"1 to {MOST_DAYS} days")
     secret = TOKEN_MARK + new_secret()

@@ -13,12 +13,14 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from lumbago.errors import NotInRecords, RecordsFull, UsageError
+from lumbago.labels.tables import write_whole
 
 CHUNK_BYTES: Final = 4 << 20
 LARGEST_CHUNK: Final = 16 << 20
@@ -32,10 +34,14 @@ _LOCK: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file as its sender calls it, and its size."""
+    """A file as its sender calls it, its size, and when it was last changed (any number of the sender's; 0: not known).
+
+    By all of it an upload that broke off is known again: slices of two patients often have one name and one size.
+    """
 
     name: str
     bytes: int
+    modified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def begin_upload(folder: Path, user: str, name: str, files: Sequence[UploadedFil
         place.mkdir(mode=0o700)
         (place / "data").touch(mode=0o600)
         session = {"user": user, "name": name, "files": [asdict(file) for file in files], "key": key}
-        (place / "session.json").write_text(json.dumps(session), encoding="utf8")
+        write_whole(place / "session.json", json.dumps(session))
     return find_upload(folder, place.name, user)
 
 
@@ -88,7 +94,12 @@ def _refuse_size(files: Sequence[UploadedFile], size: int, limit: int) -> None:
 
 
 def _all(folder: Path) -> list[tuple[Path, dict[str, str]]]:
-    return [(path.parent, json.loads(path.read_text(encoding="utf8"))) for path in folder.glob("*/session.json")]
+    """Every upload; one that goes at this moment, or whose beginning was cut off by a full disk, is none."""
+    found = []
+    for path in folder.glob("*/session.json"):
+        with suppress(OSError, ValueError):
+            found.append((path.parent, json.loads(path.read_text(encoding="utf8"))))
+    return found
 
 
 def find_upload(folder: Path, upload: str, user: str) -> Upload:
@@ -111,7 +122,7 @@ def append_chunk(folder: Path, upload: Upload, offset: int, chunk: bytes, sha256
     """Adds bytes at the end of what is here; the same bytes sent again change nothing.
 
     Raises:
-        UsageError: they do not follow, are too many, or are not what their checksum says.
+        UsageError: they do not follow, are too many, are not what their checksum says, or others are here already.
     """
     if len(chunk) > LARGEST_CHUNK or offset + len(chunk) > upload.bytes:
         raise UsageError("more bytes came than were announced", f"{upload.bytes} in all, {LARGEST_CHUNK} at a time")
@@ -121,6 +132,11 @@ def append_chunk(folder: Path, upload: Upload, offset: int, chunk: bytes, sha256
         here = data.seek(0, 2)
         if offset > here:
             raise UsageError(f"bytes from {offset} came", f"those from {here}", "go on there")
+        data.seek(offset)
+        if data.read(min(len(chunk), here - offset)) != chunk[: here - offset]:
+            raise UsageError(
+                "other bytes are here already", "the same ones again", "cancel this upload, and begin anew"
+            )
         data.seek(offset)
         data.write(chunk)
     return find_upload(folder, upload.id, upload.user)

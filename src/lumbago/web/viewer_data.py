@@ -5,6 +5,7 @@ viewer turns nothing.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
-from lumbago.anatomy.findings import Evidence, StudyFindings
+from lumbago.anatomy.findings import Evidence, Outline, Point, StudyFindings
 from lumbago.anatomy.structures import structure_colour
 from lumbago.dicom.decoder import Damaged
 from lumbago.dicom.describe_series import describe_series
@@ -49,7 +50,7 @@ def without_grades(reading: Reading) -> Reading:
 
 def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: str) -> dict[str, Any]:
     """The viewer's JSON; `address` is what the addresses of frames and heat maps start with."""
-    findings = reading.findings
+    findings, shown = reading.findings, _shown(opened)
     return {
         "study": {"name": opened.study.name, "study_instance_uid": opened.study.study_instance_uid},
         "findings": json.loads(findings.to_json()) if findings else None,
@@ -59,7 +60,8 @@ def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImag
         "series": [
             _series(number, opened, role, images, address) for number, role in enumerate(_roles(opened, findings))
         ],
-        "places": _places(opened, findings),
+        "places": _places(shown, findings),
+        "drawn": _drawn(shown, findings),
         "heat_maps": _heat_maps(reading, address),
     }
 
@@ -159,17 +161,37 @@ def _numbers(vector: np.ndarray) -> list[float]:
     return [round(float(value), 6) for value in vector]
 
 
-def _places(opened: OpenedStudy, findings: StudyFindings | None) -> list[dict[str, Any]]:
+_Shown = Mapping[tuple[str, str, int | None], Sequence[tuple[int, int, Layout | None]]]
+"""The numbers of series and slices, by UIDs and frame: a converter may have given all slices of a series one UID."""
+
+
+def _shown(opened: OpenedStudy) -> _Shown:
+    shown: dict[tuple[str, str, int | None], list[tuple[int, int, Layout | None]]] = {}
+    for number, series in enumerate(opened.slices):
+        for index, (header, layout) in enumerate(series):
+            uids = (header.series_instance_uid, header.sop_instance_uid, header.frame)
+            shown.setdefault(uids, []).append((number, index, layout))
+    return shown
+
+
+def _find(shown: _Shown, seen: Evidence | Outline, place: Point) -> tuple[int, int, Layout | None] | None:
+    """The slice on which something was seen: of those with its UIDs the nearest to its place."""
+
+    def away_mm(slice_: tuple[int, int, Layout | None]) -> float:
+        layout = slice_[2]
+        normal = np.cross(layout.right, layout.down) if layout else None
+        return math.inf if layout is None else abs(float((np.array(place) - layout.position) @ normal))
+
+    return min(shown.get((seen.series_instance_uid, seen.sop_instance_uid, seen.frame), ()), key=away_mm, default=None)
+
+
+def _places(shown: _Shown, findings: StudyFindings | None) -> list[dict[str, Any]]:
     """For each finding with evidence: the numbers of its series and slice, and the corners of its box."""
-    slices = {
-        (header.sop_instance_uid, header.frame): (number, index, layout)
-        for number, series in enumerate(opened.slices)
-        for index, (header, layout) in enumerate(series)
-    }
     places = []
     for finding in findings.findings if findings else ():
         evidence = finding.evidence
-        found = slices.get((evidence.sop_instance_uid, evidence.frame)) if evidence else None
+        box = evidence.box_lps_mm if evidence else None
+        found = _find(shown, evidence, box[0] if box else evidence.point_lps_mm) if evidence else None
         if evidence is not None and found is not None:
             number, index, layout = found
             places.append({
@@ -177,6 +199,13 @@ def _places(opened: OpenedStudy, findings: StudyFindings | None) -> list[dict[st
                 "series": number, "slice": index, "corners_lps_mm": box_corners(evidence, layout),
             })  # fmt: skip
     return places
+
+
+def _drawn(shown: _Shown, findings: StudyFindings | None) -> list[dict[str, int]]:
+    """Which of the findings' outlines lie on which slice."""
+    outlines = findings.outlines if findings else ()
+    found = [_find(shown, one, one.points_lps_mm[0]) for one in outlines]
+    return [{"outline": number, "series": at[0], "slice": at[1]} for number, at in enumerate(found) if at is not None]
 
 
 def box_corners(evidence: Evidence, layout: Layout | None) -> list[list[float]] | None:

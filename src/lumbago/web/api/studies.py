@@ -115,9 +115,10 @@ def places(study_id: str, visitor: Opening, site: Here) -> dict[str, Any]:
 
 class ReviewWanted(BaseModel):
     """What a reader says; `payload` holds `grade`, `point_lps_mm`, `box_lps_mm`, `box_down_lps`, `shift` or `text`, as
-    needed."""
+    needed. `numbering_shift` is that of `places`, under which the levels are named: with another one it is refused."""
 
     findings_id: str
+    numbering_shift: int | None = None
     kind: Literal["accept", "grade", "move", "add", "numbering", "comment", "sign", "adjudicate"]
     condition: str = ""
     level: str = ""
@@ -136,7 +137,7 @@ def reviews(study_id: str, visitor: Opening, site: Here) -> list[dict[str, Any]]
 def review(study_id: str, wanted: ReviewWanted, visitor: Reader, site: Here) -> dict[str, Any]:
     """Says something about the newest findings of a study; it is kept beside all that was said before."""
     remark = Remark(wanted.kind, wanted.condition, wanted.level, wanted.side, wanted.payload)
-    made = review_study(site, visitor.user, study_id, wanted.findings_id, remark)
+    made = review_study(site, visitor.user, study_id, wanted.findings_id, remark, shift_seen=wanted.numbering_shift)
     with site.store.write() as records:
         owner = find_study(records, study_id).patient.id
         detail = {"review": made.id, "kind": made.kind}

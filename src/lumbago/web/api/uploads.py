@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from lumbago.errors import UsageError
 from lumbago.records.audit import Deed, Event, append_line
-from lumbago.records.jobs import add_job
+from lumbago.records.jobs import add_job, open_jobs
 from lumbago.records.tidy import refuse_when_full
 from lumbago.web.live import job_view
 from lumbago.web.site import Site
@@ -27,10 +27,11 @@ router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 
 class FileListed(BaseModel):
-    """A file of an upload."""
+    """A file of an upload; `modified` is when it was last changed, as a number: an upload of other files is another."""
 
     name: Annotated[str, Field(max_length=1024)]
     bytes: Annotated[int, Field(ge=0, le=1 << 40)]
+    modified: Annotated[int, Field(ge=-(1 << 53), le=1 << 53)] = 0
 
 
 class UploadWanted(BaseModel):
@@ -51,7 +52,7 @@ Own = Annotated[Upload, Depends(own_upload)]
 @router.post("", status_code=201)
 def begin(wanted: UploadWanted, visitor: Uploader, site: Here) -> dict[str, Any]:
     """Begins an upload, or finds the same one, begun before: `received` says where to go on."""
-    files = [UploadedFile(file.name, file.bytes) for file in wanted.files]
+    files = [UploadedFile(file.name, file.bytes, file.modified) for file in wanted.files]
     refuse_when_full(site.store, site.settings, sum(file.bytes for file in files))
     return asdict(begin_upload(site.uploads, visitor.user.id, wanted.name, files, site.settings.upload_gb << 30))
 
@@ -85,8 +86,11 @@ def finish(upload: Own, visitor: Uploader, site: Here) -> dict[str, Any]:
 
 
 def queue_upload(site: Site, upload: Upload, visitor: Uploader) -> dict[str, Any]:
-    """Hands a whole upload to the workers; asked again, it gives the same job."""
+    """Hands a whole upload to the workers; asked again before they are done, it gives the same job."""
     with site.store.write() as records:
+        for job in open_jobs(records):
+            if job.kind == "receive" and job.payload["upload"] == upload.id:
+                return job_view(job)
         payload = {"upload": upload.id, "user": visitor.user.name, "name": upload.name}
         job = add_job(records, "receive", None, payload, priority=1)
         detail = {"upload": upload.id, "bytes": upload.bytes}

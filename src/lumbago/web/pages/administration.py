@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from lumbago.errors import RecordsDamaged
 from lumbago.records.audit import AuditQuery, Event, audit_lines, verify_audit
@@ -34,7 +34,7 @@ class WantedLines(BaseModel):
 
     user_id: str = ""
     study_id: str = ""
-    before: int | None = None
+    before: Annotated[int, Field(ge=0, le=1 << 53)] | None = None
     verify: bool = False
 
 

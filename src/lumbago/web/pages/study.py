@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.errors import UsageError
 from lumbago.records.audit import Event
 from lumbago.records.studies import find_study
 from lumbago.report import wording
@@ -53,8 +54,14 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
 
 @router.get("/studies/{study_id}/beside/{other_id}")
 def beside_page(request: Request, study_id: str, other_id: str, visitor: Opening, site: Here) -> Response:
-    """Two studies of one patient, linked."""
+    """Two studies of one patient, linked.
+
+    Raises:
+        UsageError: they are of two: one name would stand over both.
+    """
     with site.store.read() as records:
         first, second = find_study(records, study_id), find_study(records, other_id)
+    if first.patient.id != second.patient.id:
+        raise UsageError("these studies are of two patients", "two studies of one")
     name = person_name(first.patient.name) or "no name"
     return page(request, "beside.html", visitor, first=first, second=second, patient_name=name)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from lumbago.records.audit import Event
 from lumbago.records.jobs import Job, open_jobs
@@ -33,7 +33,7 @@ class Wanted(BaseModel):
     since: str = ""
     until: str = ""
     order: Order = "received"
-    start: int = 0
+    start: Annotated[int, Field(le=1 << 53)] = 0
 
 
 def query_of(wanted: Wanted, limit: int = ROWS) -> WorklistQuery:

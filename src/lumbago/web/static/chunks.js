@@ -2,7 +2,7 @@
 import { send } from "./api.js";
 
 export async function sendFiles(name, files, chunkBytes, tell) {
-  const listed = files.map((one) => ({ name: one.name, bytes: one.file.size }));
+  const listed = files.map((one) => ({ name: one.name, bytes: one.file.size, modified: one.file.lastModified }));
   const session = await send("POST", "/api/v1/uploads", { name, files: listed });
   const whole = new Blob(files.map((one) => one.file));
   let at = session.received;

@@ -82,7 +82,8 @@ const LOCAL = new Set(["accept", "grade", "adjudicate", "comment"]);
 
 async function act(review) {
   try {
-    await send("POST", `/api/v1/studies/${id}/reviews`, { findings_id: study.dataset.findings, condition: "", level: "", payload: {}, ...review, side: review.side ?? "" });
+    const seen = { findings_id: study.dataset.findings, numbering_shift: Number(study.dataset.shift) };
+    await send("POST", `/api/v1/studies/${id}/reviews`, { ...seen, condition: "", level: "", payload: {}, ...review, side: review.side ?? "" });
     if (LOCAL.has(review.kind) && review.condition && chosen) await showAnew(review.kind);
     else location.reload();
   } catch (error) {
