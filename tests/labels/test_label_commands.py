@@ -156,6 +156,23 @@ def test_a_folder_of_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_study_with_images_is_no_import(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """A table `labels.json` lies beside masks and their images, too."""
+    scan = tmp_path / "ann" / "scan.nii.gz"
+    scan.parent.mkdir()
+    scan.write_bytes(b"precious")
+    (scan.parent / "labels.json").write_text('{"1": "L5"}')
+    with pytest.raises(UsageError, match="holds ann, which is no import"):
+        import_labels(read_source("coco", made("coco")), tmp_path)
+    assert scan.read_bytes() == b"precious"
+
+
+def test_an_import_onto_itself_is_the_same(made: Callable[[str], Path], tmp_path: Path) -> None:
+    import_labels(read_source("coco", made("coco")), tmp_path / "ours")
+    import_labels(read_source("lumbago", tmp_path / "ours"), tmp_path / "ours")
+    assert list(read_source("lumbago", tmp_path / "ours")) == list(read_source("coco", made("coco")))
+
+
 def test_studies_of_one_name_keep_apart(made: Callable[[str], Path], tmp_path: Path) -> None:
     studies = list(read_source("coco", made("coco")))
     import_labels(iter(studies + studies), tmp_path / "out")
