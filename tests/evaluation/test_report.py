@@ -197,6 +197,8 @@ def test_pictures_lie_beside_the_table(tmp_path: Path) -> None:
     shown = picture_of(replace(case, picture="disc.png"))
     assert shown is not None and shown.size == (8, 6)
     assert picture_of(case) is None and picture_of(replace(case, picture="gone.png")) is None
+    (tmp_path / "torn.png").write_bytes((tmp_path / "disc.png").read_bytes()[:40])
+    assert picture_of(replace(case, picture="torn.png")) is None
 
 
 def test_the_same_cases_give_the_same_files(tmp_path: Path) -> None:
