@@ -337,6 +337,19 @@ def test_a_table_made_elsewhere_is_scored(tmp_path: Path, capsys: Capture) -> No
     assert written == {"report.html", "scores.csv", "scores.md", "slices.csv", "differences.csv", "figures"}
 
 
+def test_tables_that_are_not_scored_together(tmp_path: Path, capsys: Capture) -> None:
+    places = "source,patient,image,label,place,unit,score\nclinic,a,1,disc,0 0 9 9,px,\n"
+    for name, text in (("cases.CSV", TABLE), ("places.csv", places), ("more.csv", places)):
+        (tmp_path / name).write_text(text)
+    cases, place, more = (tmp_path / name for name in ("cases.CSV", "places.csv", "more.csv"))
+    assert run("evaluate", "--cases", f"{cases},{cases}", "--out", tmp_path / "out") == 3
+    assert "grades L4/L5 of phantom-1-000, which" in complaint(capsys)
+    for options in (["--cases", f"{place},{more}"], ["--cases", place, "--against", more]):
+        assert run("evaluate", *options, "--out", tmp_path / "out") == 2
+        assert "scored alone" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
     assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
     assert "nothing to score" in complaint(capsys)

@@ -136,19 +136,20 @@ def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> Non
     from lumbago.evaluation.place_table import is_place_table
 
     if tables[0].is_dir() or is_place_table(tables[0]):
+        if against or len(tables) > 1:
+            raise UsageError("places and masks are scored alone", "one table or folder in --cases, and no --against")
         _evaluate_places(tables[0], out)
         return
-    if any(table.suffix != ".csv" for table in tables):
+    if any(table.suffix.lower() != ".csv" for table in tables):
         raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
-    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.case_table import read_cases, read_tables
     from lumbago.evaluation.evaluate_cases import evaluate_cases
     from lumbago.evaluation.score_tables import markdown
     from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
-    cases = [case for table in tables for case in read_cases(table)]
-    evaluation = evaluate_cases(cases, read_cases(against) if against else ())
-    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(tables[0].parent))
+    evaluation = evaluate_cases(read_tables(tables), read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(Path()))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
 
 
