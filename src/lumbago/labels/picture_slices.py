@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -19,6 +20,8 @@ Polygon = Float64[np.ndarray, "_points 2"]
 """Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
 
 Picture = Float32[np.ndarray, "rows columns"]
+
+_DEEP: Final = ("I;16", "I;16L", "I;16B", "I", "F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,27 @@ def read_grey(path: Path, upside_down: bool) -> Picture:
     Raises:
         UnreadableInput: it cannot be read.
     """
+    image = _read(path, _DEEP)
+    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+
+
+def read_label_values(path: Path) -> Picture:
+    """The values of a label mask that is a picture; of one with a palette their numbers, not the colours.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    return _read(path, (*_DEEP, "P"))
+
+
+def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
+    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey."""
     try:
         with Image.open(path) as file:
-            image = np.asarray(file.convert("L"), np.float32)
+            stored = file if file.mode in as_stored else file.convert("L")
+            return np.nan_to_num(np.asarray(stored, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(path, str(error)) from error
-    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
 
 
 def _unreadable(path: Path, why: str) -> UnreadableInput:
