@@ -37,7 +37,7 @@ def test_a_grade_is_a_name_whatever_columns_there_are(tmp_path: Path) -> None:
 
 def test_an_age_that_is_no_number(tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_text(f"{HEAD},age_years\na,1,pfirrmann,L4/L5,,1,,nan\n")
-    with pytest.raises(UnreadableInput, match="line 2.*nan is no number"):
+    with pytest.raises(UnreadableInput, match=r"line 2.*nan is no number"):
         read_cases(tmp_path / "cases.csv")
 
 

@@ -32,6 +32,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path, command: str, picture
         (folder / "scores.md").write_text(markdown(evaluation, command), encoding="utf8")
         if evaluation.differences:
             write_differences(evaluation, command, folder / "differences.csv")
+        else:
+            (folder / "differences.csv").unlink(missing_ok=True)
         shown = {
             place: _illustrate(evaluation, cases, folder, picture_of)
             for place, cases in by_group(evaluation.cases).items()
