@@ -229,10 +229,25 @@ def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:
         (place / "1.json").write_text(json.dumps(content | {"imagePath": "1.png"}))
         path.unlink()
     studies = list(read_source("labelme", folder))
+    assert [(study.name, study.patient) for study in studies] == [
+        (f"patient{number}-{part}", f"labelme:patient{number}") for number in (0, 1) for part in "ab"
+    ]
     assert sorted(image.name for study in studies for image in study.images) == [
         "patient0-a-1", "patient0-b-1", "patient1-a-1", "patient1-b-1",
     ]  # fmt: skip
     assert sum(len(study.shapes) for study in studies) == 4 * 8
+
+
+def test_pictures_in_a_folder_below_the_patient_s(tmp_path: Path) -> None:
+    """Pictures of one name below folders called images are of several patients: their grades were one."""
+    for patient, grade in (("P1", "2"), ("P2", "5")):
+        shape = {"label": f"L4-L5 pfirrmann {grade}", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
+        (tmp_path / patient / "images").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / patient / "images" / "1.png")
+        content = {"imagePath": "1.png", "shapes": [shape]}
+        (tmp_path / patient / "images" / "1.json").write_text(json.dumps(content))
+    found = [(study.patient, study.grade("pfirrmann", "L4/L5")) for study in read_source("labelme", tmp_path)]
+    assert found == [("labelme:P1", "2"), ("labelme:P2", "5")]
 
 
 @pytest.mark.parametrize(
