@@ -288,13 +288,15 @@ def test_labelme_circles_flags_and_lines(tmp_path: Path) -> None:
             "shape_type": "circle",
             "flags": {"L4-L5": True, "x": False},
         },
+        {"label": "L3-L4", "points": [[9, 2], [5, 2], [5, 4], [9, 4]], "shape_type": "rectangle"},
         {"label": "HIZ", "points": [[1, 2], [3, 4]], "shape_type": "line"},
     ]
     path.write_text(json.dumps(content))
     study = only("labelme", folder)
-    (circle, *_) = study.shapes
+    (circle, box, *_) = study.shapes
     assert circle.points == ((45.0, 95.0), (55.0, 105.0)) and circle.level == "L4/L5"
-    assert [(problem.kind, problem.found) for problem in study.problems] == [("quirk", "a line of 2 points")]
+    assert box.points == ((2.0, 5.0), (4.0, 9.0)) and box.level == "L3/L4"
+    assert [(problem.weight, problem.found) for problem in study.problems] == [("suspicious", "a line of 2 points")]
 
 
 def test_coco_polygons_points_and_what_is_left_out(tmp_path: Path) -> None:
@@ -307,13 +309,17 @@ def test_coco_polygons_points_and_what_is_left_out(tmp_path: Path) -> None:
         about | {"id": 5, "segmentation": {"counts": "x", "size": [1, 1]}},
         about | {"image_id": 77, "bbox": [1, 2, 3, 4]},
         about | {"bbox": [1, 2, 3]},
+        about | {"bbox": [1, 2, 3, 4], "keypoints": [0, 0, 0], "segmentation": [[]]},
+        about | {"bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3, 4]]},
+        about | {"keypoints": [1, 2]},
     ]
     (folder / "annotations.json").write_text(json.dumps(content))
     study = only("coco", folder)
     assert [(shape.kind, shape.points) for shape in study.shapes] == [
         ("polygon", ((2.0, 1.0), (4.0, 3.0), (0.0, 5.0))), ("point", ((2.0, 1.0),)), ("point", ((6.0, 5.0),)),
+        *2 * [("box", ((2.0, 1.0), (6.0, 4.0)))],
     ]  # fmt: skip
-    assert sorted(problem.kind for problem in study.problems) == ["incomplete", "incomplete", "missing_image"]
+    assert sorted(problem.kind for problem in study.problems) == [*3 * ["incomplete"], "missing_image"]
 
 
 # --- masks, phantoms, reviews, tables --------------------------------------------------------------------------------
