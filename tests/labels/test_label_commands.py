@@ -185,6 +185,21 @@ def test_a_file_in_the_place_of_the_folder(made: Callable[[str], Path], tmp_path
         import_labels(read_source("coco", made("coco")), tmp_path / "file")
 
 
+@pytest.mark.parametrize("form", ["lumbago", "labelme", "coco", "csv"])
+def test_labels_behind_a_link_find_their_images(
+    form: str, made: Callable[[str], Path], tmp_path: Path, decoder: Decoder
+) -> None:
+    (tmp_path / "disk" / "of" / "labels").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "of" / "labels")
+    out, studies = tmp_path / "link" / "out", list(read_source("coco", made("coco")))
+    if form == "lumbago":
+        import_labels(studies, out)
+    else:
+        export_labels(studies, out, form, decoder)
+    found = [image.path for study in read_source(form, out) for image in study.images]
+    assert found and all(path.is_file() for path in found)
+
+
 def test_an_import_can_move_with_its_images(made: Callable[[str], Path], tmp_path: Path) -> None:
     """Images are named by their path from the import."""
     shutil.copytree(made("coco"), tmp_path / "a" / "coco")

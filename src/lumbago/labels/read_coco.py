@@ -24,10 +24,10 @@ def read_coco(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     An annotation with polygons gives these, with key points those that are labelled, else its box. Polygons of fewer
     than three corners are none. Run-length masks are left out.
     """
-    paths = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
+    place = (folder.parent if folder.is_file() else folder).resolve()
+    paths = [place / folder.name] if folder.is_file() else sorted(place.rglob("*.json"))
     if not paths:
         raise UnreadableInput(f"no JSON file in {folder}", f"a COCO file with {', '.join(_KEYS)}", "check the folder")
-    place = folder.parent if folder.is_file() else folder
     sets = [_read_file(path, place) for path in paths]
     drawn = DrawnSet(
         "coco",

@@ -20,6 +20,7 @@ def read_labelme(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
 
     A class is the label together with the flags that are set on the shape.
     """
+    folder = folder.resolve()
     drawings: list[Drawing] = []
     problems: list[Problem] = []
     files: dict[str, None] = {}

@@ -111,7 +111,7 @@ def _site(study: str, row: dict[str, Any], names: LabelNames) -> Site | Problem:
 
 def _images(folder: Path, link: Any) -> Iterator[ImageRef]:
     """The linked study, as one image when it is a folder of one series or a file; else a folder each."""
-    place = Path(os.path.normpath(folder / str(link or "dicom")))
+    place = Path(os.path.normpath(folder.resolve() / str(link or "dicom")))
     if not place.exists():
         return
     folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
