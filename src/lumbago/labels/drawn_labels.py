@@ -64,7 +64,7 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
     name before the first `_` or `-`.
     """
     files = dict.fromkeys((*drawn.files, *beside.files))
-    rows = {file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}
+    rows = _apart({file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}, beside)
     drawings: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in drawn.drawings:
         drawings[rows[drawing.file].study].append(drawing)
@@ -95,6 +95,20 @@ def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
     study = file_name("/".join(_folders(file)) or before_mark(stem_of(path)))
     image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
     return ImageRow(study, image, None)
+
+
+def _apart(rows: Mapping[str, ImageRow], beside: Companions) -> dict[str, ImageRow]:
+    """Files of one study whose names differ in signs or in their kind alone, told apart by a number."""
+    taken: set[tuple[str, str]] = set()
+    found = {}
+    for file, row in rows.items():
+        number, name = 1, row.image.name
+        while file not in beside.files and (row.study, name) in taken:
+            number += 1
+            name = f"{row.image.name}-{number}"
+        taken.add((row.study, name))
+        found[file] = replace(row, image=replace(row.image, name=name))
+    return found
 
 
 def _folders(file: str) -> tuple[str, ...]:
