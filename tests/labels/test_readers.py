@@ -405,6 +405,8 @@ def test_tables_say_what_absence_means(tmp_path: Path) -> None:
         b"study;condition;level;side;grade\nx;pfirrmann;L4/L5;;2\n": "",
         b"\xef\xbb\xbfstudy,condition,level,side,grade\nx,pfirrmann,L4/L5,,2\n": "",
         b"study,condition,level,side,grade\nx,pfirrmann,L4/L5,,2\xe9\n": "not UTF-8",
+        b"study,condition,level,side,grade,\nx,pfirrmann,L4/L5,,2,,\n": "",
+        b"study,condition,level,side,grade\nx,modic, 1,L4/L5,,2\n": r"more cells than its head \(x, modic",
         b"": "no column",
         b'study,condition,level,side,grade\n"x,y': "no CSV table",
         b"\x00\x01": "no CSV table|no column",
