@@ -22,6 +22,18 @@ def test_grades_beside_masks_are_labels(tmp_path: Path) -> None:
     assert [problem.kind for problem in studies["ann"].problems] == ["unknown_name"]
 
 
+def test_a_place_of_rsna_that_there_is_not_is_no_label(tmp_path: Path) -> None:
+    """A recess has a side, a canal has none."""
+    columns = "study_id,subarticular_stenosis_l4_l5,left_spinal_canal_stenosis_l4_l5,spinal_canal_stenosis_l4_l5"
+    (tmp_path / "train.csv").write_text(f"{columns}\n7,Severe,Severe,Moderate\n")
+    points = "study_id,series_id,instance_number,condition,level,x,y\n7,1,1,Subarticular Stenosis,L4/L5,1,2\n"
+    (tmp_path / "train_label_coordinates.csv").write_text(points)
+    (tmp_path / "train_series_descriptions.csv").write_text("study_id,series_id,series_description\n7,1,Axial T2\n")
+    (study,) = read_source("rsna", tmp_path)
+    assert study.grades == {("spinal_canal_stenosis", "L4/L5", None): "moderate"} and study.shapes == ()
+    assert [problem.kind for problem in study.problems] == ["unknown_name"] * 3
+
+
 def test_pictures_whose_names_differ_in_a_sign_keep_their_own_boxes(tmp_path: Path) -> None:
     for part in ("images", "labels"):
         (tmp_path / part).mkdir()
