@@ -315,6 +315,8 @@ def split_sources(
     from lumbago.learning.draw_split import write_split
 
     named = [source.partition("=") for source in sources]
+    if len({name for name, _, _ in named}) < len(named):
+        raise UsageError("a label source is named twice", "each once, with one folder")
     places = {name: Path(folder) if folder else data / name for name, _, folder in named}
     counts = write_split(places, folds, seed, out)
     print(f"{sum(counts)} patients in folds of {', '.join(map(str, counts))}: {out}")

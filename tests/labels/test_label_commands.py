@@ -76,9 +76,15 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_export_into_the_folder_that_one_is_in(made: Callable[[str], Path], empty_folder: Path) -> None:
+    assert run("labels", "export", "coco", made("coco"), "--out", ".", "--format", "csv") == 0
+    assert (empty_folder / "grades.csv").is_file()
+
+
 @pytest.mark.parametrize(
     "arguments, code, said",
     [
+        (("split", "csv=a", "csv=b", "--out", "folds.csv"), 2, "a label source is named twice"),
         (("check", "atlantis", "."), 2, "there is no label source atlantis"),
         (("check", "rsna", "nowhere"), 3, "no folder nowhere"),
         (("import", "csv", ".", "--out", "out"), 3, r"no grades\.csv"),
