@@ -2,7 +2,9 @@
 
 import csv
 import math
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,15 @@ def test_recipes_can_be_trained(path: Path) -> None:
     assert experiment.sources == ("rsna",) and experiment.class_weights == (1, 2, 4) and experiment.folds == 5
     assert PARTS[experiment.anchor] in experiment.conditions and bool(experiment.phantoms) == ("mixed" in path.parts)
     GraderTask(experiment, made_up_patches())
+
+
+def test_the_script_takes_any_folder(tmp_path: Path) -> None:
+    """Also one that holds the word that once stood for the part."""
+    stub, out = tmp_path / "stub", tmp_path / "DEPARTMENT of x"
+    stub.write_text(f'#!/bin/sh\nfor word in "$@"; do printf "%s|" "$word"; done >>"{tmp_path}/log"\n')
+    stub.chmod(0o755)
+    settings = {"PATH": os.environ["PATH"], "LUMBAGO": str(stub), "DATA": str(tmp_path), "OUT": str(out)}
+    subprocess.run([str(KIT / "run.sh")], check=True, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
+    said = (tmp_path / "log").read_text()
+    for before, after in (("scores-", "/predictions.csv"), ("", "-{fold}"), ("", "-final")):
+        assert f"|{','.join(f'{out}/{before}{part}{after}' for part in PARTS)}|" in said
