@@ -369,6 +369,13 @@ def test_calibration_on_what_the_model_was_trained_on_is_refused(tmp_path: Path,
     assert "trained on phantom-2000000-000" in complaint(capsys)
 
 
+def test_calibration_on_a_second_reader_who_is_not_there(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE)
+    model = Path(cli.__file__).parent / "models" / "disc-grader"
+    assert run("calibrate", model, "--cases", tmp_path / "cases.csv", "--second-reader") == 2
+    assert "has a second reader" in complaint(capsys)
+
+
 def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["train", "/home/me/experiments/disc.toml", "--data", "/data/of/mine", "--out", "runs/disc", "--locators"]
     monkeypatch.setattr("sys.argv", ["/usr/bin/lumbago", *words, "../runs/loc-{fold}/model", "--fold", "-1"])
@@ -390,6 +397,16 @@ def test_our_own_fault(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monk
     monkeypatch.setenv("LUMBAGO_DEBUG", "1")
     with pytest.raises(RuntimeError):
         cli_with("phantom", str(tmp_path))
+
+
+def test_a_full_disk_is_no_fault_of_ours(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device", "findings.json")
+
+    monkeypatch.setattr(writer, "write_studies", fail)
+    assert run("phantom", tmp_path) == 2
+    said = complaint(capsys)
+    assert "the disk is full" in said and "findings.json" in said and "fault" not in said
 
 
 def cli_with(*arguments: str) -> None:

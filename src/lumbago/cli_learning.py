@@ -213,6 +213,8 @@ def calibrate(
     from lumbago.learning.calibrate_card import calibrate_card
 
     told = by_second_reader(read_cases(cases)) if second_reader else read_cases(cases)
+    if not told:
+        raise UsageError(f"no case in {cases} has a second reader", "his grades in the column second_reader")
     chosen_on = flagged(told) if as_validation or out_of_fold else told
     for fitted in calibrate_card(
         model, chosen_on, _own_command(), are_out_of_fold=out_of_fold, only_soften=only_soften
