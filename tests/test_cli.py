@@ -350,6 +350,17 @@ def test_tables_that_are_not_scored_together(tmp_path: Path, capsys: Capture) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_options_that_would_change_nothing_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE)
+    table, out = ["--cases", tmp_path / "cases.csv"], ["--out", tmp_path / "out"]
+    assert run("evaluate", *table, *out, "--fold", "0", "--card", tmp_path) == 2
+    assert "--fold, --card says nothing of a table" in complaint(capsys)
+    assert run("evaluate", "e.toml", "--data", tmp_path, "--runs", "r", *out, "--against", tmp_path / "cases.csv") == 2
+    assert "--against says nothing of an experiment" in complaint(capsys)
+    assert run("evaluate", "e.toml", "--runs", tmp_path, *out) == 2
+    assert "an experiment without --data" in complaint(capsys)
+
+
 def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
     assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
     assert "nothing to score" in complaint(capsys)

@@ -89,8 +89,12 @@ def evaluate(
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
     if experiment is None or whom.data is None:
+        _refuse("a table", {"--on": whom.on, "--fold": whom.fold, "--card": whom.card, "--locators": whom.locators})
+        if experiment is not None:
+            raise UsageError("an experiment without --data", "the folder of the label sources, or a table alone")
         _evaluate_tables([Path(part) for part in runs.split(",")], against, out)
         return
+    _refuse("an experiment", {"--against": against})
     _need_training()
     from lumbago.learning.places import Places
     from lumbago.learning.run_evaluation import run_evaluation
@@ -130,6 +134,13 @@ def compare(
 
     wanted = Comparison(chosen, terms, places, given.phantoms, given.processes, command)
     print(f"The results: {run_comparison(wanted, tell)}")
+
+
+def _refuse(what: str, options: Mapping[str, object]) -> None:
+    """What would change nothing is not taken in silence."""
+    given = [name for name, value in options.items() if value not in (None, "")]
+    if given:
+        raise UsageError(f"{', '.join(given)} says nothing of {what}", "see lumbago evaluate --help", "leave it out")
 
 
 def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:
