@@ -12,7 +12,7 @@ from made_up_patches import made_up_patches
 from rich.console import Console
 from sklearn.metrics import log_loss
 
-from lumbago.errors import UnreadableInput
+from lumbago.errors import UnreadableInput, UsageError
 from lumbago.evaluation.case_table import read_cases
 from lumbago.evaluation.rsna_score import RSNA_SCORE, rsna_scores
 from lumbago.evaluation.rsna_submission import (
@@ -178,3 +178,10 @@ def test_the_script_takes_any_folder(tmp_path: Path) -> None:
     said = (tmp_path / "log").read_text()
     for before, after in (("scores-", "/predictions.csv"), ("", "-{fold}"), ("", "-final")):
         assert f"|{','.join(f'{out}/{before}{part}{after}' for part in PARTS)}|" in said
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_grading(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "submission.csv"):
+        with pytest.raises(UsageError, match="cannot be written"):
+            run_submission(tmp_path / "no data yet", out, ("", None), QUIET)
