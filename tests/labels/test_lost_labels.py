@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
 from made_up_sources import write_masks
 from PIL import Image
 
+from lumbago.errors import UnreadableInput
+from lumbago.labels.read_yolo import read_classes
 from lumbago.labels.sources import read_source
 
 GRADES = "study,condition,level,side,grade\n"
@@ -46,6 +49,15 @@ def test_pictures_whose_names_differ_in_a_sign_keep_their_own_boxes(tmp_path: Pa
     assert sorted(images.values()) == ["P1_a b.png", "P1_a-b.png"] and len(study.images) == 2
     assert {images[shape.image]: shape.grade for shape in study.shapes} == {"P1_a b.png": "2", "P1_a-b.png": "5"}
     assert [shape.middle for shape in study.shapes] == [(5.0, 5.0), (10.0, 5.0)]
+
+
+def test_an_empty_line_among_class_names_is_a_class_without_name(tmp_path: Path) -> None:
+    """Numbers count lines."""
+    (tmp_path / "classes.txt").write_text("L4\n\nL5\n\n")
+    assert read_classes(tmp_path) == ("L4", "", "L5")
+    (tmp_path / "classes.txt").write_text("\n\n")
+    with pytest.raises(UnreadableInput, match="names no class"):
+        read_classes(tmp_path)
 
 
 def test_pictures_of_two_kinds_and_one_name_are_two(tmp_path: Path) -> None:

@@ -55,10 +55,8 @@ def read_classes(folder: Path) -> tuple[str, ...]:
     if path is None:
         raise UnreadableInput(f"no class names in {folder}", f"one of {', '.join(CLASS_FILES)}", "add classes.txt")
     text = read_text(path)
-    found = (
-        _of_yaml(text) if path.suffix == ".yaml" else tuple(line.strip() for line in text.splitlines() if line.strip())
-    )
-    if not found:
+    found = _of_yaml(text) if path.suffix == ".yaml" else tuple(line.strip() for line in text.strip().splitlines())
+    if not any(found):
         raise UnreadableInput(f"{path} names no class", "one name a line, or names: in YAML", "add them")
     return found
 
