@@ -377,6 +377,8 @@ def test_the_latest_review_counts(tmp_path: Path) -> None:
     review["corrections"] += [
         {**place, "grade": "present", "date": "2026-03-01"},
         {**place, "grade": "absent", "date": "2026-02-01"},
+        {"condition": "pfirrmann", "level": "L3/L4", "grade": 4, "date": "2026-03-02", "point_lps_mm": [4, 4, 4]},
+        {"condition": "pfirrmann", "level": "L3/L4", "grade": 2, "date": "2026-03-01", "point_lps_mm": [2, 2, 2]},
         {"condition": "pfirrmann", "level": "L4/L5", "grade": None, "date": "2026-04-01"},
         {"condition": "pfirrmann", "level": "L4/L5", "grade": "7", "date": "2026-05-01"},
         {**place, "level": "L4/L5", "grade": "absent", "date": "2026-02-01", "reader": "a"},
@@ -385,7 +387,12 @@ def test_the_latest_review_counts(tmp_path: Path) -> None:
     path.write_text(json.dumps(review))
     study = only("reviewed", folder)
     assert study.patient == "hospital:9"
-    assert study.grades == {("herniation", "L5/S1", None): "present", ("herniation", "L4/L5", None): "absent"}
+    assert study.grades == {
+        ("herniation", "L5/S1", None): "present", ("herniation", "L4/L5", None): "absent",
+        ("pfirrmann", "L3/L4", None): "4",
+    }  # fmt: skip
+    drawn = [(shape.points, shape.grade) for shape in study.shapes if shape.condition == "pfirrmann"]
+    assert drawn == [(((4.0, 4.0, 4.0),), "4")], "where the latest reader saw it"
     assert sorted(problem.kind for problem in study.problems) == ["contradiction", "unknown_name"]
 
 
