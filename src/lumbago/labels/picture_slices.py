@@ -178,7 +178,7 @@ def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
 
 
 def _turned(picture: Image.Image) -> int:
-    """How a JPEG says that it is to be shown; annotators draw on it as shown. Pillow turns a TIFF by itself."""
+    """How a JPEG says that it is to be shown; annotators draw on it as shown."""
     return int(picture.getexif().get(ExifTags.Base.Orientation, 1)) if picture.format == "JPEG" else 1
 
 
