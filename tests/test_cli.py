@@ -337,6 +337,30 @@ def test_a_table_made_elsewhere_is_scored(tmp_path: Path, capsys: Capture) -> No
     assert written == {"report.html", "scores.csv", "scores.md", "slices.csv", "differences.csv", "figures"}
 
 
+def test_tables_that_are_not_scored_together(tmp_path: Path, capsys: Capture) -> None:
+    places = "source,patient,image,label,place,unit,score\nclinic,a,1,disc,0 0 9 9,px,\n"
+    for name, text in (("cases.CSV", TABLE), ("places.csv", places), ("more.csv", places)):
+        (tmp_path / name).write_text(text)
+    cases, place, more = (tmp_path / name for name in ("cases.CSV", "places.csv", "more.csv"))
+    assert run("evaluate", "--cases", f"{cases},{cases}", "--out", tmp_path / "out") == 3
+    assert "grades L4/L5 of phantom-1-000, which" in complaint(capsys)
+    for options in (["--cases", f"{place},{more}"], ["--cases", place, "--against", more]):
+        assert run("evaluate", *options, "--out", tmp_path / "out") == 2
+        assert "scored alone" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_that_would_change_nothing_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE)
+    table, out = ["--cases", tmp_path / "cases.csv"], ["--out", tmp_path / "out"]
+    assert run("evaluate", *table, *out, "--fold", "0", "--card", tmp_path) == 2
+    assert "--fold, --card says nothing of a table" in complaint(capsys)
+    assert run("evaluate", "e.toml", "--data", tmp_path, "--runs", "r", *out, "--against", tmp_path / "cases.csv") == 2
+    assert "--against says nothing of an experiment" in complaint(capsys)
+    assert run("evaluate", "e.toml", "--runs", tmp_path, *out) == 2
+    assert "an experiment without --data" in complaint(capsys)
+
+
 def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
     assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
     assert "nothing to score" in complaint(capsys)
@@ -354,6 +378,13 @@ def test_calibration_on_what_the_model_was_trained_on_is_refused(tmp_path: Path,
     (tmp_path / "cases.csv").write_text(canal.replace("0.2 0.8", "0.1 0.1 0.8").replace("0.6 0.4", "0.3 0.6 0.1"))
     assert run("calibrate", model, "--cases", tmp_path / "cases.csv", "--as-validation") == 6
     assert "trained on phantom-2000000-000" in complaint(capsys)
+
+
+def test_calibration_on_a_second_reader_who_is_not_there(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.csv").write_text(TABLE)
+    model = Path(cli.__file__).parent / "models" / "disc-grader"
+    assert run("calibrate", model, "--cases", tmp_path / "cases.csv", "--second-reader") == 2
+    assert "has a second reader" in complaint(capsys)
 
 
 def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,6 +408,16 @@ def test_our_own_fault(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monk
     monkeypatch.setenv("LUMBAGO_DEBUG", "1")
     with pytest.raises(RuntimeError):
         cli_with("phantom", str(tmp_path))
+
+
+def test_a_full_disk_is_no_fault_of_ours(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device", "findings.json")
+
+    monkeypatch.setattr(writer, "write_studies", fail)
+    assert run("phantom", tmp_path) == 2
+    said = complaint(capsys)
+    assert "the disk is full" in said and "findings.json" in said and "fault" not in said
 
 
 def cli_with(*arguments: str) -> None:

@@ -37,9 +37,9 @@ train() {
     --out "$OUT/$1-$2" --fold "$3" --device "$DEVICE" --threads "$THREADS" --resume
 }
 
-# of_parts TEXT: TEXT for every part, PART standing for its name, commas between.
+# of_parts BEFORE AFTER: BEFORE, the part's name, AFTER, for every part, commas between.
 of_parts() {
-  for PART in $PARTS; do echo "$1" | sed "s/PART/$PART/g"; done | paste -sd, -
+  for PART in $PARTS; do echo "$1$PART$2"; done | paste -sd, -
 }
 
 stage check $LUMBAGO labels check rsna "$DATA/rsna" --json "$OUT/labels.json"
@@ -48,10 +48,10 @@ for PART in $PARTS; do
   stage "evaluate-$PART" $LUMBAGO evaluate "$RECIPE/$PART-grader.toml" --data "$DATA" --locators "$LOCATOR" \
     --runs "$OUT/$PART-{fold}" --out "$OUT/scores-$PART"
 done
-stage evaluate $LUMBAGO evaluate --cases "$(of_parts "$OUT/scores-PART/predictions.csv")" --out "$OUT/scores"
-stage submission-folds $LUMBAGO submission "$DATA/rsna" --locators "$LOCATOR" --runs "$(of_parts "$OUT/PART-{fold}")" \
+stage evaluate $LUMBAGO evaluate --cases "$(of_parts "$OUT/scores-" /predictions.csv)" --out "$OUT/scores"
+stage submission-folds $LUMBAGO submission "$DATA/rsna" --locators "$LOCATOR" --runs "$(of_parts "$OUT/" "-{fold}")" \
   --out "$OUT/submission-folds.csv"
 for PART in $PARTS; do train "$PART" final -1; done
-stage submission $LUMBAGO submission "$DATA/rsna" --locators "$LOCATOR" --runs "$(of_parts "$OUT/PART-final")" \
+stage submission $LUMBAGO submission "$DATA/rsna" --locators "$LOCATOR" --runs "$(of_parts "$OUT/" -final)" \
   --out "$OUT/submission.csv"
 echo "Out of fold: $OUT/scores/report.html. Submissions: $OUT/submission.csv, $OUT/submission-folds.csv."

@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Heavy imports stay inside the commands, so that `--help` is instant."""
 
+import errno
 import os
 import sys
 from getpass import getuser
@@ -42,6 +43,7 @@ app.add_typer(records_app, name="records")
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 SystemName = Annotated[str, typer.Option("--system", help="A row of `lumbago systems list`.")]
 _INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> NoReturn:
@@ -62,8 +64,13 @@ def main() -> NoReturn:
     except Exception as error:  # the last border: users see a sentence, developers set LUMBAGO_DEBUG
         if os.environ.get("LUMBAGO_DEBUG"):
             raise
-        _complain(f"our own fault: {type(error).__name__}: {error}; set LUMBAGO_DEBUG=1 to see where, and report it.")
-        code = 1
+        code = UsageError.exit_code if isinstance(error, OSError) and error.errno in _FULL else LumbagoError.exit_code
+        found = f"our own fault: {type(error).__name__}: {error}; set LUMBAGO_DEBUG=1 to see where, and report it."
+        _complain(
+            found
+            if code == 1
+            else f"the disk is full ({error}); what was finished is kept; make room, or write elsewhere"
+        )
     sys.exit(code or 0)
 
 

@@ -89,8 +89,12 @@ def evaluate(
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
     if experiment is None or whom.data is None:
+        _refuse("a table", {"--on": whom.on, "--fold": whom.fold, "--card": whom.card, "--locators": whom.locators})
+        if experiment is not None:
+            raise UsageError("an experiment without --data", "the folder of the label sources, or a table alone")
         _evaluate_tables([Path(part) for part in runs.split(",")], against, out)
         return
+    _refuse("an experiment", {"--against": against})
     _need_training()
     from lumbago.learning.places import Places
     from lumbago.learning.run_evaluation import run_evaluation
@@ -132,23 +136,31 @@ def compare(
     print(f"The results: {run_comparison(wanted, tell)}")
 
 
+def _refuse(what: str, options: Mapping[str, object]) -> None:
+    """What would change nothing is not taken in silence."""
+    given = [name for name, value in options.items() if value not in (None, "")]
+    if given:
+        raise UsageError(f"{', '.join(given)} says nothing of {what}", "see lumbago evaluate --help", "leave it out")
+
+
 def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:
     from lumbago.evaluation.place_table import is_place_table
 
     if tables[0].is_dir() or is_place_table(tables[0]):
+        if against or len(tables) > 1:
+            raise UsageError("places and masks are scored alone", "one table or folder in --cases, and no --against")
         _evaluate_places(tables[0], out)
         return
-    if any(table.suffix != ".csv" for table in tables):
+    if any(table.suffix.lower() != ".csv" for table in tables):
         raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
     _need("matplotlib", "evaluate")
-    from lumbago.evaluation.case_table import read_cases
+    from lumbago.evaluation.case_table import read_cases, read_tables
     from lumbago.evaluation.evaluate_cases import evaluate_cases
     from lumbago.evaluation.score_tables import markdown
     from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
-    cases = [case for table in tables for case in read_cases(table)]
-    evaluation = evaluate_cases(cases, read_cases(against) if against else ())
-    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(tables[0].parent))
+    evaluation = evaluate_cases(read_tables(tables), read_cases(against) if against else ())
+    page = write_evaluation(evaluation, out, _own_command(), pictures_beside(Path()))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
 
 
@@ -212,6 +224,8 @@ def calibrate(
     from lumbago.learning.calibrate_card import calibrate_card
 
     told = by_second_reader(read_cases(cases)) if second_reader else read_cases(cases)
+    if not told:
+        raise UsageError(f"no case in {cases} has a second reader", "his grades in the column second_reader")
     chosen_on = flagged(told) if as_validation or out_of_fold else told
     for fitted in calibrate_card(
         model, chosen_on, _own_command(), are_out_of_fold=out_of_fold, only_soften=only_soften
@@ -314,6 +328,8 @@ def split_sources(
     from lumbago.learning.draw_split import write_split
 
     named = [source.partition("=") for source in sources]
+    if len({name for name, _, _ in named}) < len(named):
+        raise UsageError("a label source is named twice", "each once, with one folder")
     places = {name: Path(folder) if folder else data / name for name, _, folder in named}
     counts = write_split(places, folds, seed, out)
     print(f"{sum(counts)} patients in folds of {', '.join(map(str, counts))}: {out}")

@@ -39,6 +39,12 @@ def test_one_fault_spoils_a_slice() -> None:
     assert acceptable_share(slices).value == 0.5
 
 
+def test_slices_of_one_name_in_two_studies_are_two() -> None:
+    good = case("pfirrmann", "2", "2")
+    slices = judge_slices([good, replace(case("pfirrmann", "2", "5"), study="a year later")])
+    assert [piece.is_acceptable for piece in slices] == [True, False]
+
+
 def test_a_right_answer_everywhere_is_acceptable() -> None:
     cases = [
         replace(row, probabilities=tuple(float(grade == row.truth) for grade in row.scale.grades))

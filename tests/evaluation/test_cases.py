@@ -8,7 +8,7 @@ from made_up_cases import made_up
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import UnreadableInput, UsageError
-from lumbago.evaluation.case_table import read_cases, write_cases
+from lumbago.evaluation.case_table import read_cases, read_tables, write_cases
 from lumbago.evaluation.cases import GradedCase, as_validation, by_group, by_second_reader, disc_wise, has_slices
 
 
@@ -24,20 +24,21 @@ def test_a_table_holds_every_field_of_every_condition(condition: str, tmp_path: 
         assert one.probabilities is None or one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
 
 
-def test_the_older_table_is_read(tmp_path: Path) -> None:
-    """Grades by number, the side behind the level."""
-    (tmp_path / "old.csv").write_text(
-        "source,patient,picture,level,condition,truth,probabilities\n"
-        "phantoms,p-1,p-1,L4/L5 left,subarticular_stenosis,2,0.1 0.2 0.7\n"
-        "spider,spider:1,spider:1_t2,L1/L2,pfirrmann,3,\n"
-    )
-    recess, disc = read_cases(tmp_path / "old.csv")
-    assert (recess.level, recess.side, recess.truth, recess.study) == ("L4/L5", "left", "severe", "p-1")
-    assert recess.is_phantom and "computer-made" in recess.data
-    assert (disc.truth, disc.probabilities, disc.side) == ("4", None, None)
-
-
 HEAD = "source,patient,condition,level,side,truth,probabilities"
+
+
+def test_a_grade_is_a_name_whatever_columns_there_are(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text(
+        "source,patient,condition,level,truth,probabilities,picture\na,1,pfirrmann,L4/L5,1,,a.png"
+    )
+    (case,) = read_cases(tmp_path / "cases.csv")
+    assert (case.truth, case.study, case.picture) == ("1", "1", "a.png")
+
+
+def test_an_age_that_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text(f"{HEAD},age_years\na,1,pfirrmann,L4/L5,,1,,nan\n")
+    with pytest.raises(UnreadableInput, match=r"line 2.*nan is no number"):
+        read_cases(tmp_path / "cases.csv")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,16 @@ def test_a_place_is_graded_once(tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text(f"{HEAD}\n" + 2 * "a,1,pfirrmann,L4/L5,,1,\n")
     with pytest.raises(UnreadableInput, match=r"line 3.*second time"):
         read_cases(tmp_path / "twice.csv")
+
+
+def test_tables_as_one_name_their_pictures_from_their_own_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / part / "cases.csv" for part in ("canal", "recess")]
+    for number, path in enumerate(paths):
+        path.parent.mkdir()
+        path.write_text(f"{HEAD},picture\na,{number},pfirrmann,L4/L5,,1,,disc.png\n")
+    assert [case.picture for case in read_tables(paths)] == [str(path.parent / "disc.png") for path in paths]
+    with pytest.raises(UnreadableInput, match="each place in one table"):
+        read_tables(paths[:1] * 2)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

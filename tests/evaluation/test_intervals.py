@@ -64,6 +64,16 @@ def test_a_model_does_not_differ_from_itself() -> None:
     assert difference(3.0, 3.0) == (0.0, 1.0, 0.0)
 
 
+@pytest.mark.parametrize("patients, least", [(1, 1.0), (2, 0.5), (5, 0.0625), (20, 2 / 1001)])
+def test_few_patients_prove_nothing(patients: int, least: float) -> None:
+    owners = np.repeat(np.arange(patients), 5)
+    better, worse = ({"": lambda weights, figure=figure: figure * np.ones(len(weights))} for figure in (0.9, 0.5))
+    assert weighted_differences(better, worse, owners)[""].p == pytest.approx(least)
+    assert unpaired_differences(better, worse, (owners[:5], owners))[""].p == pytest.approx(
+        max(2 / (patients + 1), 2 / 1001)
+    )
+
+
 def test_differences_of_chance_models_are_seldom_significant() -> None:
     """Of twenty pairs of equally blind models, few differ with p below 0.05."""
     rng, significant = np.random.default_rng(0), 0

@@ -142,6 +142,15 @@ def test_two_models_on_the_same_cases(tmp_path: Path) -> None:
     assert differences["accuracy"].p < 0.05 and evaluation.left_out >= 10
     page = write_evaluation(evaluation, tmp_path, COMMAND, no_picture).read_text(encoding="utf8")
     assert "Compared with the other table" in page and (tmp_path / "differences.csv").is_file()
+    write_evaluation(evaluate_cases(good), tmp_path, COMMAND, no_picture)
+    assert not (tmp_path / "differences.csv").exists(), "it tells of another evaluation"
+
+
+def test_validation_cases_are_no_places_left_out() -> None:
+    cases = [replace(case, split="validation" if case.patient == "clinic:0" else "test") for case in made_up()]
+    answered = sum(case.split == "test" and case.probabilities is not None for case in cases)
+    found = evaluate_cases(cases, against=cases)
+    assert found.left_out == sum(case.split == "test" for case in cases) - answered
 
 
 def test_the_rsna_score_is_compared_too() -> None:
@@ -197,6 +206,8 @@ def test_pictures_lie_beside_the_table(tmp_path: Path) -> None:
     shown = picture_of(replace(case, picture="disc.png"))
     assert shown is not None and shown.size == (8, 6)
     assert picture_of(case) is None and picture_of(replace(case, picture="gone.png")) is None
+    (tmp_path / "torn.png").write_bytes((tmp_path / "disc.png").read_bytes()[:40])
+    assert picture_of(replace(case, picture="torn.png")) is None
 
 
 def test_the_same_cases_give_the_same_files(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Tables of places and folders of masks, from file to scores."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,17 @@ def test_half_of_the_boxes_are_found() -> None:
     assert found["mean", "AP, overlap 0.5 to 0.95"] == pytest.approx(51 / 101)
 
 
+def test_what_is_found_on_another_patient_is_not_found() -> None:
+    """Images of several patients may have the same name."""
+    near, far = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
+    truths = Marked("a", "sagittal", "disc", near), Marked("b", "sagittal", "disc", far)
+    found = Marked("a", "sagittal", "disc", far, 0.9), Marked("b", "sagittal", "disc", near, 0.9)
+    assert set(figures(score_places(PlaceTable("hospital", "px", truths, found))).values()) == {0.0}
+    points = [tuple(replace(mark, place=mark.place[:2]) for mark in marks) for marks in (truths, found)]
+    rows = figures(score_places(PlaceTable("hospital", "px", *points)))
+    assert {value for (_, name), value in rows.items() if "within" in name} == {0.0}
+
+
 def test_points_have_distances_in_their_unit_and_phantoms_are_called_so() -> None:
     rows = score_places(POINTS)
     found = figures(rows)
@@ -68,6 +80,8 @@ def test_points_have_distances_in_their_unit_and_phantoms_are_called_so() -> Non
         ("h,a,a1,disc,1 2 3 4 5,px,", "5 numbers"),
         ("h,a,a1,disc,one two,px,", "could not convert"),
         ("h,a,a1,disc,1 2,inch,", "unit 'inch'"),
+        ("h,a,a1,disc,1 2,mm,nan", "a number that is none"),
+        ("h,a,a1,disc,1 inf,mm,", "a number that is none"),
     ],
 )
 def test_a_row_that_cannot_be_meant(tmp_path: Path, line: str, said: str) -> None:

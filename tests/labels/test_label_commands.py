@@ -76,9 +76,15 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_export_into_the_folder_that_one_is_in(made: Callable[[str], Path], empty_folder: Path) -> None:
+    assert run("labels", "export", "coco", made("coco"), "--out", ".", "--format", "csv") == 0
+    assert (empty_folder / "grades.csv").is_file()
+
+
 @pytest.mark.parametrize(
     "arguments, code, said",
     [
+        (("split", "csv=a", "csv=b", "--out", "folds.csv"), 2, "a label source is named twice"),
         (("check", "atlantis", "."), 2, "there is no label source atlantis"),
         (("check", "rsna", "nowhere"), 3, "no folder nowhere"),
         (("import", "csv", ".", "--out", "out"), 3, r"no grades\.csv"),
@@ -156,6 +162,23 @@ def test_a_folder_of_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_study_with_images_is_no_import(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """A table `labels.json` lies beside masks and their images, too."""
+    scan = tmp_path / "ann" / "scan.nii.gz"
+    scan.parent.mkdir()
+    scan.write_bytes(b"precious")
+    (scan.parent / "labels.json").write_text('{"1": "L5"}')
+    with pytest.raises(UsageError, match="holds ann, which is no import"):
+        import_labels(read_source("coco", made("coco")), tmp_path)
+    assert scan.read_bytes() == b"precious"
+
+
+def test_an_import_onto_itself_is_the_same(made: Callable[[str], Path], tmp_path: Path) -> None:
+    import_labels(read_source("coco", made("coco")), tmp_path / "ours")
+    import_labels(read_source("lumbago", tmp_path / "ours"), tmp_path / "ours")
+    assert list(read_source("lumbago", tmp_path / "ours")) == list(read_source("coco", made("coco")))
+
+
 def test_studies_of_one_name_keep_apart(made: Callable[[str], Path], tmp_path: Path) -> None:
     studies = list(read_source("coco", made("coco")))
     import_labels(iter(studies + studies), tmp_path / "out")
@@ -166,6 +189,21 @@ def test_a_file_in_the_place_of_the_folder(made: Callable[[str], Path], tmp_path
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
         import_labels(read_source("coco", made("coco")), tmp_path / "file")
+
+
+@pytest.mark.parametrize("form", ["lumbago", "labelme", "coco", "csv"])
+def test_labels_behind_a_link_find_their_images(
+    form: str, made: Callable[[str], Path], tmp_path: Path, decoder: Decoder
+) -> None:
+    (tmp_path / "disk" / "of" / "labels").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "of" / "labels")
+    out, studies = tmp_path / "link" / "out", list(read_source("coco", made("coco")))
+    if form == "lumbago":
+        import_labels(studies, out)
+    else:
+        export_labels(studies, out, form, decoder)
+    found = [image.path for study in read_source(form, out) for image in study.images]
+    assert found and all(path.is_file() for path in found)
 
 
 def test_an_import_can_move_with_its_images(made: Callable[[str], Path], tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def test_own_spellings_go_first(tmp_path: Path) -> None:
         "[conditions]\nmodic = 'm'": "modic",
         "[grades.pfirrmann]\n'6' = ['vi']": "pfirrmann 6",
         "[grades.colour]\nred = ['r']": "'colour' in .grades.",
+        "[grades.presence]\npresent = ['+']\nabsent = ['-']": "present, absent .*a letter or a digit",
+        "[grades]\nseverity = 3": "severity",
         "levels = 3": "a section levels",
         "= [": "no(t)? TOML",
     }.items(),

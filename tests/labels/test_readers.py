@@ -229,10 +229,25 @@ def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:
         (place / "1.json").write_text(json.dumps(content | {"imagePath": "1.png"}))
         path.unlink()
     studies = list(read_source("labelme", folder))
+    assert [(study.name, study.patient) for study in studies] == [
+        (f"patient{number}-{part}", f"labelme:patient{number}") for number in (0, 1) for part in "ab"
+    ]
     assert sorted(image.name for study in studies for image in study.images) == [
         "patient0-a-1", "patient0-b-1", "patient1-a-1", "patient1-b-1",
     ]  # fmt: skip
     assert sum(len(study.shapes) for study in studies) == 4 * 8
+
+
+def test_pictures_in_a_folder_below_the_patient_s(tmp_path: Path) -> None:
+    """Pictures of one name below folders called images are of several patients: their grades were one."""
+    for patient, grade in (("P1", "2"), ("P2", "5")):
+        shape = {"label": f"L4-L5 pfirrmann {grade}", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
+        (tmp_path / patient / "images").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / patient / "images" / "1.png")
+        content = {"imagePath": "1.png", "shapes": [shape]}
+        (tmp_path / patient / "images" / "1.json").write_text(json.dumps(content))
+    found = [(study.patient, study.grade("pfirrmann", "L4/L5")) for study in read_source("labelme", tmp_path)]
+    assert found == [("labelme:P1", "2"), ("labelme:P2", "5")]
 
 
 @pytest.mark.parametrize(
@@ -273,13 +288,15 @@ def test_labelme_circles_flags_and_lines(tmp_path: Path) -> None:
             "shape_type": "circle",
             "flags": {"L4-L5": True, "x": False},
         },
+        {"label": "L3-L4", "points": [[9, 2], [5, 2], [5, 4], [9, 4]], "shape_type": "rectangle"},
         {"label": "HIZ", "points": [[1, 2], [3, 4]], "shape_type": "line"},
     ]
     path.write_text(json.dumps(content))
     study = only("labelme", folder)
-    (circle, *_) = study.shapes
+    (circle, box, *_) = study.shapes
     assert circle.points == ((45.0, 95.0), (55.0, 105.0)) and circle.level == "L4/L5"
-    assert [(problem.kind, problem.found) for problem in study.problems] == [("quirk", "a line of 2 points")]
+    assert box.points == ((2.0, 5.0), (4.0, 9.0)) and box.level == "L3/L4"
+    assert [(problem.weight, problem.found) for problem in study.problems] == [("suspicious", "a line of 2 points")]
 
 
 def test_coco_polygons_points_and_what_is_left_out(tmp_path: Path) -> None:
@@ -292,13 +309,17 @@ def test_coco_polygons_points_and_what_is_left_out(tmp_path: Path) -> None:
         about | {"id": 5, "segmentation": {"counts": "x", "size": [1, 1]}},
         about | {"image_id": 77, "bbox": [1, 2, 3, 4]},
         about | {"bbox": [1, 2, 3]},
+        about | {"bbox": [1, 2, 3, 4], "keypoints": [0, 0, 0], "segmentation": [[]]},
+        about | {"bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3, 4]]},
+        about | {"keypoints": [1, 2]},
     ]
     (folder / "annotations.json").write_text(json.dumps(content))
     study = only("coco", folder)
     assert [(shape.kind, shape.points) for shape in study.shapes] == [
         ("polygon", ((2.0, 1.0), (4.0, 3.0), (0.0, 5.0))), ("point", ((2.0, 1.0),)), ("point", ((6.0, 5.0),)),
+        *2 * [("box", ((2.0, 1.0), (6.0, 4.0)))],
     ]  # fmt: skip
-    assert sorted(problem.kind for problem in study.problems) == ["incomplete", "incomplete", "missing_image"]
+    assert sorted(problem.kind for problem in study.problems) == [*3 * ["incomplete"], "missing_image"]
 
 
 # --- masks, phantoms, reviews, tables --------------------------------------------------------------------------------
@@ -356,6 +377,8 @@ def test_the_latest_review_counts(tmp_path: Path) -> None:
     review["corrections"] += [
         {**place, "grade": "present", "date": "2026-03-01"},
         {**place, "grade": "absent", "date": "2026-02-01"},
+        {"condition": "pfirrmann", "level": "L3/L4", "grade": 4, "date": "2026-03-02", "point_lps_mm": [4, 4, 4]},
+        {"condition": "pfirrmann", "level": "L3/L4", "grade": 2, "date": "2026-03-01", "point_lps_mm": [2, 2, 2]},
         {"condition": "pfirrmann", "level": "L4/L5", "grade": None, "date": "2026-04-01"},
         {"condition": "pfirrmann", "level": "L4/L5", "grade": "7", "date": "2026-05-01"},
         {**place, "level": "L4/L5", "grade": "absent", "date": "2026-02-01", "reader": "a"},
@@ -364,7 +387,12 @@ def test_the_latest_review_counts(tmp_path: Path) -> None:
     path.write_text(json.dumps(review))
     study = only("reviewed", folder)
     assert study.patient == "hospital:9"
-    assert study.grades == {("herniation", "L5/S1", None): "present", ("herniation", "L4/L5", None): "absent"}
+    assert study.grades == {
+        ("herniation", "L5/S1", None): "present", ("herniation", "L4/L5", None): "absent",
+        ("pfirrmann", "L3/L4", None): "4",
+    }  # fmt: skip
+    drawn = [(shape.points, shape.grade) for shape in study.shapes if shape.condition == "pfirrmann"]
+    assert drawn == [(((4.0, 4.0, 4.0),), "4")], "where the latest reader saw it"
     assert sorted(problem.kind for problem in study.problems) == ["contradiction", "unknown_name"]
 
 
@@ -384,6 +412,8 @@ def test_tables_say_what_absence_means(tmp_path: Path) -> None:
         b"study;condition;level;side;grade\nx;pfirrmann;L4/L5;;2\n": "",
         b"\xef\xbb\xbfstudy,condition,level,side,grade\nx,pfirrmann,L4/L5,,2\n": "",
         b"study,condition,level,side,grade\nx,pfirrmann,L4/L5,,2\xe9\n": "not UTF-8",
+        b"study,condition,level,side,grade,\nx,pfirrmann,L4/L5,,2,,\n": "",
+        b"study,condition,level,side,grade\nx,modic, 1,L4/L5,,2\n": r"more cells than its head \(x, modic",
         b"": "no column",
         b'study,condition,level,side,grade\n"x,y': "no CSV table",
         b"\x00\x01": "no CSV table|no column",

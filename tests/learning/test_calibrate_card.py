@@ -169,3 +169,15 @@ def test_cases_of_another_condition(model: Path) -> None:
     other = GradedCase("a", "1", "1", "pfirrmann", "L4/L5", None, "1", None, split="validation")
     with pytest.raises(UsageError, match="grades"):
         calibrate_card(model, [other], COMMAND)
+
+
+def test_a_card_that_cannot_be_written_is_whole(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (model / "card.toml").read_bytes()
+
+    def full(path: Path, *_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UsageError, match=r"card\.toml cannot be written"):
+        calibrate_card(model, cases(2.0), COMMAND)
+    assert (model / "card.toml").read_bytes() == before

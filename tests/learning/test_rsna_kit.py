@@ -2,7 +2,9 @@
 
 import csv
 import math
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from made_up_patches import made_up_patches
 from rich.console import Console
 from sklearn.metrics import log_loss
 
-from lumbago.errors import UnreadableInput
+from lumbago.errors import UnreadableInput, UsageError
 from lumbago.evaluation.case_table import read_cases
 from lumbago.evaluation.rsna_score import RSNA_SCORE, rsna_scores
 from lumbago.evaluation.rsna_submission import (
@@ -164,3 +166,22 @@ def test_recipes_can_be_trained(path: Path) -> None:
     assert experiment.sources == ("rsna",) and experiment.class_weights == (1, 2, 4) and experiment.folds == 5
     assert PARTS[experiment.anchor] in experiment.conditions and bool(experiment.phantoms) == ("mixed" in path.parts)
     GraderTask(experiment, made_up_patches())
+
+
+def test_the_script_takes_any_folder(tmp_path: Path) -> None:
+    """Also one that holds the word that once stood for the part."""
+    stub, out = tmp_path / "stub", tmp_path / "DEPARTMENT of x"
+    stub.write_text(f'#!/bin/sh\nfor word in "$@"; do printf "%s|" "$word"; done >>"{tmp_path}/log"\n')
+    stub.chmod(0o755)
+    settings = {"PATH": os.environ["PATH"], "LUMBAGO": str(stub), "DATA": str(tmp_path), "OUT": str(out)}
+    subprocess.run([str(KIT / "run.sh")], check=True, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
+    said = (tmp_path / "log").read_text()
+    for before, after in (("scores-", "/predictions.csv"), ("", "-{fold}"), ("", "-final")):
+        assert f"|{','.join(f'{out}/{before}{part}{after}' for part in PARTS)}|" in said
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_grading(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "submission.csv"):
+        with pytest.raises(UsageError, match="cannot be written"):
+            run_submission(tmp_path / "no data yet", out, ("", None), QUIET)

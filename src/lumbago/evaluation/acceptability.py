@@ -51,12 +51,12 @@ def fault_of(case: GradedCase) -> str:
 
 def judge_slices(cases: Sequence[GradedCase]) -> list[JudgedSlice]:
     """Every slice that has a condition among `JUDGED`, with its faults."""
-    slices: dict[tuple[str, str, str], list[GradedCase]] = {}
+    slices: dict[tuple[str, str, str, str], list[GradedCase]] = {}
     for case in (case for case in cases if case.condition in JUDGED):
-        slices.setdefault((case.data, case.patient, case.slice_name or case.study), []).append(case)
+        slices.setdefault((case.data, case.patient, case.study, case.slice_name), []).append(case)
     return [
-        JudgedSlice(data, patient, name, tuple(fault for row in rows if (fault := fault_of(row))))
-        for (data, patient, name), rows in slices.items()
+        JudgedSlice(data, patient, name or study, tuple(fault for row in rows if (fault := fault_of(row))))
+        for (data, patient, study, name), rows in slices.items()
     ]
 
 

@@ -1,24 +1,22 @@
 """Tables of cases as CSV, written and read.
 
 Columns are the fields of `GradedCase`; grades by name, probabilities in the scale's order with a space between, empty
-where nothing was found. Only source, patient, condition, level, truth and probabilities must be there. The older form,
-with a column `picture` in place of `study` and grades by number, is read too.
+where nothing was found. Only source, patient, condition, level, truth and probabilities must be there.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import LumbagoError, UnreadableInput, UsageError
 from lumbago.evaluation.cases import GradedCase
 
 COLUMNS: Final = tuple(item.name for item in fields(GradedCase))
 _NEEDED: Final = ("source", "patient", "condition", "level", "truth", "probabilities")
 _NUMBERS: Final = ("field_strength_t", "age_years")
-_OLDER_MARK: Final = "picture"
 
 
 def write_cases(cases: Iterable[GradedCase], path: Path) -> None:
@@ -62,24 +60,44 @@ def read_cases(path: Path) -> list[GradedCase]:
             f"the columns {', '.join(_NEEDED)}",
             "see docs/how-to/evaluate.md",
         )
-    is_older = _OLDER_MARK in rows[0] and "study" not in rows[0]
-    cases = [_read_row(path, number, row, is_older) for number, row in enumerate(rows, 2)]
+    cases = [_read_row(path, number, row) for number, row in enumerate(rows, 2)]
     _refuse_twice(path, cases)
     return cases
 
 
-def _read_row(path: Path, number: int, row: Mapping[str, Any], is_older: bool) -> GradedCase:
+def read_tables(paths: Sequence[Path]) -> list[GradedCase]:
+    """Reads several tables as one; each names its pictures from its own folder.
+
+    Raises:
+        UnreadableInput: as `read_cases`; or two of them grade the same place.
+    """
+    found: dict[tuple[str, ...], Path] = {}
+    cases = []
+    for path in paths:
+        for case in read_cases(path):
+            if case.key in found:
+                raise UnreadableInput(
+                    f"{path} grades {case.place} of {case.study}, which {found[case.key]} grades too",
+                    "each place in one table",
+                    "two models of the same places are compared by --against",
+                )
+            found[case.key] = path
+            cases.append(replace(case, picture=str(path.parent / case.picture)) if case.picture else case)
+    return cases
+
+
+def _read_row(path: Path, number: int, row: Mapping[str, Any]) -> GradedCase:
     try:
-        return _older_case(row) if is_older else _case(row)
+        return _case(row)
     except LumbagoError as error:
         raise UnreadableInput(f"{path}, line {number}: {error.found}", error.expected) from error
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise UnreadableInput(f"{path}, line {number}, is no case ({error})", "a row as in its head") from error
 
 
 def _case(row: Mapping[str, str]) -> GradedCase:
     texts: dict[str, Any] = {name: (row.get(name) or "").strip() for name in COLUMNS}
-    numbers = {name: float(texts[name]) if texts[name] else None for name in _NUMBERS}
+    numbers = {name: _number(texts[name]) if texts[name] else None for name in _NUMBERS}
     optional = {name: texts[name] or None for name in ("side", "second_reader")}
     study = texts["study"] or texts["patient"]
     return GradedCase(**{
@@ -87,13 +105,11 @@ def _case(row: Mapping[str, str]) -> GradedCase:
     })  # fmt: skip
 
 
-def _older_case(row: Mapping[str, str]) -> GradedCase:
-    level, _, side = row["level"].partition(" ")
-    number = int(row["truth"])
-    if number < 0:
-        raise ValueError(f"grade number {number}")
-    truth = CONDITIONS[row["condition"]].scale.grades[number]
-    return _case({**row, "study": row[_OLDER_MARK], "level": level, "side": side, "truth": truth, "picture": ""})
+def _number(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
 
 
 def _probabilities(text: str) -> tuple[float, ...] | None:

@@ -33,6 +33,11 @@ class Marked:
     place: tuple[float, ...]
     score: float | None = None
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The image that it lies in: several patients may have one of the same name."""
+        return self.patient, self.image
+
 
 Closeness = Callable[[tuple[float, ...], tuple[float, ...]], float]
 """How well a detection fits a truth; more is better."""
@@ -99,16 +104,16 @@ class _Matched:
 
 
 def _match(truths: Sequence[Marked], detections: Sequence[Marked], closeness: Closeness, least: float) -> _Matched:
-    free: dict[str, list[Marked]] = {}
+    free: dict[tuple[str, str], list[Marked]] = {}
     for truth in truths:
-        free.setdefault(truth.image, []).append(truth)
-    seen: dict[str, int] = {}
+        free.setdefault(truth.owner, []).append(truth)
+    seen: dict[tuple[str, str], int] = {}
     ordered, is_right = [], []
     for detection in sorted(detections, key=lambda mark: -(mark.score or 0.0)):
-        seen[detection.image] = seen.get(detection.image, 0) + 1
-        if seen[detection.image] <= _MOST_AN_IMAGE:
+        seen[detection.owner] = seen.get(detection.owner, 0) + 1
+        if seen[detection.owner] <= _MOST_AN_IMAGE:
             ordered.append(detection)
-            is_right.append(_take(free.get(detection.image, []), detection, closeness, least))
+            is_right.append(_take(free.get(detection.owner, []), detection, closeness, least))
     return _Matched(
         np.array(is_right, bool),
         np.array([mark.patient for mark in ordered], str),

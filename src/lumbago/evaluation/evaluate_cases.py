@@ -105,7 +105,9 @@ def evaluate_cases(
         raise UsageError("there is no case to score", "cases of another split than validation")
     groups, slices = by_group(scored), judge_slices(scored)
     rows = [row for place, members in groups.items() for row in _group_rows(place, members)]
-    differences, left_out = _compare(scored, against) if against else ([], 0)
+    chosen_keys = {case.key for case in chosen_on}
+    others = [case for case in against if case.key not in chosen_keys]
+    differences, left_out = _compare(scored, others) if against else ([], 0)
     return Evaluation(scored, [*rows, *_study_rows(scored)], differences, _points(groups, chosen_on), slices, left_out)
 
 

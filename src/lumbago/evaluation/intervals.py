@@ -6,6 +6,7 @@ costs a matrix product; any other one is given the drawn cases themselves.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import comb
 from typing import Final
 
 import numpy as np
@@ -77,12 +78,14 @@ def weighted_differences(
     """First less second on the same cases, both resampled together (paired bootstrap, Efron and Tibshirani 1993).
 
     p is twice the smaller share of resamples on either side of no difference, one counted extra on each side, so that
-    it is never zero.
+    it is never zero. It is at least that of a sign test in which every patient says the same: resamples of two patients
+    that agree never differ, and prove nothing.
     """
     whole = np.ones((1, patients.size))
+    least = 2.0 ** (1 - np.unique(patients).size)
     one, other = _resampled(first, patients, seed), _resampled(second, patients, seed)
     return {
-        name: _difference(float(figure(whole)[0] - second[name](whole)[0]), one[name] - other[name])
+        name: _difference(float(figure(whole)[0] - second[name](whole)[0]), one[name] - other[name], least)
         for name, figure in first.items()
     }
 
@@ -92,13 +95,16 @@ def unpaired_differences(
     second: Mapping[str, WeightedFigure],
     patients: tuple[Shaped[np.ndarray, " n"], Shaped[np.ndarray, " m"]],
 ) -> dict[str, Difference]:
-    """First less second on different patients, each resampled alone; p as in `weighted_differences`."""
+    """First less second on different patients, each resampled alone; p as in `weighted_differences`, and at least that
+    of the outermost of all ways to share the patients out."""
     one, other = (
         _resampled(part, of, seed) for seed, (part, of) in enumerate(zip((first, second), patients, strict=True))
     )
     whole = [np.ones((1, of.size)) for of in patients]
+    counts = [np.unique(of).size for of in patients]
+    least = 2 / comb(sum(counts), counts[0])
     return {
-        name: _difference(float(figure(whole[0])[0] - second[name](whole[1])[0]), one[name] - other[name])
+        name: _difference(float(figure(whole[0])[0] - second[name](whole[1])[0]), one[name] - other[name], least)
         for name, figure in first.items()
     }
 
@@ -137,9 +143,9 @@ def _score(value: float, resampled: Values) -> Score:
     return Score(value, float(low), float(high))
 
 
-def _difference(value: float, resampled: Values) -> Difference:
+def _difference(value: float, resampled: Values, least_p: float) -> Difference:
     known = resampled[~np.isnan(resampled)]
     if not known.size:
         return Difference(_score(value, resampled), float("nan"))
     side = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return Difference(_score(value, resampled), min(1.0, 2 * (side + 1) / (known.size + 1)))
+    return Difference(_score(value, resampled), min(1.0, max(least_p, 2 * (side + 1) / (known.size + 1))))

@@ -6,6 +6,7 @@ z), a space between; `score` is a detection's sureness and empty for a truth.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -92,4 +93,6 @@ def _mark(row: Row) -> Marked:
     if len(place) not in {2, 3, 4}:
         raise ValueError(f"{len(place)} numbers, expected a box of four or a point of two or three")
     score = float(row["score"]) if row["score"] else None
+    if not all(map(isfinite, (*place, score or 0.0))):
+        raise ValueError("a number that is none")
     return Marked(row["patient"], row["image"], row["label"], place, score)

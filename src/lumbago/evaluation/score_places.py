@@ -89,7 +89,7 @@ def _nearest(truth: Marked, found: Iterable[Marked]) -> float:
         (
             -nearness(mark.place, truth.place)
             for mark in found
-            if (mark.image, mark.label) == (truth.image, truth.label)
+            if (mark.owner, mark.label) == (truth.owner, truth.label)
         ),
         default=float("inf"),
     )

@@ -1,8 +1,11 @@
 """`lumbago submission`: the test studies of RSNA 2024 graded into `submission.csv`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from errno import EISDIR
 from glob import escape, glob
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from rich.console import Console
@@ -34,20 +37,36 @@ def run_submission(rsna: Path, out: Path, wanted: tuple[str, Path | None], conso
         ModelRefused: a model that cannot be used.
         UsageError: the file cannot be written.
     """
+    _require_writable(out)
     studies = list(read_rsna_test(rsna, names_in(rsna)))
     training = read_rsna(rsna, names_in(rsna)) if (rsna / GRADES_TABLE).is_file() else ()
     models = _models(*wanted)
     with open_decoder() as decoder:
         told = decoder, lambda sentence: console.print(sentence, markup=False)
         submission = submit(studies, models, training_priors(training), told)
-    try:
+    with _writing(out):
         write_submission(out, submission)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written ({error.strerror})", "a file", "choose another --out") from error
     told[1](f"{len(submission.rows)} rows of {len(studies)} studies in {out}, by {_told(models[1])}.")
     for reason, count in submission.priors.items():
         told[1](f"{count} rows hold the prior of the training labels: {reason}.")
     return submission
+
+
+def _require_writable(out: Path) -> None:
+    """Grading takes hours: what cannot be written is told before."""
+    with _writing(out):
+        if out.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=out.parent).close()
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror})", "a file", "choose another --out") from error
 
 
 def _told(graders: Sequence[Model]) -> str:

@@ -32,6 +32,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path, command: str, picture
         (folder / "scores.md").write_text(markdown(evaluation, command), encoding="utf8")
         if evaluation.differences:
             write_differences(evaluation, command, folder / "differences.csv")
+        else:
+            (folder / "differences.csv").unlink(missing_ok=True)
         shown = {
             place: _illustrate(evaluation, cases, folder, picture_of)
             for place, cases in by_group(evaluation.cases).items()
@@ -59,13 +61,16 @@ def _illustrate(
 
 
 def pictures_beside(folder: Path) -> PictureOf:
-    """Pictures that the cases name themselves, as files in a folder; None where there is no such file."""
+    """Pictures that the cases name themselves, as files in a folder; None where no such file can be read."""
 
     def picture(case: GradedCase) -> Image.Image | None:
         path = folder / case.picture
         if not case.picture or not path.is_file():
             return None
-        with Image.open(path) as image:
-            return image.convert("RGB")
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except (OSError, ValueError, Image.DecompressionBombError):
+            return None
 
     return picture

@@ -70,11 +70,12 @@ class Companions:
 
 
 def read_companions(folder: Path, names: LabelNames) -> Companions:
-    """The tables that lie in a folder.
+    """The tables that lie in a folder; paths lead from where it lies, not from a link to it.
 
     Raises:
         UnreadableInput: a table that cannot be read, or lacks a column that it must have.
     """
+    folder = folder.resolve()
     studies = _optional(folder / "studies.csv", ("study", "patient"))
     rows = _optional(folder / "images.csv", ("file", "study"))
     files = {row["file"]: _image_row(folder, row, names) for row in rows}

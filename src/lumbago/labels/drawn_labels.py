@@ -27,7 +27,7 @@ from lumbago.labels.labelled_study import (
 from lumbago.labels.problems import Problem
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
-NO_PATIENTS: Final = ("", ".", "images", "train", "training", "val", "valid", "validation", "test", "testing")
+NO_PATIENTS: Final = ("", ".", "..", "images", "train", "training", "val", "valid", "validation", "test", "testing")
 """Folders that images of several patients lie in."""
 _FEWEST_TO_SPLIT: Final = 10
 
@@ -59,24 +59,26 @@ class DrawnSet:
 def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Iterator[LabelledStudy]:
     """The studies of a set.
 
-    Whose a picture is, `images.csv` and `studies.csv` say; else it is the picture's folder, and for pictures that lie
-    together the part of the name before the first `_` or `-`.
+    Whose a picture is, `images.csv` and `studies.csv` say. Else a folder is a study, and the outermost one a patient:
+    folders of one name in several others are not taken for one. Of pictures that lie together it is the part of the
+    name before the first `_` or `-`.
     """
     files = dict.fromkeys((*drawn.files, *beside.files))
-    rows = {file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}
+    rows = _apart({file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}, beside)
     drawings: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in drawn.drawings:
         drawings[rows[drawing.file].study].append(drawing)
     images = images_by_study(rows.values())
     studies = dict.fromkeys((*beside.studies, *images))
-    general = [*drawn.problems, *_one_patient(rows, beside)]
+    owners = {rows[file].study: outer for file in files if file not in beside.files and (outer := _outermost(file))}
+    general = [*drawn.problems, *_one_patient(rows, owners, beside)]
     absence = _absence(drawn.classes, names)
     for study in studies:
         shapes, problems = _shapes(study, drawings[study], rows, names)
         findings, more = _findings(study, shapes, beside, names)
         yield LabelledStudy(
             source=drawn.source,
-            patient=beside.patients.get(study, f"{drawn.source}:{study}"),
+            patient=beside.patients.get(study, f"{drawn.source}:{owners.get(study, study)}"),
             name=study,
             images=images.get(study, ()),
             truth=truth_of(study, findings),
@@ -90,10 +92,32 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
 def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
     """What the name of a file alone tells."""
     path = folder / file
-    place = Path(file).parent.name
-    study = file_name(before_mark(stem_of(path)) if place.lower() in NO_PATIENTS else place)
+    study = file_name("/".join(_folders(file)) or before_mark(stem_of(path)))
     image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
     return ImageRow(study, image, None)
+
+
+def _apart(rows: Mapping[str, ImageRow], beside: Companions) -> dict[str, ImageRow]:
+    """Files of one study whose names differ in signs or in their kind alone, told apart by a number."""
+    taken: set[tuple[str, str]] = set()
+    found = {}
+    for file, row in rows.items():
+        number, name = 1, row.image.name
+        while file not in beside.files and (row.study, name) in taken:
+            number += 1
+            name = f"{row.image.name}-{number}"
+        taken.add((row.study, name))
+        found[file] = replace(row, image=replace(row.image, name=name))
+    return found
+
+
+def _folders(file: str) -> tuple[str, ...]:
+    """Those that a file lies in, but for what images of several patients lie in; the outermost first."""
+    return tuple(part for part in Path(file).parts[:-1] if part.lower() not in NO_PATIENTS)
+
+
+def _outermost(file: str) -> str:
+    return file_name(_folders(file)[0]) if _folders(file) else ""
 
 
 def before_mark(stem: str) -> str:
@@ -112,11 +136,11 @@ def role_in(name: str, names: LabelNames) -> Role | None:
     return next((role for role in (names.role(" ".join(run)) for run in runs) if role is not None), None)
 
 
-def _one_patient(rows: Mapping[str, ImageRow], beside: Companions) -> Iterator[Problem]:
-    studies = {row.study for row in rows.values()}
-    if len(studies) == 1 and len(rows) >= _FEWEST_TO_SPLIT and not beside.files:
+def _one_patient(rows: Mapping[str, ImageRow], owners: Mapping[str, str], beside: Companions) -> Iterator[Problem]:
+    patients = {owners.get(row.study, row.study) for row in rows.values()}
+    if len(patients) == 1 and len(rows) >= _FEWEST_TO_SPLIT and not beside.files:
         yield Problem(
-            "one_patient", "", "", f"all {len(rows)} pictures are taken for patient {next(iter(studies))}",
+            "one_patient", "", "", f"all {len(rows)} pictures are taken for patient {next(iter(patients))}",
             "a folder for each patient, or names like PATIENT_12.png", "add an images.csv that says whose they are",
         )  # fmt: skip
 

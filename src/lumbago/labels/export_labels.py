@@ -59,6 +59,7 @@ def export_labels(studies: Sequence[LabelledStudy], out: Path, form: str, decode
     """
     if form not in EXPORTS:
         raise UsageError(f"there is no form {form}", f"one of {', '.join(EXPORTS)}", "see --help")
+    out = out.absolute()
     report, part = ExportReport(len(studies)), out.with_name(f".part-{out.name}")
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Final
 
 from lumbago.errors import PartsMissing, UsageError
 from lumbago.labels.labelled_study import LabelledStudy, file_name
@@ -12,6 +14,7 @@ from lumbago.labels.problems import Problem
 from lumbago.labels.read_lumbago import INDEX, write_index, write_lumbago_study
 
 Progress = Callable[[int], None]
+_OURS: Final = {"findings.json", "labels.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ def import_labels(studies: Iterable[LabelledStudy], out: Path, progress: Progres
     """Writes `out/<study>/findings.json`, `out/<study>/labels.json`, and `out/labels.csv` when all are there.
 
     After an interruption what was written is kept, but cannot be read as labels; the same call again makes it whole.
-    Images stay where they are. `progress` is called with the number of studies done.
+    Images stay where they are. The first study is read before an earlier import gives way, which may be the source
+    itself. `progress` is called with the number of studies done.
 
     Raises:
         UsageError: `out` cannot be written to, or holds something else.
@@ -40,9 +44,11 @@ def import_labels(studies: Iterable[LabelledStudy], out: Path, progress: Progres
     rows: list[tuple[object, ...]] = []
     problems: list[Problem] = []
     taken: set[str] = set()
+    following = iter(studies)
+    first = tuple(islice(following, 1))
     with _writing(out):
         _begin(out)
-    for done, study in enumerate(studies, 1):
+    for done, study in enumerate(chain(first, following), 1):
         folder = _free_name(file_name(study.name), taken)
         with _writing(out):
             _write_whole(out, folder, study)
@@ -74,7 +80,10 @@ def _begin(out: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name == INDEX or path.name.startswith(".part-") or (path / "labels.json").is_file()
+    """A study's folder is ours when it holds what we write, and nothing else: it is replaced as a whole."""
+    if not path.is_dir():
+        return path.name == INDEX
+    return path.name.startswith(".part-") or {file.name for file in path.iterdir()} in (_OURS, set())
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -202,14 +202,20 @@ def _refuse_values(path: Path, table: dict[str, Any]) -> None:
     absence = table.get("absence", {})
     wrong = [name for name, value in absence.items() if value not in ("negative", "unknown")]
     grades = table.get("grades", {})
+    wrong += [scale for scale, rows in grades.items() if not isinstance(rows, dict)]
+    grades = {scale: rows for scale, rows in grades.items() if isinstance(rows, dict)}
     wrong += [
         f"{scale} {grade}" for scale, rows in grades.items() for grade in rows if grade not in _SCALES[scale].grades
     ]
     lists = [rows for name, rows in table.items() if name not in ("absence", "grades")] + list(grades.values())
-    wrong += [name for rows in lists for name, value in rows.items() if not _is_list_of_texts(value)]
+    wrong += [name for rows in lists for name, value in rows.items() if not _is_list_of_spellings(value)]
     if wrong:
-        raise SettingsRefused(f"{path} says something of {', '.join(wrong)} that it cannot mean", "see names.toml")
+        raise SettingsRefused(
+            f"{path} says something of {', '.join(wrong)} that it cannot mean",
+            "spellings with a letter or a digit, see names.toml",
+        )
 
 
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _is_list_of_spellings(value: Any) -> bool:
+    """Signs alone, as `+`, are no words: they would be the spelling of an empty cell."""
+    return isinstance(value, list) and all(isinstance(item, str) and words(item) for item in value)

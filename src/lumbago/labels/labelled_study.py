@@ -157,7 +157,12 @@ def file_name(text: str) -> str:
 
 
 def label_stem(file: str) -> str:
-    """What a picture and its label file share: the path, flattened, without suffix and without `images` or `labels`."""
+    """What a picture and its label file share, flattened to a name for files; several pictures may have the same."""
+    return file_name(place_of(file))
+
+
+def place_of(file: str) -> str:
+    """What a picture and its label file share: the path, without suffix and without `images` or `labels`."""
     path = PurePosixPath(file)
     parts = [part for part in path.parts[:-1] if part not in ("images", "labels")]
-    return file_name("/".join((*parts, stem_of(path))))
+    return "/".join((*parts, stem_of(path)))

@@ -15,7 +15,7 @@ from lumbago.dicom.volume import Volume
 from lumbago.errors import LumbagoError, UnreadableInput
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, kind_of
 from lumbago.labels.metaimage import read_metaimage
-from lumbago.labels.picture_slices import assumed_spacing_mm, flat_volume, read_grey
+from lumbago.labels.picture_slices import assumed_spacing_mm, flat_volume, read_grey, read_label_values
 from lumbago.labels.segmentation_file import read_segmentation
 
 
@@ -134,5 +134,7 @@ def open_mask(shape: Shape, decoder: Decoder) -> Volume:
     if shape.mask.suffix == ".dcm":
         return read_segmentation(shape.mask)
     image = ImageRef(shape.mask.name, shape.mask, kind or "picture")
+    if image.kind == "picture":
+        return flat_volume(read_label_values(image.path), assumed_spacing_mm(image))
     (opened, *_), _notes = _open(image, decoder)
     return opened.volumes[0]

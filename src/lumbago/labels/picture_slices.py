@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS, bottom_count
@@ -19,6 +20,10 @@ Polygon = Float64[np.ndarray, "_points 2"]
 """Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
 
 Picture = Float32[np.ndarray, "rows columns"]
+
+_ON_THEIR_SIDE: Final = (5, 6, 7, 8)
+"""Values of the EXIF tag Orientation that exchange rows and columns."""
+_DEEP: Final = ("I;16", "I;16L", "I;16B", "I", "F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,11 @@ def assumed_spacing_mm(image: ImageRef) -> float:
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
-    """(rows, columns) of a picture file; None when there is none."""
+    """(rows, columns) of a picture file, as it is shown; None when there is none."""
     try:
         with Image.open(path) as picture:
-            return picture.height, picture.width
+            size = picture.height, picture.width
+            return size[::-1] if _turned(picture) in _ON_THEIR_SIDE else size
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
 
@@ -147,12 +153,33 @@ def read_grey(path: Path, upside_down: bool) -> Picture:
     Raises:
         UnreadableInput: it cannot be read.
     """
+    image = _read(path, _DEEP)
+    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+
+
+def read_label_values(path: Path) -> Picture:
+    """The values of a label mask that is a picture; of one with a palette their numbers, not the colours.
+
+    Raises:
+        UnreadableInput: it cannot be read.
+    """
+    return _read(path, (*_DEEP, "P"))
+
+
+def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
+    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey."""
     try:
         with Image.open(path) as file:
-            image = np.asarray(file.convert("L"), np.float32)
+            shown = ImageOps.exif_transpose(file) if _turned(file) > 1 else file
+            stored = shown if shown.mode in as_stored else shown.convert("L")
+            return np.nan_to_num(np.asarray(stored, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(path, str(error)) from error
-    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+
+
+def _turned(picture: Image.Image) -> int:
+    """How a JPEG says that it is to be shown; annotators draw on it as shown."""
+    return int(picture.getexif().get(ExifTags.Base.Orientation, 1)) if picture.format == "JPEG" else 1
 
 
 def _unreadable(path: Path, why: str) -> UnreadableInput:

@@ -41,7 +41,7 @@ PROBLEMS: Final[dict[str, tuple[Weight, str]]] = {
     "side_swap": ("suspicious", "left and right exchanged in a whole study"),
     "no_images": ("suspicious", "labels of a study without images"),
     "no_labels": ("suspicious", "a study without labels"),
-    "incomplete": ("suspicious", "a label that lacks its level, side or grade"),
+    "incomplete": ("suspicious", "a label that lacks its level, side or grade, or is of a form that is not read"),
     "count_differs": ("suspicious", "another number of discs than the table says: names of levels may be shifted"),
     "missing_grades": ("suspicious", "a condition without grade at many places"),
     "several_names": ("suspicious", "one patient, or one image, under several names: splits would leak"),

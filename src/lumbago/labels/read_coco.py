@@ -15,18 +15,19 @@ from lumbago.labels.labelled_study import LabelledStudy
 from lumbago.labels.problems import Problem
 
 _KEYS = ("images", "annotations", "categories")
+_FEWEST_CORNERS = 3
 
 
 def read_coco(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     """Studies of all COCO files below a folder (or of one file that is named itself).
 
-    An annotation with polygons gives these, with key points those that are labelled, else its box. Run-length masks are
-    left out.
+    An annotation with polygons gives these, with key points those that are labelled, else its box. Polygons of fewer
+    than three corners are none. Run-length masks are left out.
     """
-    paths = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
+    place = (folder.parent if folder.is_file() else folder).resolve()
+    paths = [place / folder.name] if folder.is_file() else sorted(place.rglob("*.json"))
     if not paths:
         raise UnreadableInput(f"no JSON file in {folder}", f"a COCO file with {', '.join(_KEYS)}", "check the folder")
-    place = folder.parent if folder.is_file() else folder
     sets = [_read_file(path, place) for path in paths]
     drawn = DrawnSet(
         "coco",
@@ -52,7 +53,7 @@ def _read_file(path: Path, folder: Path) -> DrawnSet:
         try:
             file, name = files[row["image_id"]], classes[row["category_id"]]
             drawings += _drawings(file, name, row)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             problems.append(_unusable(path, row, error))
     return DrawnSet("coco", folder, tuple(files.values()), drawings, tuple(classes.values()), tuple(problems))
 
@@ -75,18 +76,19 @@ def _place(path: Path, folder: Path, name: str) -> str:
 
 
 def _drawings(file: str, name: str, row: Mapping[str, Any]) -> list[Drawing]:
-    polygons, key_points = row.get("segmentation") or [], row.get("keypoints") or []
-    if isinstance(polygons, dict):
+    parts, key_points = row.get("segmentation") or [], row.get("keypoints") or []
+    if isinstance(parts, dict):
         raise ValueError("a run-length mask")
+    polygons = [polygon for polygon in map(_pairs, parts) if len(polygon) >= _FEWEST_CORNERS]
     if polygons:
-        return [Drawing(file, name, "polygon", _pairs(flat)) for flat in polygons]
-    if key_points:
-        flat = [
-            value
-            for start in range(0, len(key_points), 3)
-            if key_points[start + 2]
-            for value in key_points[start : start + 2]
-        ]
+        return [Drawing(file, name, "polygon", polygon) for polygon in polygons]
+    flat = [
+        value
+        for start in range(0, len(key_points), 3)
+        if key_points[start + 2]
+        for value in key_points[start : start + 2]
+    ]
+    if flat:
         return [Drawing(file, name, "point", (point,)) for point in _pairs(flat)]
     x, y, width, height = (_finite(value) for value in row["bbox"])
     return [Drawing(file, name, "box", ((y, x), (y + height, x + width)))]

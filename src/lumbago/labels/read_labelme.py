@@ -20,6 +20,7 @@ def read_labelme(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
 
     A class is the label together with the flags that are set on the shape.
     """
+    folder = folder.resolve()
     drawings: list[Drawing] = []
     problems: list[Problem] = []
     files: dict[str, None] = {}
@@ -69,7 +70,7 @@ def _drawing(path: Path, file: str, shape: Any) -> Drawing | Problem:
     made = _MAKERS[kind](points) if kind in _MAKERS else None
     if made is None:
         return Problem(
-            "quirk", "", file, f"a {kind} of {len(points)} points", "rectangles, polygons, points and circles",
+            "incomplete", "", file, f"a {kind} of {len(points)} points", "rectangles, polygons, points and circles",
             "it is left out",
         )  # fmt: skip
     return Drawing(file, class_name, *made)
@@ -80,10 +81,11 @@ _Made = tuple[ShapeKind, _Points] | None
 
 
 def _box(points: _Points) -> _Made:
-    if len(points) != 2:
+    """By two opposite corners; X-AnyLabeling writes all four."""
+    if len(points) not in (2, 4):
         return None
-    (a, b), (c, d) = points
-    return "box", ((min(a, c), min(b, d)), (max(a, c), max(b, d)))
+    rows, columns = zip(*points, strict=True)
+    return "box", ((min(rows), min(columns)), (max(rows), max(columns)))
 
 
 def _polygon(points: _Points) -> _Made:

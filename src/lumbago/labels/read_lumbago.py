@@ -23,7 +23,7 @@ COLUMNS: Final = ("study", "folder", "source", "patient", "images", "findings", 
 def read_lumbago(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     """The studies that `labels.csv` lists; it is written last: a broken import has none."""
     for row in read_table(folder / INDEX, ("study", "folder")):
-        yield _read_study(folder / row["folder"])
+        yield _read_study(folder.resolve() / row["folder"])
 
 
 def _read_study(place: Path) -> LabelledStudy:

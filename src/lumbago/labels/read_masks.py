@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lumbago.labels.companions import Companions, read_companions
+from lumbago.labels.companions import Companions, read_companions, read_grades
 from lumbago.labels.drawn_labels import NO_PATIENTS, before_mark, role_in
 from lumbago.labels.json_files import malformed, read_json
 from lumbago.labels.label_names import LabelNames
@@ -25,24 +25,31 @@ def read_masks(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
 
     `labels.json` (`{"1": "L5", "201": "disc L5-S1"}`) in the folder of the masks, or above, says what values mean; a
     DICOM SEG says so itself. A word that names.toml does not know stays the structure's name.
+    Grades stand in `grades.csv`.
     """
     beside = read_companions(folder, names)
     studies: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
     for mask, image in _pairs(folder):
         studies[_study_of(folder, image, beside)].append((mask, image))
-    for study, pairs in studies.items():
+    for study in dict.fromkeys((*studies, *(beside.grades or ()))):
+        pairs = studies.get(study, [])
+        findings, problems = read_grades(study, (beside.grades or {}).get(study, ()), names)
         images = tuple(_image(folder, image, beside, names) for _, image in pairs)
         yield LabelledStudy(
             source="masks",
             patient=beside.patients.get(study, f"masks:{study}"),
             name=study,
             images=images,
-            truth=truth_of(study, ()),
+            truth=truth_of(study, findings),
+            absence=beside.absence.get(study, {}),
             shapes=tuple(
                 Shape("mask", image=image.name, mask=mask, values=_values(folder, mask, names))
                 for (mask, _), image in zip(pairs, images, strict=True)
             ),
-            problems=tuple(_nameless(folder, study, mask, names) for mask, _ in pairs if not _table(folder, mask)),
+            problems=(
+                *problems,
+                *(_nameless(folder, study, mask, names) for mask, _ in pairs if not _table(folder, mask)),
+            ),
         )
 
 

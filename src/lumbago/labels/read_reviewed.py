@@ -15,6 +15,7 @@ such folders below `LUMBAGO_HOME/reviewed`; the home itself may be given, too.
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def _study(path: Path, found: StudyFindings, names: LabelNames) -> LabelledStudy
         raise UnreadableInput(f"{path} is of schema {review['schema']}", SCHEMA, "write the review again")
     rows = rows_of(path, review, "corrections")
     labels, problems = _labels(path, rows, names)
-    placed = dict(_placed(path, rows, names))
+    placed = dict(_placed(path, sorted(rows, key=_date), names))
     if review.get("rest_confirmed") is True:
         labels = _as_found(found) | labels
     name = path.parent.name
@@ -56,7 +57,11 @@ def _study(path: Path, found: StudyFindings, names: LabelNames) -> LabelledStudy
         name=file_name(name),
         images=tuple(_images(path.parent, review.get("study"))),
         truth=truth_of(name, kept, found.study.patient_id),
-        shapes=tuple(shape for row in kept for shape in placed.get(_site_of(row)) or _points(found, row)),
+        shapes=tuple(
+            replace(shape, grade=row.grade)
+            for row in kept
+            for shape in placed.get(_site_of(row)) or _points(found, row)
+        ),
         problems=tuple(problems),
     )
 
@@ -86,13 +91,17 @@ def _labels(path: Path, rows: Sequence[Any], names: LabelNames) -> tuple[dict[Si
         if grade is not None and known is None:
             problems.append(unknown_name(study, f"{site[0]} {site[1]}", "grade", grade))
             continue
-        date = str(row.get("date", ""))
+        date = _date(row)
         before = latest.get(site)
         if before is not None and before[0] == date and before[1] != known:
             problems.append(contradiction(study, f"{site[0]} {site[1]}", (str(before[1]), str(known))))
         elif before is None or date >= before[0]:
             latest[site] = (date, known)
     return {site: None if grade is None else label(*site, grade) for site, (_, grade) in latest.items()}, problems
+
+
+def _date(row: dict[str, Any]) -> str:
+    return str(row.get("date", ""))
 
 
 def _site(study: str, row: dict[str, Any], names: LabelNames) -> Site | Problem:
@@ -111,7 +120,7 @@ def _site(study: str, row: dict[str, Any], names: LabelNames) -> Site | Problem:
 
 def _images(folder: Path, link: Any) -> Iterator[ImageRef]:
     """The linked study, as one image when it is a folder of one series or a file; else a folder each."""
-    place = Path(os.path.normpath(folder / str(link or "dicom")))
+    place = Path(os.path.normpath(folder.resolve() / str(link or "dicom")))
     if not place.exists():
         return
     folders = [path for path in sorted(place.iterdir()) if path.is_dir()] if place.is_dir() else []
@@ -123,7 +132,7 @@ def _site_of(row: Finding) -> Site:
 
 
 def _placed(path: Path, rows: Sequence[Any], names: LabelNames) -> Iterator[tuple[Site, list[Shape]]]:
-    """What readers drew themselves, by place."""
+    """What readers drew themselves, by place, without grade: the label's holds."""
     for row in rows:
         site = _site(path.parent.name, row, names)
         if isinstance(site, Problem):
@@ -131,7 +140,7 @@ def _placed(path: Path, rows: Sequence[Any], names: LabelNames) -> Iterator[tupl
         drawn: list[tuple[ShapeKind, Any]] = [("point", [row.get("point_lps_mm")]), ("box", row.get("box_lps_mm"))]
         shapes = [
             Shape(kind, tuple(_corner(path, corner) for corner in corners), frame="lps_mm", condition=site[0],
-                  level=site[1], side=site[2], grade=row.get("grade"))
+                  level=site[1], side=site[2])
             for kind, corners in drawn
             if corners and corners != [None]
         ]  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lumbago.anatomy.conditions import ROLE_TITLES
+from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.errors import UnreadableInput
@@ -97,7 +97,8 @@ def _grade_columns(folder: Path, rows: Sequence[Row], names: LabelNames) -> tupl
         if name == "study_id":
             continue
         meaning = names.read_class(name)
-        if meaning.condition and meaning.level in LEVELS and not meaning.unknown:
+        is_place = meaning.condition and meaning.side in CONDITIONS[meaning.condition].sides
+        if meaning.condition and is_place and meaning.level in LEVELS and not meaning.unknown:
             columns[name] = (meaning.condition, meaning.level, meaning.side)
         else:
             problems.append(unknown_name("", GRADES_TABLE, "column", name))
@@ -184,7 +185,7 @@ def _shapes(study: str, tables: _Tables, graded: Mapping[Site, str | None]) -> t
 def _shape(study: str, row: Row, tables: _Tables, graded: Mapping[Site, str | None]) -> Shape | Problem:
     path = tables.folder / POINTS_TABLE
     meant, level = tables.names.condition(row["condition"]), tables.names.level(row["level"])
-    if meant is None:
+    if meant is None or meant[1] not in CONDITIONS[meant[0]].sides:
         return unknown_name(study, POINTS_TABLE, "condition", row["condition"])
     if level is None:
         return unknown_name(study, POINTS_TABLE, "level", row["level"])

@@ -10,7 +10,7 @@ from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import Companions, Size, read_companions
 from lumbago.labels.drawn_labels import Drawing, DrawnSet, drawn_studies
 from lumbago.labels.label_names import LabelNames
-from lumbago.labels.labelled_study import LabelledStudy, label_stem
+from lumbago.labels.labelled_study import LabelledStudy, label_stem, place_of
 from lumbago.labels.picture_slices import picture_size
 from lumbago.labels.problems import Problem
 from lumbago.labels.read_labelme import pictures_in
@@ -25,13 +25,14 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     `classes.txt` (one a line) or `data.yaml` (`names`)."""
     classes, beside = read_classes(folder), read_companions(folder, names)
     pictures = list(pictures_in(folder))
-    file_of = {label_stem(file): file for file in (*pictures, *beside.files)}
+    file_of = {stem(file): file for stem in (label_stem, place_of) for file in (*pictures, *beside.files)}
     drawings: list[Drawing] = []
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.txt")):
         if path.name in CLASS_FILES or path.name.lower().startswith("readme"):
             continue
-        file = file_of.get(label_stem(path.relative_to(folder).as_posix().removesuffix(".txt")))
+        stem = path.relative_to(folder).as_posix().removesuffix(".txt")
+        file = file_of.get(place_of(stem)) or file_of.get(label_stem(stem))
         size = _size(folder, file, beside) if file else None
         if file is None or size is None:
             problems.append(_no_picture(path.relative_to(folder).as_posix()))
@@ -54,10 +55,8 @@ def read_classes(folder: Path) -> tuple[str, ...]:
     if path is None:
         raise UnreadableInput(f"no class names in {folder}", f"one of {', '.join(CLASS_FILES)}", "add classes.txt")
     text = read_text(path)
-    found = (
-        _of_yaml(text) if path.suffix == ".yaml" else tuple(line.strip() for line in text.splitlines() if line.strip())
-    )
-    if not found:
+    found = _of_yaml(text) if path.suffix == ".yaml" else tuple(line.strip() for line in text.strip().splitlines())
+    if not any(found):
         raise UnreadableInput(f"{path} names no class", "one name a line, or names: in YAML", "add them")
     return found
 

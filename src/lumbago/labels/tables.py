@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from math import isfinite
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lumbago.errors import UnreadableInput
 
 Row = dict[str, str]
 _Number = TypeVar("_Number", int, float)
+_BEYOND = "\n"
+"""Stands for the cells beyond the head; no column is called so."""
 ADVICE = "check the folder (of training: --data)"
 
 
@@ -39,11 +41,12 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     try:
         text = read_text(path)
         table = csv.DictReader(
-            StringIO(text, newline=""), restkey="", restval="", strict=True, delimiter=_delimiter(text)
+            StringIO(text, newline=""), restkey=_BEYOND, restval="", strict=True, delimiter=_delimiter(text)
         )
         head = [name.strip() for name in table.fieldnames or ()]
         table.fieldnames = head
         rows = [_stripped(row) for row in table]
+        torn = next((row for row in rows if _BEYOND in row), None)
     except csv.Error as error:
         raise UnreadableInput(f"{path} is no CSV table ({error})", f"columns {', '.join(columns)}", ADVICE) from error
     missing = [name for name in columns if name not in head]
@@ -52,6 +55,13 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
             f"{path} has no column {', '.join(missing)} (it has {', '.join(head) or 'none'})",
             f"columns {', '.join(columns)}",
             ADVICE,
+        )
+    if torn is not None:
+        found = ", ".join(torn[name] for name in head[:3] if name)
+        raise UnreadableInput(
+            f"{path} has a row of more cells than its head ({found}, ...)",
+            "a cell a column",
+            "decimals with a point, or texts with commas in quotes",
         )
     return [row for row in rows if any(row.values())]
 
@@ -62,8 +72,11 @@ def _delimiter(text: str) -> str:
     return ";" if head.count(";") > head.count(",") else ","
 
 
-def _stripped(row: dict[str, str]) -> Row:
-    return {name: value.strip() for name, value in row.items() if name}
+def _stripped(row: dict[str, Any]) -> Row:
+    """Cells beyond the head stay only where one of them holds something: spreadsheets write empty ones."""
+    beyond = "".join(row.pop(_BEYOND, ())).strip()
+    cells = {name: value.strip() for name, value in row.items() if name}
+    return cells | ({_BEYOND: beyond} if beyond else {})
 
 
 def number(path: Path, row: Row, column: str) -> float:

@@ -16,6 +16,7 @@ from lumbago.evaluation.cases import OUT_OF_FOLD, GradedCase
 from lumbago.evaluation.choices import Choice
 from lumbago.evaluation.intervals import Score
 from lumbago.inference.weights import read_card
+from lumbago.labels.tables import write_whole
 from lumbago.learning.seen_patients import seen_by
 
 
@@ -45,7 +46,8 @@ def calibrate_card(
             overconfident on patients of another.
 
     Raises:
-        UsageError: no case of the model's conditions, cases of another split than `validation`, or too few patients.
+        UsageError: no case of the model's conditions, cases of another split than `validation`, or too few patients; or
+            the card cannot be written.
         ModelRefused: no readable card, or a patient that the model was trained on.
     """
     card = read_card(folder)
@@ -110,7 +112,10 @@ def _write(fitted: Sequence[Fitted], path: Path, known: Mapping[str, float], tol
     if card_calls:
         card |= {"calls": card_calls, "proof": card.pop("proof")}
     if card != before:
-        path.write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf8")
+        try:
+            write_whole(path, tomli_w.dumps(card, multiline_strings=True))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written ({error.strerror})", "a model's folder of one's own") from error
 
 
 def _put(proof: dict[str, Any], key: str, rows: list[dict[str, Any]], names: set[str]) -> None:
