@@ -238,14 +238,17 @@ def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:
     assert sum(len(study.shapes) for study in studies) == 4 * 8
 
 
-def test_pictures_in_a_folder_below_the_patient_s(tmp_path: Path) -> None:
-    """Pictures of one name below folders called images are of several patients: their grades were one."""
+@pytest.mark.parametrize("below", ["", "set"])
+def test_pictures_in_a_folder_below_the_patient_s(tmp_path: Path, below: str) -> None:
+    """Pictures of one name below folders called images are of several patients: their grades were one. A folder that
+    all of them lie in is nobody's."""
     for patient, grade in (("P1", "2"), ("P2", "5")):
         shape = {"label": f"L4-L5 pfirrmann {grade}", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
-        (tmp_path / patient / "images").mkdir(parents=True)
-        Image.new("L", (8, 8)).save(tmp_path / patient / "images" / "1.png")
+        place = tmp_path / below / patient / "images"
+        place.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(place / "1.png")
         content = {"imagePath": "1.png", "shapes": [shape]}
-        (tmp_path / patient / "images" / "1.json").write_text(json.dumps(content))
+        (place / "1.json").write_text(json.dumps(content))
     found = [(study.patient, study.grade("pfirrmann", "L4/L5")) for study in read_source("labelme", tmp_path)]
     assert found == [("labelme:P1", "2"), ("labelme:P2", "5")]
 

@@ -59,18 +59,20 @@ class DrawnSet:
 def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Iterator[LabelledStudy]:
     """The studies of a set.
 
-    Whose a picture is, `images.csv` and `studies.csv` say. Else a folder is a study, and the outermost one a patient:
-    folders of one name in several others are not taken for one. Of pictures that lie together it is the part of the
-    name before the first `_` or `-`.
+    Whose a picture is, `images.csv` and `studies.csv` say. Else a folder is a study, and the outermost one that not all
+    lie in a patient: folders of one name in several others are not taken for one. Of pictures that lie together it is
+    the part of the name before the first `_` or `-`.
     """
     files = dict.fromkeys((*drawn.files, *beside.files))
-    rows = _apart({file: beside.files.get(file) or _own_row(drawn.folder, file, names) for file in files}, beside)
+    folders = _folders(file for file in files if file not in beside.files)
+    own = {file: _own_row(drawn.folder / file, file, place, names) for file, place in folders.items()}
+    rows = _apart({file: beside.files.get(file) or own[file] for file in files}, beside)
     drawings: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in drawn.drawings:
         drawings[rows[drawing.file].study].append(drawing)
     images = images_by_study(rows.values())
     studies = dict.fromkeys((*beside.studies, *images))
-    owners = {rows[file].study: outer for file in files if file not in beside.files and (outer := _outermost(file))}
+    owners = {rows[file].study: file_name(place[0]) for file, place in folders.items() if place}
     general = [*drawn.problems, *_one_patient(rows, owners, beside)]
     absence = _absence(drawn.classes, names)
     for study in studies:
@@ -89,10 +91,9 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
         general = []
 
 
-def _own_row(folder: Path, file: str, names: LabelNames) -> ImageRow:
-    """What the name of a file alone tells."""
-    path = folder / file
-    study = file_name("/".join(_folders(file)) or before_mark(stem_of(path)))
+def _own_row(path: Path, file: str, folders: Sequence[str], names: LabelNames) -> ImageRow:
+    """What the name of a file and the folders it lies in tell alone."""
+    study = file_name("/".join(folders) or before_mark(stem_of(path)))
     image = ImageRef(label_stem(file), path, kind_of(path) or "picture", role_in(stem_of(path), names))
     return ImageRow(study, image, None)
 
@@ -111,13 +112,13 @@ def _apart(rows: Mapping[str, ImageRow], beside: Companions) -> dict[str, ImageR
     return found
 
 
-def _folders(file: str) -> tuple[str, ...]:
-    """Those that a file lies in, but for what images of several patients lie in; the outermost first."""
-    return tuple(part for part in Path(file).parts[:-1] if part.lower() not in NO_PATIENTS)
-
-
-def _outermost(file: str) -> str:
-    return file_name(_folders(file)[0]) if _folders(file) else ""
+def _folders(files: Iterable[str]) -> dict[str, list[str]]:
+    """Those that each file lies in, the outermost first, but for what images of several patients lie in: folders of
+    such a name, and those that all files lie in, as long as one is left of each."""
+    found = {file: [part for part in Path(file).parts[:-1] if part.lower() not in NO_PATIENTS] for file in files}
+    while all(len(place) > 1 for place in found.values()) and len({place[0] for place in found.values()}) == 1:
+        found = {file: place[1:] for file, place in found.items()}
+    return found
 
 
 def before_mark(stem: str) -> str:
