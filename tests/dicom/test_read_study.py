@@ -195,6 +195,22 @@ class TestDuplicates:
         assert damaged(study) == set()
         assert len(study.skipped) == 3
 
+    def test_copies_that_tell_more_of_the_patient_count_once(self, tmp_path: Path, decoder: Decoder) -> None:
+        """As when an archive completes the patient of a study that was sent before."""
+        write_series(tmp_path / "a", 3, PatientName="DOE^JANE")
+        write_series(tmp_path / "b", 3, PatientSex="F", PatientBirthDate="19500101", PatientAge="074Y")
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == [f"a/IM000{n}" for n in (1, 2, 3)]
+        assert damaged(study) == set()
+        assert {skip.reason for skip in study.skipped} == {f"a copy of a/IM000{n}" for n in (1, 2, 3)}
+
+    def test_copies_of_different_patients_contradict(self, tmp_path: Path, decoder: Decoder) -> None:
+        write_series(tmp_path / "a", 3)
+        save(make_slice(2, PatientID="P2"), tmp_path / "other")
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == ["a/IM0001", "a/IM0003"]
+        assert damaged(study) == {"a/IM0002", "other"}
+
     @pytest.mark.parametrize("number", [None, 1, "own"])
     def test_slices_of_one_uid_are_all_kept(self, tmp_path: Path, decoder: Decoder, number: object) -> None:
         """Also when one of them is there twice."""

@@ -10,21 +10,26 @@ from typing import Any, Final
 import numpy as np
 
 from lumbago.dicom.decoder import Damaged, Decoder, MrImage, is_nifti
+from lumbago.dicom.same_patient import contradiction, identified
 from lumbago.dicom.study import SkippedFile, SliceHeader, SourceFile
 
 Kept = tuple[tuple[MrImage, ...], tuple[SkippedFile, ...]]
 
 _NOWHERE: Final = SourceFile("", None, "")
-_FREE_TEXTS: Final[dict[str, Any]] = dict.fromkeys(
-    ("series_description", "protocol_name", "study_description", "body_part_examined", "manufacturer", "model_name"), ""
-)
+_NO_CONTENT: Final[dict[str, Any]] = dict.fromkeys(
+    (
+        "series_description", "protocol_name", "study_description", "body_part_examined", "manufacturer", "model_name",
+        "patient_id", "patient_name", "patient_birth_date", "patient_sex", "patient_age", "burned_in_annotation",
+    ), "",
+)  # fmt: skip
 
 
 def _content(image: MrImage) -> tuple[SliceHeader, ...]:
-    """Its headers without place, encoding and free texts, equal for copies; UIDs of NIfTI are made of the content."""
+    """Its headers without place, encoding, patient and free texts, equal for copies; of NIfTI the UIDs are the
+    content's."""
     if is_nifti(image.source):
         return ()
-    return tuple(replace(header, source=_NOWHERE, transfer_syntax_uid="", **_FREE_TEXTS) for header in image.slices)
+    return tuple(replace(header, source=_NOWHERE, transfer_syntax_uid="", **_NO_CONTENT) for header in image.slices)
 
 
 def _same_pixels(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
@@ -84,8 +89,10 @@ def _settle(images: list[MrImage], decoder: Decoder) -> Kept:
     kept: list[MrImage] = []
     skipped: list[SkippedFile] = []
     firsts = [group[0] for group in groups.values()]
-    for is_slice, (first, *others) in zip(_are_slices(firsts, decoder), groups.values(), strict=True):
-        if is_slice and all(_is_copy(first, other, decoder) for other in others):
+    for is_slice, group in zip(_are_slices(firsts, decoder), groups.values(), strict=True):
+        first, *others = group
+        is_one = is_slice and contradiction(map(identified, group)) is None
+        if is_one and all(_is_copy(first, other, decoder) for other in others):
             kept.append(first)
             reason = f"a copy of {first.source.name}"
             skipped += [SkippedFile(other.source.name, reason, is_damage=False) for other in others]
@@ -104,7 +111,8 @@ def _contradicted(image: MrImage, images: Sequence[MrImage]) -> SkippedFile:
 
 def drop_duplicates(images: Iterable[MrImage], decoder: Decoder) -> Kept:
     """Of each SOPInstanceUID one image, or all that are slices of their own; images that contradict each other are left
-    out, since nobody can say which is meant. Free texts make no difference."""
+    out, since nobody can say which is meant. Free texts make no difference, nor does what only one says of whose
+    they are."""
     by_uid: dict[str, list[MrImage]] = defaultdict(list)
     for image in images:
         by_uid[image.slices[0].sop_instance_uid].append(image)

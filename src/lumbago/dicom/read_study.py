@@ -12,7 +12,6 @@ from lumbago.dicom.decoder import (
     Damaged,
     Decoder,
     FileContent,
-    Identity,
     MrImage,
     NoDicom,
     OtherObject,
@@ -21,7 +20,7 @@ from lumbago.dicom.decoder import (
 )
 from lumbago.dicom.drop_duplicates import drop_duplicates
 from lumbago.dicom.find_files import find_files, printable
-from lumbago.dicom.same_patient import IdentifiedFile, folder_of, refuse_mixed_patients
+from lumbago.dicom.same_patient import IdentifiedFile, folder_of, identified, refuse_mixed_patients
 from lumbago.dicom.stable_order import series_key, slice_key, study_key
 from lumbago.dicom.study import Series, SkippedFile, SourceFile, Study
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
@@ -114,11 +113,7 @@ def _with_nifti_studies(images: list[MrImage]) -> list[MrImage]:
 
 
 def _identified(contents: Contents) -> list[IdentifiedFile]:
-    def identity(image: MrImage) -> Identity:
-        header = image.slices[0]
-        return Identity(*(getattr(header, field) for field in Identity.__dataclass_fields__))
-
-    images = [IdentifiedFile(image.source, identity(image)) for image in contents.images]
+    images = [identified(image) for image in contents.images]
     return images + [IdentifiedFile(other.source, other.identity) for other in contents.others]
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from lumbago.dicom.decoder import Identity
+from lumbago.dicom.decoder import Identity, MrImage
 from lumbago.dicom.study import SourceFile
 from lumbago.errors import MixedPatients
 
@@ -22,6 +22,12 @@ class IdentifiedFile(NamedTuple):
 
     source: SourceFile
     identity: Identity
+
+
+def identified(image: MrImage) -> IdentifiedFile:
+    """Whose an image is, by its first slice."""
+    header = image.slices[0]
+    return IdentifiedFile(image.source, Identity(*(getattr(header, field) for field in Identity.__dataclass_fields__)))
 
 
 def folder_of(source: SourceFile) -> str:
