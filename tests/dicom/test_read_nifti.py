@@ -185,3 +185,12 @@ def test_voxel_labels_beside_an_image_are_none(tmp_path: Path, decoder: Decoder)
     assert sorted(series.first.series_description for series in study.series) == ["other_labels", "t2"]
     (left_out,) = study.skipped
     assert (left_out.name, left_out.is_damage) == ("t2_labels.nii.gz", False)
+
+
+@pytest.mark.parametrize("word", ["_seg", "_mask", "-label"])
+def test_voxel_labels_of_other_programs_are_no_series(tmp_path: Path, decoder: Decoder, word: str) -> None:
+    write(tmp_path / "t2.nii.gz")
+    write(tmp_path / f"t2{word}.nii.gz", (VALUES // 400).astype(np.uint8))
+    write(tmp_path / "t1_seg.nii.gz", VALUES + 1)
+    study = read_study(tmp_path, decoder=decoder)
+    assert sorted(series.first.series_description for series in study.series) == ["t1_seg", "t2"]

@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 _SUFFIXES: Final = (".nii.gz", ".nii", ".zip", ".dcm")
 _IMAGE_SUFFIXES: Final = (".dcm", ".ima", ".dicom", ".nii", ".nii.gz")
 _SUBJECT: Final = re.compile(r"sub-[0-9a-zA-Z]+")
-_LABELS: Final = "_labels"
+_LABELS: Final = ("_labels", "_label", "-label", "_seg", "_dseg", "_mask")
 
 
 def result_name(path: Path) -> str:
@@ -87,9 +87,10 @@ def _sort_out(contents: Iterable[FileContent], decoder: Decoder) -> Contents:
 
 
 def _masks_beside(images: list[MrImage]) -> set[str]:
-    """Names of NIfTI files that hold voxel labels: `<name>_labels.nii.gz` beside `<name>.nii.gz`."""
+    """Names of NIfTI files that hold voxel labels: as `<name>_labels.nii.gz` or `<name>_seg.nii.gz` beside
+    `<name>.nii.gz`."""
     names = {image.source.name for image in images if is_nifti(image.source)}
-    return {name for name in names if _LABELS in name and "".join(name.rsplit(_LABELS, 1)) in names}
+    return {name for name in names for word in _LABELS if word in name and "".join(name.rsplit(word, 1)) in names}
 
 
 def _with_nifti_studies(images: list[MrImage]) -> list[MrImage]:
