@@ -3,7 +3,7 @@
 The limits of the timing rules are ours, drawn between the spine protocols in use at 1.5 and 3 T (TR, TE, TI in ms):
 spin echo with TE from 60 is T2, with TE to 35 and TR to 1500 T1, with TR from 1800 and a shorter TE proton density;
 inversion times to 300 null fat (STIR), to 1300 give T1, longer ones null fluid; without one, an inversion recovery with
-TE to 40 may be any of these.
+TE to 40 may be any of these. Echo-planar images are diffusion unless they say GR: older ones state no b-value.
 """
 
 from collections import Counter
@@ -193,7 +193,8 @@ def _spin_weighting(repetition_time: float | None, echo_time: float) -> Weightin
 
 def timed_weighting(header: SliceHeader) -> Weighting:
     """The weighting that TR, TE, TI and the sequence make."""
-    if header.diffusion_b_value:
+    sequences = set(header.scanning_sequence.upper().split("\\"))
+    if header.diffusion_b_value or ("EP" in sequences and "GR" not in sequences):
         return "diffusion"
     if header.echo_time is None or header.echo_time <= 0:
         return "unknown"
