@@ -81,6 +81,7 @@ def test_weighting_by_timing(timing: dict[str, object], weighting: str) -> None:
         ("PD SPAIR", "pd", True),
         ("t2_fs_tra", "t2", True),
         ("T2* axial", "t2_star", None),
+        ("ax_t2_T12-S1", "t2", None),
         ("Beckenübersicht", "unknown", None),
     ],
 )

@@ -12,7 +12,7 @@ _WEIGHTINGS: Final[tuple[tuple[Weighting, str], ...]] = (
     ("diffusion", rf"{_START}(dwi|dti|diff|adc|trace)"),
     ("stir", rf"{_START}(stir|tirm)"),
     ("t2_star", rf"{_START}(t2 ?\*|t2 ?star|medic|merge|m?ffe){_END}|{_START}t2 ?\*"),
-    ("t1", rf"{_START}t1"),
+    ("t1", rf"{_START}t1(?!\d)"),
     ("flair", rf"{_START}flair"),
     ("t2", rf"{_START}t2"),
     ("pd", rf"{_START}(pd|dp|proton)"),
