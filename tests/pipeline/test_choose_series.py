@@ -95,6 +95,13 @@ def test_more_slices_first_then_finer_pixels() -> None:
     assert t2_order(coarse, few, SAG_T2) == ["t2", "coarse", "few"]
 
 
+def test_several_images_of_a_place_are_no_more_slices() -> None:
+    """As in a series of many echoes, from which T2 is computed."""
+    coarse = series("many", pixel_spacing=(0.9, 0.9)).slices
+    echoes = [replace(header, echo_time=echo) for header in coarse for echo in (20.0, 40.0, 60.0, 80.0)]
+    assert t2_order(Series("many", tuple(echoes)), SAG_T2) == ["t2", "many"]
+
+
 def test_a_coarse_series_comes_last_of_its_kind() -> None:
     whole = series("whole", slices=20, pixel_spacing=(1.2, 1.2))
     assert t2_order(whole, series("stir", **STIR), SAG_T2) == ["t2", "whole", "stir"]

@@ -83,7 +83,7 @@ def _kind(candidate: Candidate) -> tuple[int, bool]:
 
 
 def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, ...] | None:
-    """Sort key, smaller is better; None when the series cannot play the role."""
+    """Sort key, smaller is better; None when the series cannot play the role. Several images of a place count once."""
     plane = role.split("_", maxsplit=1)[0]
     is_single_unknown = text.plane == "unknown" and plane == "sagittal" and len(series.slices) == 1
     if (
@@ -106,7 +106,7 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     return (
         preference + text.has_contrast,
         float(spacing_mm > _COARSE_MM),
-        -float(min(len(series.slices), 30)),
+        -float(min(len({header.image_position for header in series.slices}), 30)),
         spacing_mm,
         *_content_key(series),
     )
