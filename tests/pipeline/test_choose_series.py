@@ -168,6 +168,11 @@ def test_what_is_left_out_and_why(other: Series, why: str) -> None:
     assert [(row.series.series_instance_uid, row.reason) for row in choice.left_out] == [("x", why)]
 
 
+def test_a_fat_fraction_is_left_out() -> None:
+    parts = [series(part, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for part in ("WATER", "FAT_FRACTION")]
+    assert t2_order(*parts) == ["WATER"]
+
+
 def test_the_fat_image_of_a_dixon_series_is_left_out() -> None:
     dixon: Sequence[Series] = [
         series(part, image_type=("DERIVED", "PRIMARY", "DIXON", part)) for part in ("WATER", "FAT")

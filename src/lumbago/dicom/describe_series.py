@@ -48,7 +48,8 @@ _DERIVED: Final[dict[str, str]] = {
     "SUBTRACT": "a subtraction", "SUBTRACTION": "a subtraction", "SUB": "a subtraction",
     "PROJECTION IMAGE": "a projection", "MAX_IP": "a projection", "MIN_IP": "a projection", "MIP": "a projection",
     "ADC": "a diffusion map", "FA": "a diffusion map", "TRACEW": "a diffusion map", "T1 MAP": "a map",
-    "T2 MAP": "a map", "T2_STAR MAP": "a map", "P": "a phase image", "PHASE MAP": "a phase image",
+    "T2 MAP": "a map", "T2_STAR MAP": "a map", "FAT_FRACTION": "a map", "WATER_FRACTION": "a map",
+    "P": "a phase image", "PHASE MAP": "a phase image",
     "SCREEN SAVE": "a picture of a screen", "SECONDARY CAPTURE": "a picture of a screen", "MPR": _REFORMAT,
     "CSA MPR": _REFORMAT, "REFORMATTED": _REFORMAT,
 }  # fmt: skip
