@@ -106,7 +106,7 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     return (
         preference + text.has_contrast,
         float(spacing_mm > _COARSE_MM),
-        -float(min(len({header.image_position for header in series.slices}), 30)),
+        -float(min(len({header.image_position or header.sop_instance_uid for header in series.slices}), 30)),
         spacing_mm,
         *_content_key(series),
     )
