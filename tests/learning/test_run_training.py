@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up_patches import made_up_patches
 
 from lumbago.errors import SettingsRefused
 from lumbago.inference.weights import load_model, read_card
 from lumbago.learning import grader_samples
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import run_evaluation
-from lumbago.learning.run_training import TASKS, run_training
+from lumbago.learning.run_training import TASKS, open_task, run_training
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import read_memberships
@@ -145,3 +147,15 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
     )
     TASKS["grader"](experiment, Places(data=tmp_path, run=tmp_path))
     assert asked == [(50, 3, True), (53, 2, False)]
+
+
+def test_a_fold_of_nobody_is_not_validated_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No loss of nobody is better than another: patience would end at its first looks."""
+    experiment = Experiment(
+        "lonely", "grader", conditions=("bulging",), patch=(32, 32), validate_every=1, patience=2, validation_fold=1,
+        pretrained=False,
+    )  # fmt: skip
+    made = {"grader": lambda experiment, _: GraderTask(experiment, made_up_patches())}
+    monkeypatch.setattr("lumbago.learning.run_training.TASKS", made)
+    with pytest.raises(SettingsRefused, match="lonely validates on no one"):
+        open_task(experiment, Places(data=tmp_path, run=tmp_path))

@@ -98,11 +98,16 @@ def open_task(experiment: Experiment, places: Places) -> Task:
     """What the experiment learns, with its samples.
 
     Raises:
-        SettingsRefused: there are none.
+        SettingsRefused: there are none, or none to validate on where it is to validate.
     """
     task = of_kind(TASKS, experiment)(experiment, places)
     if not task.sample_counts():
         raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    if experiment.validate_every and not task.validation():
+        raise SettingsRefused(
+            f"{experiment.name} validates on no one: nothing is labelled of what it is to validate on",
+            "labelled patients in its validation_fold, or validation_phantoms",
+        )  # fmt: skip
     return task
 
 
