@@ -10,6 +10,7 @@ from lumbago.errors import LumbagoError
 CODES = {
     "LumbagoError": 1, "UsageError": 2, "InputError": 3, "UnreadableInput": 3, "MixedPatients": 3, "NotAGrid": 3,
     "NotALumbarStudy": 4, "PartsMissing": 5, "Refused": 6, "ModelRefused": 6, "SettingsRefused": 6,
+    "TrainingDiverged": 6,
     "NotInRecords": 2, "RecordsRefused": 6, "RecordsDamaged": 6, "RecordsFull": 6,
 }  # fmt: skip
 CLASSES = {

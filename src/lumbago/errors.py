@@ -12,6 +12,7 @@
     └── Refused                     6
         ├── ModelRefused               weights that do not fit their card
         ├── SettingsRefused            settings that make no sense
+        │   └── TrainingDiverged       settings by which a training came to nothing
         └── RecordsRefused             records that cannot be opened, or are of another version
             ├── RecordsDamaged         something kept is not what it was
             └── RecordsFull            the quota, or the disk, is used up
@@ -84,6 +85,10 @@ class ModelRefused(Refused):
 
 class SettingsRefused(Refused):
     """Settings that make no sense."""
+
+
+class TrainingDiverged(SettingsRefused):
+    """Settings by which a training came to nothing: its loss is no number."""
 
 
 class RecordsRefused(Refused):

@@ -138,3 +138,24 @@ def test_models_of_the_settings_come_before_deployed_ones(home: Path, tmp_path: 
     (tmp_path / "own").mkdir()
     own = write_model(tmp_path / "own")
     assert models_in_use(Settings(home=str(home), models=str(own.parent))) == {NAME: own}
+
+
+def test_a_model_that_was_calibrated_since_is_deployed_as_it_is_now(home: Path, tmp_path: Path) -> None:
+    """Temperatures stand on the card: the weights, and so the checksum, are the same."""
+    model = made(tmp_path, "one")
+    deploy(model, home, REASON)
+    card = model / "card.toml"
+    card.write_text(card.read_text().replace("bulging = 1.5", "bulging = 2.5"))
+    place = deploy(model, home, REASON)
+    assert in_use(home) == place and read_card(place).calibration == {"bulging": 2.5}
+    assert load_model(place.name, place.parent).card == read_card(model)
+    assert [change.action for change in read_registry(home).history] == ["register", "deploy", "register"]
+    assert [folder.name for folder in place.parent.iterdir()] == [place.name]
+
+
+def test_the_same_weights_can_be_registered_under_two_names(home: Path, tmp_path: Path) -> None:
+    model = made(tmp_path, "one")
+    register(model, home, REASON)
+    card = model / "card.toml"
+    card.write_text(card.read_text().replace(NAME, "other"))
+    assert register(model, home, REASON) == read_registry(home).newest("other")

@@ -9,6 +9,7 @@ import torch
 from made_up_patches import made_up_patches
 
 from lumbago.anatomy.conditions import CONDITIONS as CONDITION_TABLE
+from lumbago.errors import SettingsRefused
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask, grade_table
@@ -152,3 +153,15 @@ def test_scores_stand_on_measured_grades() -> None:
     true, read = (grades(spine, (name,)) for grades in (true_grades, read_grades))
     assert len(found) >= 8 and all(grade == true[place][name] for place, grade in found.items())
     assert any(grade != read[place][name] for place, grade in found.items())
+
+
+def test_places_without_a_grade_that_is_to_be_learned_are_refused(patches: list[GradedPatch]) -> None:
+    """The loss would be 0 from the first step to the last, and the weights those of the start."""
+    with pytest.raises(SettingsRefused, match="is to grade modic, and none of its 6 places is graded so"):
+        GraderTask(replace(EXPERIMENT, conditions=("modic",)), patches)
+
+
+def test_nobody_is_validated_on_without_a_grade_that_is_learned(patches: list[GradedPatch]) -> None:
+    unknown = [replace(patch, grades={"modic": 1}) for patch in patches]
+    assert GraderTask(EXPERIMENT, patches, patches).validation()
+    assert not GraderTask(EXPERIMENT, patches, unknown).validation()

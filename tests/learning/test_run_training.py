@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up_patches import made_up_patches
 
 from lumbago.errors import SettingsRefused
 from lumbago.inference.weights import load_model, read_card
 from lumbago.learning import grader_samples
+from lumbago.learning.choose_layers import LayerChoice
 from lumbago.learning.experiment import Experiment
+from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import run_evaluation
-from lumbago.learning.run_training import TASKS, run_training
+from lumbago.learning.run_training import TASKS, chosen_layers, open_task, run_training
 from lumbago.learning.sample_cache import Preparation
 from lumbago.learning.seen_patients import seen_by
 from lumbago.learning.splits import read_memberships
@@ -145,3 +148,30 @@ def test_validation_phantoms_keep_their_measured_grades(monkeypatch: pytest.Monk
     )
     TASKS["grader"](experiment, Places(data=tmp_path, run=tmp_path))
     assert asked == [(50, 3, True), (53, 2, False)]
+
+
+def test_a_fold_of_nobody_is_not_validated_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No loss of nobody is better than another: patience would end at its first looks."""
+    experiment = Experiment(
+        "lonely", "grader", conditions=("bulging",), patch=(32, 32), validate_every=1, patience=2, validation_fold=1,
+        pretrained=False,
+    )  # fmt: skip
+    made = {"grader": lambda experiment, _: GraderTask(experiment, made_up_patches())}
+    monkeypatch.setattr("lumbago.learning.run_training.TASKS", made)
+    with pytest.raises(SettingsRefused, match="lonely validates on no one"):
+        open_task(experiment, Places(data=tmp_path, run=tmp_path))
+
+
+def test_layers_of_a_run_that_never_began_are_chosen_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before its first checkpoint a run can be begun once more with other data; then its layers stay."""
+    chosen = iter((("stride_8",), ("stride_16",)))
+    monkeypatch.setattr("lumbago.learning.run_training.grader_samples", lambda *_: ((), ()))
+    monkeypatch.setattr(
+        "lumbago.learning.run_training.choose_layers", lambda *_: LayerChoice(next(chosen), {"x": 1.0}, 1, 1)
+    )
+    experiment, places = Experiment("x", "grader", conditions=("bulging",)), Places(data=tmp_path, run=tmp_path)
+    assert chosen_layers(experiment, places).layers == ("stride_8",)
+    assert chosen_layers(experiment, places).layers == ("stride_16",)
+    (tmp_path / "member-0").mkdir()
+    (tmp_path / "member-0" / "checkpoint.pt").touch()
+    assert chosen_layers(experiment, places).layers == ("stride_16",)

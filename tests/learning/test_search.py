@@ -95,3 +95,13 @@ def test_in_words() -> None:
     words = "steps = 20, feature_layers = stride_8+stride_16"
     assert told({"steps": 20, "feature_layers": ("stride_8", "stride_16")}) == words
     assert told({}) == "the experiment's own settings"
+
+
+def test_a_whole_number_is_a_value_of_a_setting_that_may_be_broken(tmp_path: Path) -> None:
+    """0 and 0.0 are one choice, and a range from 0 to 1 has more than its ends; steps are whole."""
+    lines = "mixup = [0, 0.2]\nmirror = {low = 0, high = 1}\nsteps = {low = 1e1, high = 4e1}\n"
+    path = written(tmp_path, EXPERIMENT.partition("[search]")[0] + "[search]\n" + lines)
+    asked = [one for one in settings(path, 8) if one is not None]
+    assert asked[0] == {"mixup": 0.0, "mirror": 0.0, "steps": 20}
+    assert any(0 < one["mirror"] < 1 for one in asked)
+    assert all(type(one["steps"]) is int for one in asked)

@@ -11,7 +11,7 @@ import torch
 from made_up_patches import made_up_patches
 from torch import nn
 
-from lumbago.errors import SettingsRefused
+from lumbago.errors import SettingsRefused, TrainingDiverged
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import Hardware, open_hardware
@@ -210,3 +210,10 @@ def test_confusions_count_the_validation_places(tmp_path: Path) -> None:
     _, task = watched(patience=0)
     tables = task.confusions(task.network().eval())
     assert set(tables) == {"bulging"} and tables["bulging"].sum(1).tolist() == [3, 3]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_at_once(tmp_path: Path) -> None:
+    """All weights are lost with it: what followed came to light when the model was exported."""
+    experiment = replace(EXPERIMENT, learning_rate=1e30)
+    with pytest.raises(TrainingDiverged, match=r"the loss of small is (nan|inf) at step \d; .* lower learning_rate"):
+        train(experiment, GraderTask(experiment, made_up_patches()), tmp_path, silent, FRESH)

@@ -11,7 +11,7 @@ import pytest
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import LEVELS
-from lumbago.errors import SettingsRefused
+from lumbago.errors import SettingsRefused, TrainingDiverged
 from lumbago.evaluation import intervals
 from lumbago.evaluation.cases import GradedCase
 from lumbago.inference import deployed
@@ -198,3 +198,18 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path, text: str, reason: str
     with pytest.raises(SettingsRefused, match=reason):
         search(tmp_path, experiment=text)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_try_that_comes_to_nothing_is_bad_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(experiment: Experiment, places: Places, progress: object, *, resume: bool) -> Path:
+        if experiment.steps == 1:
+            raise TrainingDiverged("the loss of x is nan at step 1", "a number")
+        return made_model(experiment, places, progress, resume=resume)
+
+    monkeypatch.setattr(until_good, "train_model", diverging)
+    told: list[str] = []
+    last = search(tmp_path, told.append)
+    assert told[2] == "Try 1 is Bad: the loss of x is nan at step 1; expected a number."
+    assert last.startswith(f"Deployed {NAME} ")

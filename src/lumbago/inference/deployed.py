@@ -105,7 +105,8 @@ def read_registry(home: Path) -> Registry:
 
 
 def register(model: Path, home: Path, reason: Reason) -> Path:
-    """Proves a model and copies it into the home; gives its folder there. Registering it again changes nothing.
+    """Proves a model and copies it into the home; gives its folder there. Registering it again changes nothing, unless
+    its card has changed since: a calibration stands there, not in the weights.
 
     Raises:
         ModelRefused: it does not do what its card says.
@@ -113,10 +114,12 @@ def register(model: Path, home: Path, reason: Reason) -> Path:
     card = load_model(model.name, model.parent).card
     registry = read_registry(home)
     place = registry.place(card.name, card.sha256)
-    if not (place / "card.toml").is_file():
+    is_there = (place / "card.toml").is_file() and read_card(place) == card
+    if not is_there:
         _put(model, place)
-    if not any((row.action, row.sha256) == ("register", card.sha256) for row in registry.history):
-        _append(registry, reason, ("register", card.name, card.sha256))
+    what = ("register", card.name, card.sha256)
+    if not (is_there and any((row.action, row.name, row.sha256) == what for row in registry.history)):
+        _append(registry, reason, what)
     return place
 
 
@@ -189,8 +192,12 @@ def _put(model: Path, place: Path) -> None:
     part = place.with_name(f"{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(model, part)
-    shutil.rmtree(place, ignore_errors=True)
+    old = place.with_name(f"{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.replace(old)
     part.replace(place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def models_in_use(settings: Settings) -> dict[str, Path]:

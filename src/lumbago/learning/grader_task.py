@@ -41,14 +41,17 @@ class GraderTask:
         unseen: graded places of other patients, for validation.
 
     Raises:
-        SettingsRefused: a loss of another name, weights that fit no condition, a network that `check_network` refuses.
+        SettingsRefused: a loss of another name, weights that fit no condition, a network that `check_network` refuses,
+            samples of which nothing is graded that it is to learn.
     """
 
     def __init__(
         self, experiment: Experiment, samples: Sequence[GradedPatch], unseen: Sequence[GradedPatch] = ()
     ) -> None:
         _check(experiment)
-        self.experiment, self.samples, self.unseen = experiment, samples, unseen
+        require_graded(experiment, samples)
+        self.experiment, self.samples = experiment, samples
+        self.unseen = unseen if is_graded(unseen, experiment.conditions) else ()
         self.recipe = experiment.recipe
         self.chances = _chances(samples, experiment.conditions[0])
         self.heads = {name: len(CONDITIONS[name].scale.grades) for name in experiment.conditions}
@@ -174,6 +177,24 @@ def _check(experiment: Experiment) -> None:
             f"{experiment.name} has {len(experiment.class_weights)} class weights", "one for each grade"
         )
     check_network(experiment)
+
+
+def is_graded(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> bool:
+    """Whether a grade of one of the conditions is known anywhere."""
+    return any(name in sample.grades for sample in samples for name in conditions)
+
+
+def require_graded(experiment: Experiment, samples: Sequence[GradedPatch]) -> None:
+    """Refuses samples of which nothing is known that the experiment is to learn.
+
+    Raises:
+        SettingsRefused: there are samples, and none has a grade of its conditions.
+    """
+    if samples and not is_graded(samples, experiment.conditions):
+        raise SettingsRefused(
+            f"{experiment.name} is to grade {', '.join(experiment.conditions)}, and none of its {len(samples)} "
+            "places is graded so", "grades of one of its conditions at least", "change conditions or sources",
+        )  # fmt: skip
 
 
 def still_patch(sample: GradedPatch, recipe: PatchRecipe) -> Float32[np.ndarray, "..."]:

@@ -134,11 +134,14 @@ class PretrainTask:
         return cls(experiment, found[False], found[True])
 
     def network(self) -> nn.Module:
-        """The grader's network and what is put behind its features."""
+        """The grader's network and what is put behind its features; its heads, which nothing goes through, stay."""
         grader = fresh_network(self.experiment, _HEAD)
-        slices, (rows, columns) = self.experiment.slices, self.experiment.patch
+        example = torch.zeros(1, self.experiment.slices, 3, *self.experiment.patch)
+        learned = feature_names(grader, example)
+        for name, value in grader.named_parameters():
+            value.requires_grad_(name in learned)
         with torch.no_grad():
-            width = grader.eval().cells(torch.zeros(1, slices, 3, rows, columns)).shape[2]
+            width = grader.eval().cells(example).shape[2]
         return PairNetwork(grader.train(), width)
 
     def batch(self, rng: Generator, share: range | None = None) -> Batch:

@@ -98,16 +98,21 @@ def open_task(experiment: Experiment, places: Places) -> Task:
     """What the experiment learns, with its samples.
 
     Raises:
-        SettingsRefused: there are none.
+        SettingsRefused: there are none, or none to validate on where it is to validate.
     """
     task = of_kind(TASKS, experiment)(experiment, places)
     if not task.sample_counts():
         raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    if experiment.validate_every and not task.validation():
+        raise SettingsRefused(
+            f"{experiment.name} validates on no one: nothing is labelled of what it is to validate on",
+            "labelled patients in its validation_fold, or validation_phantoms",
+        )  # fmt: skip
     return task
 
 
 def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
-    """The feature layers that validation chooses; once chosen they stand in the run folder.
+    """The feature layers that validation chooses; those that a run was begun with stand in its folder.
 
     Raises:
         SettingsRefused: the experiment is no grader's, or has too little to choose by.
@@ -119,7 +124,7 @@ def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
             f"{experiment.name} is of the network {experiment.network}", LITE0, "name no feature layers"
         )
     path = places.run / "feature-layers.json"
-    if path.is_file():
+    if path.is_file() and any(places.run.glob(f"{_MEMBER.format('*')}/checkpoint.pt")):
         told = json.loads(path.read_text(encoding="utf8"))
         return LayerChoice(**{**told, "layers": tuple(told["layers"])})
     choice = choose_layers(experiment, *grader_samples(data_of(experiment), places.sources), places.run / "features")

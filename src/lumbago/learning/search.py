@@ -23,6 +23,8 @@ _FIXED: Final = {"name", "kind", "sources", "conditions", "fold", "folds", "vali
 _ATTEMPTS: Final = 200
 _AT_RANDOM: Final = 4
 
+_KINDS: Final = {item.name: type(item.default) for item in fields(Experiment)}
+
 Setting = Mapping[str, Any]
 """Values of the searched settings, by name."""
 
@@ -52,13 +54,19 @@ def read_search(path: Path) -> dict[str, BaseDistribution]:
 def _distribution(path: Path, name: str, choices: Any) -> BaseDistribution:
     try:
         if isinstance(choices, dict):
-            is_whole = all(isinstance(choices[end], int) for end in ("low", "high"))
-            return (IntDistribution if is_whole else FloatDistribution)(**choices)
-        return CategoricalDistribution([json.dumps(choice) for choice in choices])
+            if _KINDS[name] not in (int, float):
+                raise TypeError("no number")
+            return (IntDistribution if _KINDS[name] is int else FloatDistribution)(**choices)
+        return CategoricalDistribution([json.dumps(_as_set(name, choice)) for choice in choices])
     except (TypeError, ValueError, KeyError) as error:
         raise SettingsRefused(
             f"{path} searches over {name} = {choices!r} ({error})", "a list, or a table of low, high and perhaps log"
         ) from error
+
+
+def _as_set(name: str, value: Any) -> Any:
+    """A value as the setting has it: what may be broken is so, also where TOML has a whole number."""
+    return float(value) if _KINDS[name] is float else value
 
 
 def next_setting(
@@ -69,7 +77,7 @@ def next_setting(
     Raises:
         SettingsRefused: the experiment's own setting is not among those that its search declares.
     """
-    own = {name: getattr(experiment, name) for name in search}
+    own = {name: _as_set(name, getattr(experiment, name)) for name in search}
     if not tried:
         for name, distribution in search.items():
             if not _allows(distribution, own[name]):

@@ -64,19 +64,25 @@ def _sum(value: Tensor) -> Tensor:
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch norm by the mean and variance of the whole batch (torch's own does this on a GPU only)."""
+    """Batch norm by the mean and variance of the whole batch (torch's own does this on a GPU only), of whatever has
+    samples on its first axis and features on its second."""
+
+    def _check_input_dim(self, *_: Tensor) -> None:
+        """Any number of axes."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         wide = at_least_float32(x)
+        others = [axis for axis in range(x.ndim) if axis != 1]
         count = wide.numel() // wide.shape[1] * dist.get_world_size()
-        mean = _sum(wide.sum((0, 2, 3))) / count
-        centered = wide - mean[:, None, None]
-        variance = _sum(centered.square().sum((0, 2, 3))) / count
+        mean = _sum(wide.sum(others)) / count
+        shape = (-1, *[1] * (x.ndim - 2))
+        centered = wide - mean.reshape(shape)
+        variance = _sum(centered.square().sum(others)) / count
         self._follow(mean.detach(), variance.detach() * count / max(count - 1, 1))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return (centered * scale.reshape(shape) + self.bias.reshape(shape)).to(x.dtype)
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
@@ -99,7 +105,7 @@ class SharedDropout(nn.Dropout):
 def share_layers(network: nn.Module) -> None:
     """Puts the shared layers in the place of torch's own; parameters, buffers and their names stay as they are."""
     for name, layer in list(network.named_modules()):
-        if type(layer) is nn.BatchNorm2d:
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and type(layer) is not SharedBatchNorm:
             shared = SharedBatchNorm(layer.num_features, layer.eps, layer.momentum)
             shared.weight, shared.bias = layer.weight, layer.bias
             for buffer in ("running_mean", "running_var", "num_batches_tracked"):

@@ -80,7 +80,7 @@ class StudyGraderTask(GraderTask):
     ) -> None:
         super().__init__(experiment, [one for one in samples if one.level in LEVELS], unseen)
         self.sites = sites_of(experiment.conditions)
-        self.groups, self.unseen_groups = group_studies(self.samples), group_studies(unseen)
+        self.groups, self.unseen_groups = group_studies(self.samples), group_studies(self.unseen)
         self.chances = self._group_chances()
 
     def _group_chances(self) -> np.ndarray:

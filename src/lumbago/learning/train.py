@@ -20,7 +20,7 @@ from jaxtyping import Int64
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from lumbago.errors import SettingsRefused
+from lumbago.errors import SettingsRefused, TrainingDiverged
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch, Waiting, feed
 from lumbago.learning.hardware import Hardware
@@ -81,6 +81,7 @@ def train(experiment: Experiment, task: Task, folder: Path, progress: Progress, 
 
     Raises:
         SettingsRefused: the folder holds another run, or one that was not asked to be resumed.
+        TrainingDiverged: the loss is no number, and no better weights were kept before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(experiment.seed)
@@ -162,6 +163,11 @@ def _steps(experiment: Experiment, task: Task, state: RunState, course: Course) 
         for batch in batches:
             loss = _learn(experiment, task, state, (called, hardware.to_device(batch)), hardware)
             state.seconds, state.waited = time.perf_counter() - start, waiting.seconds
+            if not math.isfinite(loss) and not (experiment.patience and state.best is not None):
+                raise TrainingDiverged(
+                    f"the loss of {experiment.name} is {loss} at step {state.step}", "a number",
+                    "lower learning_rate, and change --out",
+                )  # fmt: skip
             yield loss
             if state.is_over(experiment):
                 return

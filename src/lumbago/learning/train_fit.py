@@ -19,7 +19,7 @@ from lumbago.learning.fit_rules import fit_rules
 from lumbago.learning.fit_svm import fit_svm
 from lumbago.learning.grader_network import RULES, SVM, check_network
 from lumbago.learning.grader_samples import data_of, grader_samples
-from lumbago.learning.grader_task import grade_table, still_patch
+from lumbago.learning.grader_task import grade_table, require_graded, still_patch
 from lumbago.learning.keep_fit import check_fit, keep_fit
 from lumbago.learning.places import Places
 from lumbago.learning.write_card import ModelFacts, Training
@@ -80,6 +80,7 @@ def train_fit(experiment: Experiment, places: Places, *, resume: bool) -> Path:
     samples, _ = grader_samples(data_of(experiment), places.sources)
     if not samples:
         raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    require_graded(experiment, samples)
     fitted, facts = fit_and_export(experiment, samples, places.run / "model")
     told = {experiment.network: {fitted.sized: fitted.size, "samples": len(samples)}}
     counts = dict(Counter(sample.source for sample in samples))

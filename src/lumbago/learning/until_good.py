@@ -13,7 +13,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from lumbago.errors import SettingsRefused
+from lumbago.errors import SettingsRefused, TrainingDiverged
 from lumbago.evaluation.cases import GradedCase
 from lumbago.inference.deployed import Reason, deploy, models_in_use, register
 from lumbago.inference.weights import load_model
@@ -156,9 +156,14 @@ def _folder(run: _Run, number: int) -> Path:
 
 
 def _try(run: _Run, number: int, setting: Setting) -> None:
-    """Trains, evaluates and judges a setting."""
+    """Trains, evaluates and judges a setting; one whose training comes to nothing is Bad."""
     experiment, folder = replace(run.experiment, **setting), _folder(run, number)
-    model = train_model(experiment, replace(run.places, run=folder), run.show[0], resume=True)
+    try:
+        model = train_model(experiment, replace(run.places, run=folder), run.show[0], resume=True)
+    except TrainingDiverged as error:
+        worst = 1.0 + len(run.criteria.floors) + (run.criteria.compare is not None)
+        _note_verdict(run, number, Verdict(is_good=False, sentences=(f"Bad: {error}",), shortfall=worst))
+        return
     predicted = predict_left_out(experiment, run.places, model)
     add_scores(model, score_grades(predicted, folder), run.places.command)
     verdict = judge(run.criteria, predicted, _said_in_use(run))
