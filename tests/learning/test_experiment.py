@@ -81,6 +81,18 @@ def test_a_value_of_another_kind(tmp_path: Path, line: str) -> None:
     assert line.split(" ", maxsplit=1)[0] in refusal(tmp_path, 'kind = "grader"', line)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "learning_rate = 0.0", "learning_rate = nan", "pixel_mm = -0.6", "seed = -1", "phantoms = -5", "folds = 0",
+        "slices = 0", "phantom_share = 1.5", 'anchor = "head"',
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range(tmp_path: Path, line: str) -> None:
+    """Each broke a training off as our own fault, or, pixels below 0, mirrored what it learned from."""
+    assert line.split(" ", maxsplit=1)[0] in refusal(tmp_path, 'kind = "grader"', line)
+
+
 @pytest.mark.parametrize("patch", ["[80, 100]", "[0, 80]"])
 def test_a_patch_that_cannot_be_halved_to_the_coarsest_features(tmp_path: Path, patch: str) -> None:
     assert "multiples of 16" in refusal(tmp_path, 'kind = "grader"', f"patch = {patch}")

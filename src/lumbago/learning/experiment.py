@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused
 from lumbago.pipeline.crop_patches import PLACE, SEES, VIEWS, PatchRecipe
+from lumbago.pipeline.place_patches import ANCHORS
 
 _COARSEST: Final = 16
 """Stride of a grader's coarsest features."""
@@ -125,6 +126,7 @@ class Experiment:
             SettingsRefused: an unknown condition, a patch that the encoder cannot halve, a fold that there is not, a
                 course of training that cannot be run.
         """
+        _check_numbers(self)
         _check_choice(self)
         _check_course(self)
         _check_augmentation(self)
@@ -184,7 +186,24 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsRefused(f"{path} is not TOML: {error}", "a TOML file", "see experiments/") from error
 
 
+_ABOVE_0: Final = ("learning_rate", "pixel_mm")
+_FROM_0: Final = ("phantoms", "phantom_seed", "weight_decay", "seed")
+_FROM_1: Final = ("folds", "slices", "votes")
+
+
+def _check_numbers(experiment: Experiment) -> None:
+    for names, bound in ((_ABOVE_0, "above 0"), (_FROM_0, "of 0 or more"), (_FROM_1, "of 1 or more")):
+        for name in names:
+            value = getattr(experiment, name)
+            if not (value > 0 or (value == 0 and names is _FROM_0)):
+                raise SettingsRefused(f"{experiment.name} has {name} {value}", f"one {bound}")
+    if not 0 <= experiment.phantom_share <= 1:
+        raise SettingsRefused(f"{experiment.name} has phantom_share {experiment.phantom_share}", "a share of 0 to 1")
+
+
 def _check_choice(experiment: Experiment) -> None:
+    if experiment.anchor not in ANCHORS:
+        raise SettingsRefused(f"{experiment.name} has the anchor {experiment.anchor!r}", f"one of {', '.join(ANCHORS)}")
     unknown = sorted(set(experiment.conditions) - set(CONDITIONS))
     if unknown:
         raise SettingsRefused(
