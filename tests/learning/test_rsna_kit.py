@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,8 @@ def test_recipes_can_be_trained(path: Path) -> None:
     experiment = Experiment.read(path, fold=4)
     assert experiment.sources == ("rsna",) and experiment.class_weights == (1, 2, 4) and experiment.folds == 5
     assert PARTS[experiment.anchor] in experiment.conditions and bool(experiment.phantoms) == ("mixed" in path.parts)
-    GraderTask(experiment, made_up_patches())
+    grades = dict.fromkeys(experiment.conditions, 0)
+    GraderTask(experiment, [replace(patch, grades=grades) for patch in made_up_patches()])
 
 
 def test_the_script_takes_any_folder(tmp_path: Path) -> None:
