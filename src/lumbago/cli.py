@@ -64,14 +64,18 @@ def main() -> NoReturn:
     except Exception as error:  # the last border: users see a sentence, developers set LUMBAGO_DEBUG
         if os.environ.get("LUMBAGO_DEBUG"):
             raise
-        code = UsageError.exit_code if isinstance(error, OSError) and error.errno in _FULL else LumbagoError.exit_code
-        found = f"our own fault: {type(error).__name__}: {error}; set LUMBAGO_DEBUG=1 to see where, and report it."
-        _complain(
-            found
-            if code == 1
-            else f"the disk is full ({error}); what was finished is kept; make room, or write elsewhere"
-        )
+        sentence, code = _last_words(error)
+        _complain(sentence)
     sys.exit(code or 0)
+
+
+def _last_words(error: Exception) -> tuple[str, int]:
+    """What is said of an error that was not foreseen, and the exit code; a full disk is no fault of ours."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        sentence = f"the disk is full ({error}); what was finished is kept; make room, or write elsewhere"
+        return sentence, UsageError.exit_code
+    sentence = f"our own fault: {type(error).__name__}: {error}; set LUMBAGO_DEBUG=1 to see where, and report it."
+    return sentence, LumbagoError.exit_code
 
 
 def _complain(sentence: str) -> None:

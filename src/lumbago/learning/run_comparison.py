@@ -122,6 +122,7 @@ class _Work:
 
 def _measure_pace(work: _Work) -> str:
     """Nothing else of the comparison runs beside it: every kind is measured on the same quiet machine."""
+    torch.set_num_threads(work.places.threads)
     what = f"{work.job.name}, steps"
     with or_why_not(work.job.run / WHY, what):
         _budgeted(work)
@@ -130,6 +131,7 @@ def _measure_pace(work: _Work) -> str:
 
 def _train(work: _Work) -> str:
     """Trains a model, unless it is there; what keeps it from being trained costs the cells that need it."""
+    torch.set_num_threads(work.places.threads)
     why, what = work.job.run / WHY, f"{work.job.name}, run {work.job.run.name}"
     with or_why_not(why, what):
         if not (work.job.run / "training.json").is_file():
@@ -140,7 +142,6 @@ def _train(work: _Work) -> str:
 def _budgeted(work: _Work) -> Experiment:
     """The job's experiment with as many steps as its minutes buy; what is fitted at once has none."""
     job = work.job
-    torch.set_num_threads(work.places.threads)
     if job.experiment.network in FITTED:
         return job.experiment
     kept = work.out / PACES / f"{job.name.replace(' ', '-')}.json"
