@@ -25,6 +25,7 @@ from lumbago.learning.pace import LEAST_STEPS, steps_for
 from lumbago.learning.places import Places
 from lumbago.learning.run_comparison import Comparison, gathered, run_comparison
 from lumbago.learning.sample_cache import Preparation
+from lumbago.learning.score_comparison import FACTS, RowsToScore, measure_rows
 from lumbago.learning.why_not import WHY, or_why_not, reasons
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.write_study import write_studies
@@ -154,16 +155,34 @@ def test_an_older_folder_is_taken_by_its_minutes(tmp_path: Path) -> None:
     assert json.loads((tmp_path / TERMS).read_text())["--minutes"] == 2.0
 
 
-def unseen_locator(out: Path, fold: int) -> None:
-    """The shipped locator as a run that has seen no one, so that the test need not train one."""
-    run = out / "locators" / OURS / str(fold)
-    shutil.copytree(SHIPPED / "spine-locator", run / "model")
+def unseen(model: str, run: Path) -> None:
+    """A shipped model as a run that has seen no one, so that the test need not train one."""
+    shutil.copytree(SHIPPED / model, run / "model")
     path = run / "model" / "card.toml"
     card = tomllib.loads(path.read_text(encoding="utf8"))
     card["proof"] |= {"patients": 0, "steps_done": [1]}
     path.write_text(tomli_w.dumps(card), encoding="utf8")
     (run / "model" / "patients.txt").write_text("# nobody\n", encoding="utf8")
     (run / "training.json").write_text("{}", encoding="utf8")
+
+
+def test_a_part_that_comes_later_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phantoms may be given later; what learned from them belongs into the table, and into the time of a study."""
+    monkeypatch.setattr("lumbago.learning.score_comparison._milliseconds", lambda models, *_: len(models.graders))
+    rows = RowsToScore((SYSTEMS[OURS],), terms(tmp_path), Places(tmp_path, tmp_path), None)
+    facts = tmp_path / "scores" / OURS / FACTS
+
+    def told() -> tuple[list[str], int]:
+        measure_rows(rows)
+        kept = json.loads(facts.read_text(encoding="utf8"))
+        return list(kept["parts"]), kept["milliseconds"]
+
+    unseen("spine-locator", tmp_path / "locators" / OURS / "0")
+    assert told() == (["spine-locator"], 0)
+    unseen("canal-grader", tmp_path / "graders" / OURS / "canal-grader")
+    assert told() == (["spine-locator", "canal-grader"], 1)
+    made = facts.stat().st_mtime_ns
+    assert told() == (["spine-locator", "canal-grader"], 1) and facts.stat().st_mtime_ns == made
 
 
 @pytest.mark.slow
@@ -173,7 +192,7 @@ def test_two_rows_from_training_to_the_page(tmp_path: Path) -> None:
     write_studies(tmp_path / "data" / "phantoms", 3, 31)
     write_studies(tmp_path / "test", 1, 61)
     for fold in range(2):
-        unseen_locator(out, fold)
+        unseen("spine-locator", out / "locators" / OURS / str(fold))
     wanted = Comparison(
         (SYSTEMS[OURS], SYSTEMS["svm"]),
         terms(out, sources=("phantoms",), folds=2, grader_minutes=0.01, phantoms=3),
@@ -205,7 +224,7 @@ def test_answers_that_nobody_taught_are_not_scored(tmp_path: Path) -> None:
             GradedCase(source, f"{source}:1", f"{source}:1", condition, "L4/L5", None, "2" if len(known[condition]) > 2
                        else "present", known[condition]) for source, condition in rows
         ], folder / f"{table}.csv")  # fmt: skip
-    (folder / "facts.json").write_text('{"parts": {}, "milliseconds": 1.0}', encoding="utf8")
+    (folder / FACTS).write_text('{"parts": {}, "milliseconds": 1.0}', encoding="utf8")
     (folder / "locator.json").write_text("{}", encoding="utf8")
     wanted = Comparison((SYSTEMS["svm"],), terms(tmp_path), Places(tmp_path, tmp_path), None, 1, "")
     external = [(case.condition, case.split) for case in gathered(wanted).cases["svm"] if "external" in case.split]

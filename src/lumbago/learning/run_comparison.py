@@ -28,7 +28,14 @@ from lumbago.learning.label_tables import labelled_studies
 from lumbago.learning.pace import PACES, steps_for
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model
-from lumbago.learning.score_comparison import TIMED_FOLDER, RowsToScore, score_rows
+from lumbago.learning.score_comparison import (
+    FACTS,
+    TIMED_FOLDER,
+    RowsToScore,
+    measure_rows,
+    score_patients,
+    score_phantoms,
+)
 from lumbago.learning.why_not import WHY, or_why_not, reasons
 from lumbago.phantom.write_study import write_studies
 from lumbago.systems import System
@@ -74,7 +81,7 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
         _do_all(_measure_pace, _firsts(work), replace(wanted, processes=1), tell)
         _do_all(_train, work, wanted, tell)
     write_studies(wanted.terms.out / TIMED_FOLDER, 1, _TIMED_SEED)
-    _do_all(score_rows, _rows_by_locator(wanted), wanted, tell)
+    _score(_rows_by_locator(wanted), wanted, tell)
     return write_comparison(gathered(wanted), wanted.terms.out, wanted.command)
 
 
@@ -96,6 +103,18 @@ def _rows_by_locator(wanted: Comparison) -> list[RowsToScore]:
     for system in wanted.systems:
         together.setdefault(runs_of(system, wanted.terms).locator, []).append(system)
     return [RowsToScore(tuple(rows), wanted.terms, wanted.places, wanted.phantoms) for rows in together.values()]
+
+
+def _score(rows: Sequence[RowsToScore], wanted: Comparison, tell: Tell) -> None:
+    """Patients and phantoms side by side, then speed alone."""
+    scores = (score_patients, score_phantoms) if wanted.phantoms else (score_patients,)
+    _do_all(_call, [(score, work) for score in scores for work in rows], wanted, tell)
+    _do_all(measure_rows, rows, replace(wanted, processes=1), tell)
+
+
+def _call(scoring: tuple[Callable[[RowsToScore], str], RowsToScore]) -> str:
+    score, work = scoring
+    return score(work)
 
 
 def _do_all(do: Callable[[Any], str], work: Sequence[Any], wanted: Comparison, tell: Tell) -> None:
@@ -166,7 +185,7 @@ def gathered(wanted: Comparison) -> Compared:
     for system in wanted.systems:
         folder = wanted.terms.out / "scores" / system.name
         tables = sorted(folder.glob("*.csv"))
-        if tables and (folder / "facts.json").is_file():
+        if tables and (folder / FACTS).is_file():
             cases[system.name] = [_with_origin(case, table.stem) for table in tables for case in read_cases(table)]
             facts[system.name] = _row_facts(folder)
     lacking = reasons(wanted.terms.out)
@@ -197,7 +216,7 @@ def _taught(cases: Mapping[str, list[GradedCase]]) -> dict[str, list[GradedCase]
 
 
 def _row_facts(folder: Path) -> RowFacts:
-    told: Mapping[str, Any] = json.loads((folder / "facts.json").read_text(encoding="utf8"))
+    told: Mapping[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf8"))
     located = json.loads((folder / "locator.json").read_text(encoding="utf8"))
     found: FoundShares = {name: Score(*values) for name, values in located.items()}
     return RowFacts(told["parts"], told["milliseconds"], found)

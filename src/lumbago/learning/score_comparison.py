@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ from lumbago.pipeline.analyze_study import Models, analyze_study
 from lumbago.systems import System
 
 EXTERNAL, UNSEEN = "external", "unseen seeds"
+FACTS: Final = "facts.json"
 TIMED_FOLDER: Final = "timed"
 """Holds the phantom study whose analysis is timed."""
 _TIMED: Final = 3
@@ -53,19 +54,41 @@ class RowsToScore:
     phantoms: Path | None
 
 
-def score_rows(work: RowsToScore) -> str:
-    """Scores the rows where that is still to be done; gives a sentence."""
+def score_patients(work: RowsToScore) -> str:
+    """Scores the rows on patients where that is still to be done; gives a sentence."""
+    return _or_why_not(_score_patients, work, "patients")
+
+
+def score_phantoms(work: RowsToScore) -> str:
+    """Scores the rows on phantoms where that is still to be done; gives a sentence."""
+    return _or_why_not(_score_phantoms, work, "phantoms")
+
+
+def measure_rows(work: RowsToScore) -> str:
+    """Keeps parameters, curves and speed of the rows, anew where a part has come since; gives a sentence.
+
+    Nothing else of the comparison runs beside it: all are timed on the same quiet machine.
+    """
     torch.set_num_threads(work.places.threads)
-    names, scores = ", ".join(system.name for system in work.systems), work.terms.out / "scores"
-    with or_why_not(scores / f"{names}-patients-{WHY}", f"{names}, scores of patients"):
-        _score_patients(work, scores)
-    with or_why_not(scores / f"{names}-phantoms-{WHY}", f"{names}, scores of phantoms"):
-        _score_phantoms(work, scores)
     for system in work.systems:
-        with or_why_not(scores / system.name / WHY, f"{system.name}, parameters and speed"):
-            if not (scores / system.name / "facts.json").is_file():
-                _write_json(scores / system.name / "facts.json", _facts(runs_of(system, work.terms), work))
-    return f"scores of {names}"
+        folder = work.terms.out / "scores" / system.name
+        with or_why_not(folder / WHY, f"{system.name}, parameters and speed"):
+            runs = _first_runs(runs_of(system, work.terms))
+            if set(_kept_parts(folder)) != set(runs):
+                _write_json(folder / FACTS, _facts(runs, work))
+    return f"parameters and speed of {_names(work)}"
+
+
+def _or_why_not(score: Callable[[RowsToScore, Path], None], work: RowsToScore, whom: str) -> str:
+    torch.set_num_threads(work.places.threads)
+    scores, what = work.terms.out / "scores", f"scores of {whom}"
+    with or_why_not(scores / f"{_names(work)}-{whom}-{WHY}", f"{_names(work)}, {what}"):
+        score(work, scores)
+    return f"{what}, {_names(work)}"
+
+
+def _names(work: RowsToScore) -> str:
+    return ", ".join(system.name for system in work.systems)
 
 
 def _score_patients(work: RowsToScore, scores: Path) -> None:
@@ -151,13 +174,22 @@ def _made(runs: Runs) -> list[str]:
 # --- what else is told of a row --------------------------------------------------------------------------------------
 
 
-def _facts(runs: Runs, work: RowsToScore) -> dict[str, Any]:
-    """Parameters, size, speed, and how far training came."""
+def _first_runs(runs: Runs) -> dict[str, Path]:
+    """The runs of a row's parts that are there, of the first fold."""
     folders = {LOCATING: runs.locator, **({DISCS: runs.grader} if runs.grader else {}), **runs.others}
-    there = {part: Path(run.format(fold=0)) for part, run in folders.items() if _is_made(run.format(fold=0))}
+    return {part: Path(run.format(fold=0)) for part, run in folders.items() if _is_made(run.format(fold=0))}
+
+
+def _kept_parts(folder: Path) -> Iterable[str]:
+    path = folder / FACTS
+    return json.loads(path.read_text(encoding="utf8"))["parts"] if path.is_file() else ()
+
+
+def _facts(runs: Mapping[str, Path], work: RowsToScore) -> dict[str, Any]:
+    """Parameters, size, speed, and how far training came."""
     with open_decoder() as decoder:
-        speed = _milliseconds(_models(there.values(), work.places.threads), work, decoder)
-    return {"parts": {part: _part_facts(run) for part, run in there.items()}, "milliseconds": speed}
+        speed = _milliseconds(_models(runs.values(), work.places.threads), work, decoder)
+    return {"parts": {part: _part_facts(run) for part, run in runs.items()}, "milliseconds": speed}
 
 
 def _part_facts(run: Path) -> dict[str, Any]:
