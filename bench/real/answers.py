@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import LEVELS
@@ -19,7 +19,7 @@ from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import ModelOf, model_of
 from lumbago.pipeline.crop_patches import PatchRecipe
-from lumbago.pipeline.grade_patches import crop_votes, predict, why_abstain
+from lumbago.pipeline.grade_patches import crop_votes, disc_outline, predict, why_abstain
 from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, channel, locate_discs, read_slice
 from lumbago.pipeline.locate_points import locate_foramina
@@ -31,6 +31,8 @@ CANAL = "spinal_canal_stenosis"
 PIXELS, WIDTHS = "pixels", "widths"
 DRAWN = {"disc": 29, "vertebra": 76, "canal": 150}
 """Tissues and their grey values in masks."""
+OUTLINED = "outlined"
+"""Folder of the masks of discs as an analysis outlines them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +223,35 @@ def t2_rows(rows: Iterable[LabelledSlice], source: str) -> list[LabelledSlice]:
 
 def draw_tissues(models: Models, rows: Iterable[LabelledSlice], folder: Path) -> None:
     """Writes what the locator draws on every picture as a mask on the picture's own pixels: of the tissues, the one
-    with the highest chance, where that is above one half."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with the highest chance, where that is above one half; in `OUTLINED`, the discs as an analysis outlines them."""
     for row in rows:
-        path = folder / row.image.name
-        if not path.is_file():
-            image = picture_volume(row).array[0]
+        if not (folder / OUTLINED / row.image.name).is_file():
+            volume = picture_volume(row)
+            image = volume.array[0]
             maps = read_slice(models.locator(row.patient), image, (row.spacing_mm, row.spacing_mm))
             size = (image.shape[1], image.shape[0])
             chances = np.stack([_resized(channel(maps, name), size) for name in DRAWN])
             values = np.array([0, *DRAWN.values()], np.uint8)
             best = np.where(chances.max(0) > 0.5, 1 + chances.argmax(0), 0)
-            part = path.with_suffix(".part")
-            Image.fromarray(values[best]).save(part, "PNG")
-            part.replace(path)
+            _write(Image.fromarray(values[best]), folder / row.image.name)
+            _write(_outlined(locate_discs(models.locator(row.patient), volume)), folder / OUTLINED / row.image.name)
+
+
+def _outlined(location: SpineLocation) -> Image.Image:
+    _, rows, columns = location.volume.array.shape
+    canvas = Image.new("L", (columns, rows))
+    for disc in location.discs:
+        corners = location.volume.to_ijk(np.array(disc_outline(disc)).reshape(-1, 3))[:, :0:-1]
+        if len(corners):
+            ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in corners], fill=DRAWN["disc"])
+    return canvas
+
+
+def _write(image: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    image.save(part, "PNG")
+    part.replace(path)
 
 
 def _resized(chances: np.ndarray, size: tuple[int, int]) -> np.ndarray:

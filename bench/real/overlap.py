@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from real.answers import DRAWN
+from real.answers import DRAWN, OUTLINED
 from real.page import Page, Sample
 from real.sheets import TRUE, Tile, Window, write_sheet
 from scipy import ndimage
@@ -17,8 +17,8 @@ from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.learning.locator_targets import ONE, locator_sample
 from lumbago.pipeline.locate_discs import CHANNELS
 
-BODY, WITH_ARCH = "vertebral body", "vertebra with its arch"
-SPINEPS = {"disc": "0.97", BODY: "", WITH_ARCH: "0.92", "canal": "0.96"}
+BODY, WITH_ARCH, SHOWN_DISC = "vertebral body", "vertebra with its arch", "disc, as an analysis outlines it"
+SPINEPS = {"disc": "0.97", SHOWN_DISC: "", BODY: "", WITH_ARCH: "0.92", "canal": "0.96"}
 """Dice that SPINEPS (Möller et al. 2024) reports on its own data."""
 DRAWN_NAMES = {str(grey): tissue for tissue, grey in DRAWN.items()}
 MIDDLE, SHOWN = 3, 8
@@ -26,18 +26,21 @@ MIDDLE, SHOWN = 3, 8
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A reader's mask and the locator's on one picture; `body` is the reader's without what lies behind the bodies."""
+    """A reader's mask and the locator's on one picture; `body` is the reader's without what lies behind the bodies,
+    `outlined` the discs as an analysis outlines them."""
 
     row: LabelledSlice
     truth: np.ndarray
     body: np.ndarray
     found: np.ndarray
+    outlined: np.ndarray
 
     @classmethod
     def of(cls, row: LabelledSlice, folder: Path) -> "Drawn":
         assert row.mask is not None
-        truth, found = (_grey(path) for path in (row.mask, folder / row.image.name))
-        return cls(row, truth, np.where(_is_arch(row, truth), 0, truth), found)
+        paths = row.mask, folder / row.image.name, folder / OUTLINED / row.image.name
+        truth, found, outlined = map(_grey, paths)
+        return cls(row, truth, np.where(_is_arch(row, truth), 0, truth), found, outlined)
 
     @property
     def canal_pixels(self) -> int:
@@ -74,7 +77,8 @@ def tell_overlap(page: Page, rows: Sequence[LabelledSlice], folder: Path) -> Non
     page.say("## Overlap with masks on `spider_space`, sagittal T2-SPACE")
     page.say(
         "Dice of each patient's slices together, mean over patients, on the pixels of the pictures (about 0.5 mm), and "
-        "the area that the locator draws as a share of the mask's. The locator draws on pixels of 1 mm. A mask's "
+        "the area that the locator draws as a share of the mask's. The locator draws on pixels of 1 mm, discs from "
+        "body to body; an analysis outlines them without endplates, lower by a share chosen on these masks. A mask's "
         f"vertebra has its arch, which the locator is not to draw: *{BODY}* leaves out what lies behind the bodies, by "
         f"the rule that the locator learned by; *{WITH_ARCH}* has it all. Middle slices: the {MIDDLE} nearest to the "
         "middle of the canal in the masks. SPINEPS: whole volumes of its own data, other patients, to stand beside."
@@ -96,19 +100,24 @@ def tell_overlap(page: Page, rows: Sequence[LabelledSlice], folder: Path) -> Non
 
 
 def overlaps(patients: Sequence[Sequence[Drawn]]) -> dict[str, tuple[Score, Score]]:
-    """Of each tissue, and of vertebrae by both ways: Dice, and the area drawn as a share of the mask's."""
+    """Of each tissue, of vertebrae and discs by both ways: Dice, and the area drawn as a share of the mask's."""
     found = {}
-    for truth, names in (("body", {**DRAWN_NAMES, "76": BODY}), ("truth", {"76": WITH_ARCH})):
-        pairs = [mask_pair(slices, truth) for slices in patients]
+    ways = (
+        ("body", "found", {**DRAWN_NAMES, "76": BODY}),
+        ("truth", "found", {"76": WITH_ARCH}),
+        ("truth", "outlined", {"29": SHOWN_DISC}),
+    )
+    for truth, drawn, names in ways:
+        pairs = [mask_pair(slices, truth, drawn) for slices in patients]
         for row in score_masks("spider_space", pairs):
             if row.label in names:
                 found[names[row.label]] = row.score, area_share(pairs, int(row.label))
     return found
 
 
-def mask_pair(slices: Sequence[Drawn], truth: str) -> MaskPair:
+def mask_pair(slices: Sequence[Drawn], truth: str, drawn: str) -> MaskPair:
     """The slices of a patient taken together."""
-    stacks = (np.stack([getattr(one, name) for one in slices]) for name in (truth, "found"))
+    stacks = (np.stack([getattr(one, name) for one in slices]) for name in (truth, drawn))
     return MaskPair(slices[0].row.patient, slices[0].row.patient, *stacks)
 
 

@@ -15,7 +15,7 @@ from lumbago.dicom.patient_geometry import distance_to_slice_mm
 from lumbago.pipeline.classical_features import FEATURES
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch
 from lumbago.pipeline.explain_grades import explain_grades
-from lumbago.pipeline.grade_patches import Graded, grade_patches, why_abstain
+from lumbago.pipeline.grade_patches import Graded, disc_outline, grade_patches, why_abstain
 from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
@@ -90,6 +90,14 @@ def test_evidence_names_the_slice_that_was_graded(spine_found: LocatedSpine, anc
         assert evidence.box_lps_mm is not None
         np.testing.assert_allclose(np.mean(evidence.box_lps_mm, axis=0), patch.frame.center_lps_mm, atol=0.01)
         assert bool(evidence.outline) == (finding.side is None and evidence.role != "axial_t2")
+
+
+def test_a_disc_is_outlined_between_its_endplates(location: SpineLocation) -> None:
+    disc = location.discs[0]
+    drawn, shown = (np.array(line) - disc.center_lps_mm for line in (disc.outline_lps_mm, disc_outline(disc)))
+    np.testing.assert_allclose(np.ptp(shown @ disc.frame.back), np.ptp(drawn @ disc.frame.back), atol=0.02)
+    np.testing.assert_allclose(shown @ disc.frame.down, 0.7 * (drawn @ disc.frame.down), atol=0.02)
+    assert disc_outline(replace(disc, outline_lps_mm=())) == ()
 
 
 def test_a_disc_patch_looks_a_little_behind_the_disc(location: SpineLocation) -> None:

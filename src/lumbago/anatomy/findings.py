@@ -38,7 +38,7 @@ class Evidence:
         point_lps_mm: the middle of what was graded.
         box_lps_mm: two opposite corners of the graded patch, in the plane of the slice.
         box_down_lps: unit vector down the rows of that patch; None when its sides follow those of the slice.
-        outline: closed polygon around the structure (the disc), in the plane of the slice; empty when not segmented.
+        outline: closed polygon around the disc without its endplates, in the slice's plane; empty when not outlined.
         heat_map: file name, beside findings.json, of the picture of what the grade rests on.
     """
 

@@ -18,6 +18,7 @@ from lumbago.pipeline.disc_sizes import disc_sizes
 from lumbago.pipeline.grade_boxes import grades_of_boxes
 from lumbago.pipeline.grade_study import also_placed, run_on_study
 from lumbago.pipeline.join_series import join_series
+from lumbago.pipeline.locate_discs import LocatedDisc
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
 from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, seen_alone, slice_details
 from lumbago.pipeline.zone_spot import Spot, find_spot, t1_signal, t1_words
@@ -30,6 +31,9 @@ _FLAT: Final = 0.01
 _BRIGHT: Final = 99.5
 """Percentile of a volume that counts as its brightest: single pixels may be anything."""
 _MARGIN_MM: Final = 10.0
+_BETWEEN_ENDPLATES: Final = 0.7
+"""Height of a disc as a share of that from body to body: chosen by Dice with the masks of SPIDER's readers, 90 T2-SPACE
+slices of 30 patients, of which every half chose 0.65 or 0.7."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,11 +295,20 @@ def _evidence(patch: PlacedPatch, recipe: PatchRecipe) -> Evidence:
         box_lps_mm=tuple(
             _rounded(np.array(corner)) for corner in patch.frame.box_lps_mm(recipe.scaled(1 / patch.scale))
         ),  # type: ignore[arg-type]
-        outline=()
-        if patch.side or role == "axial_t2"
-        else tuple(_rounded(np.array(corner)) for corner in patch.disc.outline_lps_mm),
+        outline=() if patch.side or role == "axial_t2" else disc_outline(patch.disc),
         box_down_lps=tuple(round(float(part), 5) for part in patch.frame.down),  # type: ignore[arg-type]
     )
+
+
+def disc_outline(disc: LocatedDisc) -> tuple[Point, ...]:
+    """The disc without its endplates, as a closed polygon on its slice; empty when it was not outlined.
+
+    What the locator draws reaches from body to body, like the outlines that it has learned from; it is made lower about
+    the disc's middle.
+    """
+    less = 1 - _BETWEEN_ENDPLATES
+    away = ((np.array(corner), np.array(corner) - disc.center_lps_mm) for corner in disc.outline_lps_mm)
+    return tuple(_rounded(corner - less * (offset @ disc.frame.down) * disc.frame.down) for corner, offset in away)
 
 
 def _rounded(point: np.ndarray) -> Point:

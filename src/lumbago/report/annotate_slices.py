@@ -55,7 +55,7 @@ _OUTLINED: Final = "pfirrmann"
 _RINGED: Final = "spinal_canal_stenosis"
 """What the overview shows of each level: the disc by one condition, the canal by another."""
 
-_BAR_MM: Final = 2.5
+_BAR_MM: Final = 4.0
 """From the outline of a disc to the bar of an affected body."""
 
 _NOTICE: Final = "Research use - not a diagnosis"
