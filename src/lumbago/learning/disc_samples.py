@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.levels import Side, bottom_count
+from lumbago.anatomy.levels import Side, bottom_count, level_from_bottom
 from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Model
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
@@ -116,8 +116,8 @@ def graded_patches(
 ) -> list[GradedPatch]:
     """The graded discs of labelled pictures, placed by the locator (of the fold that has not seen the patient).
 
-    A picture is left out when its count of discs is in doubt: no sure name, or too few discs; and a disc when the
-    labels say that it lies elsewhere.
+    A picture is left out when its count of discs is in doubt: too few discs, or no sure name and no label that says
+    where they lie; and a disc when the labels say that it lies elsewhere.
     """
     pieces = (_piece(model_of(row.patient), row) for row in rows)
     return kept_samples(pieces, GradedPatch.of_parts, replace(how, processes=1), "located pictures")
@@ -137,8 +137,19 @@ def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
 
 def _located(model: Model, row: LabelledSlice) -> Iterator[GradedPatch]:
     location = locate_discs(model, picture_volume(row))
-    if location.name_is_sure and len(location.discs) >= LEAST_DISCS:
-        yield from _patches(row, location)
+    if len(location.discs) >= LEAST_DISCS:
+        yield from _patches(row, location if location.name_is_sure else _named_by_labels(row, location))
+
+
+def _named_by_labels(row: LabelledSlice, location: SpineLocation) -> SpineLocation:
+    """The discs that lie where the labels have one, by its name."""
+    named = (
+        replace(disc, level=level_from_bottom(count))
+        for count, truth in true_discs(row).items()
+        for disc in location.discs
+        if not _lies_elsewhere(location, disc, truth)
+    )
+    return replace(location, discs=tuple({disc.level: disc for disc in named}.values()))
 
 
 def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatch]:
