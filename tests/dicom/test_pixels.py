@@ -16,6 +16,7 @@ from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.check_image import NotGreyError, check_pixels, read_pixel_format
 from lumbago.dicom.decode_frame import decode_frame
 from lumbago.dicom.decoder import Damaged, Decoder, Picture
+from lumbago.dicom.describe_series import timed_weighting
 from lumbago.dicom.frame_headers import PIXEL_TAGS
 from lumbago.dicom.open_source import BadImageError, open_source
 from lumbago.dicom.parse_dicom import NotDicomError, parse_dicom
@@ -181,6 +182,41 @@ def test_enhanced_multi_frame(tmp_path: Path, decoder: Decoder, syntax: uid.UID)
         np.testing.assert_array_equal(volume.array[place], pixels[place] * np.float32(2 + place) - 1)
     np.testing.assert_allclose(volume.affine[:3, 3], 0)
     np.testing.assert_allclose(volume.spacing_mm, [5.0, 0.6, 0.7])
+
+
+def test_enhanced_contrast_agent(tmp_path: Path, decoder: Decoder) -> None:
+    """Of two images of each place, one was made before it was given."""
+    dataset = enhanced(np.zeros((2, 8, 8), np.uint16))
+    dataset.ContrastBolusAgentSequence = item(CodeValue="C-B03CC", CodeMeaning="Gadobutrol")
+    for place, given in enumerate(("NO", "YES")):
+        dataset.PerFrameFunctionalGroupsSequence[place].ContrastBolusUsageSequence = item(
+            ContrastBolusAgentNumber=1, ContrastBolusAgentAdministered=given, ContrastBolusAgentDetected=given
+        )
+    (series,) = read_study(save(dataset, tmp_path / "x"), decoder=decoder).series
+    assert [header.contrast_agent for header in series.slices] == ["", "Gadobutrol"]
+
+
+def test_enhanced_that_an_archive_made_of_classic_images(tmp_path: Path, decoder: Decoder) -> None:
+    """Timing lies where a converter puts what has no place of its own."""
+    dataset = enhanced(np.zeros((2, 8, 8), np.uint16))
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = uid.LegacyConvertedEnhancedMRImageStorage
+    del dataset.EchoPulseSequence, dataset.AcquisitionContrast
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    for keyword in ("MRTimingAndRelatedParametersSequence", "MREchoSequence", "MRModifierSequence"):
+        del shared[keyword]
+    shared.UnassignedSharedConvertedAttributesSequence = item(
+        RepetitionTime="520", ScanningSequence="SE", ScanOptions="FS", ContrastBolusAgent="Dotarem", FlipAngle="90",
+        SeriesDescription="T1 sag",
+    )  # fmt: skip
+    for echo_time, frame in zip((11, 80), dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        frame.UnassignedPerFrameConvertedAttributesSequence = item(EchoTime=echo_time, InstanceNumber=40)
+    (series,) = read_study(save(dataset, tmp_path / "x"), decoder=decoder).series
+    first, second = series.slices
+    assert (first.repetition_time, first.echo_time, second.echo_time, first.flip_angle) == (520.0, 11.0, 80.0, 90.0)
+    assert (first.scanning_sequence, first.scan_options, first.contrast_agent) == ("SE", "FS", "Dotarem")
+    assert (first.image_type, first.series_description) == (("ORIGINAL", "PRIMARY", "M"), "T1 sag")
+    assert (second.frame, second.instance_number) == (2, 2)
+    assert timed_weighting(first) == "t1"
 
 
 def test_enhanced_with_frames_that_nothing_describes(tmp_path: Path, decoder: Decoder) -> None:
