@@ -113,6 +113,18 @@ def test_bits_outside_of_the_stored_ones_say_nothing(tmp_path: Path, decoder: De
     np.testing.assert_array_equal(picture_of(path, decoder), SIGNED)
 
 
+@pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless])
+@pytest.mark.parametrize("pixels", [UNSIGNED, SIGNED])
+def test_bits_outside_of_the_stored_ones_survive_compression_and_say_nothing(
+    tmp_path: Path, decoder: Decoder, pixels: np.ndarray, syntax: uid.UID
+) -> None:
+    overlaid = ((pixels & 0x0FFF) | 0x5000).astype(pixels.dtype)
+    dataset = make_slice(1, overlaid)
+    dataset.compress(syntax, generate_instance_uid=False)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    np.testing.assert_array_equal(picture_of(save(dataset, tmp_path / "x"), decoder), pixels)
+
+
 def test_no_preamble(tmp_path: Path, decoder: Decoder) -> None:
     whole = save(make_slice(1, UNSIGNED), tmp_path / "whole").read_bytes()
     (tmp_path / "bare").write_bytes(whole[132:])

@@ -25,6 +25,12 @@ _DECODERS: Final[dict[str, str]] = {
 }
 """The one decoder per syntax that is asked; for the old JPEG kinds there is only GDCM, and Pillow for eight bits."""
 
+_KEEPS_ALL_BITS: Final = frozenset((
+    uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL,
+))  # fmt: skip
+"""Syntaxes that give back bits above BitsStored, such as an overlay's, as they were before; of the other lossless ones
+the decoder takes them away."""
+
 _UNSIGNED: Final = {8: "u1", 16: "u2", 32: "u4"}
 
 
@@ -74,7 +80,14 @@ def _compressed_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: Pi
         decoding_plugin=_DECODERS.get(parsed.transfer_syntax, ""),
         **_decoding_options(pixel_format),
     )
-    return stored
+    return _without_unused_bits(stored, pixel_format) if _may_hold_others(stored, parsed, pixel_format) else stored
+
+
+def _may_hold_others(stored: Stored, parsed: ParsedFile, pixel_format: PixelFormat) -> bool:
+    """Whether decoded values can hold bits above BitsStored that were there before they were compressed."""
+    is_in_place = pixel_format.high_bit + 1 == pixel_format.bits_stored
+    is_whole = 8 * stored.itemsize == pixel_format.bits_allocated
+    return parsed.transfer_syntax in _KEEPS_ALL_BITS and is_in_place and is_whole
 
 
 def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFormat, index: int) -> Stored:
