@@ -125,6 +125,38 @@ def test_bits_outside_of_the_stored_ones_survive_compression_and_say_nothing(
     np.testing.assert_array_equal(picture_of(save(dataset, tmp_path / "x"), decoder), pixels)
 
 
+PADDED: dict[str, tuple[np.ndarray, int, str, int]] = {
+    "bright": (UNSIGNED, 65535, "MONOCHROME2", 0),
+    "dark": (SIGNED, -32768, "MONOCHROME2", int(SIGNED.min())),
+    "in the negative": (4095 - UNSIGNED, 65535, "MONOCHROME1", int((4095 - UNSIGNED).max())),
+}
+
+
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.RLELossless])
+@pytest.mark.parametrize("case", PADDED)
+def test_padding_far_beyond_the_others_is_dark(tmp_path: Path, decoder: Decoder, case: str, syntax: uid.UID) -> None:
+    pixels, padding, photometric, dark = PADDED[case]
+    fields = {"PhotometricInterpretation": photometric, "PixelPaddingValue": padding}
+    pictures = []
+    for name, value in (("padded", padding), ("plain", dark)):
+        array = pixels.copy()
+        array[:4] = value
+        dataset = make_slice(1, array, **fields)
+        dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if syntax.is_compressed else syntax
+        if syntax.is_compressed:
+            dataset.compress(syntax, generate_instance_uid=False)
+        pictures.append(picture_of(save(dataset, tmp_path / name), decoder))
+    np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize("padding", [0, 4095, int(UNSIGNED[0, 0])])
+def test_padding_among_the_others_stays(tmp_path: Path, decoder: Decoder, padding: int) -> None:
+    """As where the brightest that can be stored is declared to be padding."""
+    pixels = np.where(UNSIGNED > 3900, np.uint16(4095), UNSIGNED)
+    path = save(make_slice(1, pixels, PixelPaddingValue=padding), tmp_path / "x")
+    np.testing.assert_array_equal(picture_of(path, decoder), pixels)
+
+
 def test_no_preamble(tmp_path: Path, decoder: Decoder) -> None:
     whole = save(make_slice(1, UNSIGNED), tmp_path / "whole").read_bytes()
     (tmp_path / "bare").write_bytes(whole[132:])

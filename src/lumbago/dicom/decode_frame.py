@@ -90,6 +90,22 @@ def _may_hold_others(stored: Stored, parsed: ParsedFile, pixel_format: PixelForm
     return parsed.transfer_syntax in _KEEPS_ALL_BITS and is_in_place and is_whole
 
 
+def _without_padding(stored: Stored, pixel_format: PixelFormat) -> Stored:
+    """Padding far beyond all other values, as around a resampled image, as dark as the darkest of these: it would pass
+    for signal, or everything else for it."""
+    if pixel_format.padding is None:
+        return stored
+    value = int(np.array(pixel_format.padding % (1 << 8 * stored.itemsize)).astype(stored.dtype))
+    is_padding = stored == value
+    if not is_padding.any() or is_padding.all():
+        return stored
+    least, most = int(stored[~is_padding].min()), int(stored[~is_padding].max())
+    if least - (most - least) <= value <= most + (most - least):
+        return stored
+    dark = most if pixel_format.is_inverted else min(least, 0)
+    return np.where(is_padding, stored.dtype.type(dark), stored)
+
+
 def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFormat, index: int) -> Stored:
     """Stored values (rows, columns), little endian, of frame `index` (from 0).
 
@@ -99,6 +115,7 @@ def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFo
     """
     read = _native_frame if parsed.is_native else _compressed_frame
     stored = read(parsed, pixels, pixel_format, index).reshape(pixel_format.rows, pixel_format.columns)
+    stored = _without_padding(stored, pixel_format)
     return np.ascontiguousarray(stored.astype(stored.dtype.newbyteorder("<"), copy=False))
 
 
