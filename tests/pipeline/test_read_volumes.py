@@ -123,6 +123,15 @@ def test_a_lone_series_plays_one_role(tmp_path: Path, locator: PaintedLocator, d
     assert uids(roles) == {"sagittal_t1": "1"}
 
 
+def test_a_reformatted_sagittal_series_stands_in_with_a_remark(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(), tmp_path, 2, "t2", ImageType=["DERIVED", "SECONDARY", "MPR"])
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    assert remarks(reader) == ["sagittal T2 or STIR: a reformatted series stands in for it; its grades are less sure."]
+
+
 def test_contrast_that_nobody_can_tell_is_taken_for_t2(tmp_path: Path, decoder: Decoder) -> None:
     write_volume(small_sagittal(), tmp_path, 1, "unknown")
     roles, _ = read(tmp_path, BlindToCanal(), decoder)

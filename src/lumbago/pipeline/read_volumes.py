@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.conditions import ROLE_TITLES, Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
@@ -31,6 +31,7 @@ _SAME_PLACE_STEPS: Final = 0.25
 _CONTRAST: Final = attrgetter("echo_time", "inversion_time", "image_type", "temporal_position")
 _SEEN: Final = 0.5
 """A disc of this confidence counts where several series could play a role."""
+_REFORMATTED: Final = "a reformatted series"
 _STANDING_IN: Final = {"t2_star": "a T2* series", "pd": "a proton density series"}
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
@@ -154,6 +155,8 @@ def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, Read
             chosen[role] = max(fitting, key=_clearness)
     for role in _WANTED:
         _fill_from_others(role, chosen, reader)
+    reformatted = (role for role, found in chosen.items() if found.candidate.description.is_reformat)
+    reader.remarks += [QualityRemark("limit", _standing_in(role, _REFORMATTED)) for role in reformatted]
     return chosen
 
 
@@ -217,8 +220,12 @@ def read_axial(
 def _stands_in(candidate: Candidate) -> str:
     """What must be said of an axial series that is no T2 of its own, "" for nothing."""
     text = candidate.description
-    what = "a reformatted series" if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
-    return f"axial T2: {what} stands in for it; its grades are less sure." if what else ""
+    what = _REFORMATTED if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
+    return _standing_in("axial_t2", what) if what else ""
+
+
+def _standing_in(role: Role, what: str) -> str:
+    return f"{ROLE_TITLES[role]}: {what} stands in for it; its grades are less sure."
 
 
 def _why_dropped(candidate: Candidate) -> str:
