@@ -65,18 +65,22 @@ class SeriesReader:
             if not volumes:
                 self.empty.add(uid)
                 return None
-            location = self._best_location(volumes)
+            location = self._best_location(volumes, _claimed(candidate))
             self.read[uid] = ReadSagittal(candidate, location, self._shows(candidate, location), doubt_of(location))
         return self.read.get(uid)
 
-    def _best_location(self, volumes: tuple[Volume, ...]) -> SpineLocation:
+    def _best_location(self, volumes: tuple[Volume, ...], claimed: str) -> SpineLocation:
         """Of a series that falls into parts, as where a slice is missing, the large part that shows most of the
-        discs and the canal."""
+        discs and the canal; one of another contrast than is claimed, as a fat image that nothing tells from the others
+        of its place, comes last."""
         most = max(volume.array.shape[0] for volume in volumes)
         parts = [canonical_sagittal(volume) for volume in volumes]
         locations = [locate_discs(self.locator, part) for part in parts if part.array.shape[0] * _LARGE > most]
+        other = {"t1": "t2", "t2": "t1"}.get(claimed)
+        fitting = [found for found in locations if seen_weighting(found) != other] if len(locations) > 1 else locations
         best = max(
-            locations, key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs)
+            fitting or locations,
+            key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs),
         )
         return replace(best, further=tuple(part for part in parts if _adds_slices(part, best.volume)))
 
@@ -97,8 +101,7 @@ class SeriesReader:
         return without_offset(_as_described(candidate, built.volumes))
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
-        stated, seen = candidate.description.weighting, seen_weighting(location)
-        claimed = "t2" if stated == "stir" else stated
+        stated, claimed, seen = candidate.description.weighting, _claimed(candidate), seen_weighting(location)
         if seen == "unknown" and claimed == "pd":
             text = "A series is tagged PD, and its pixels do not tell T1 from T2."
             self.remarks.append(QualityRemark("warning", text))
@@ -111,11 +114,15 @@ class SeriesReader:
         return seen
 
 
+def _claimed(candidate: Candidate) -> str:
+    stated = candidate.description.weighting
+    return "t2" if stated == "stir" else stated
+
+
 def _why_unfit(found: ReadSagittal) -> str:
     if found.doubt:
         return f"no lumbar spine is seen in it: {found.doubt}"
-    stated = found.candidate.description.weighting
-    is_other = found.shows not in {"unknown", "t2" if stated == "stir" else stated}
+    is_other = found.shows not in {"unknown", _claimed(found.candidate)}
     return f"it shows {found.shows.upper()} contrast" if is_other else ""
 
 
