@@ -247,6 +247,16 @@ def test_the_highest_exit_code_counts_and_every_study_is_tried(tmp_path: Path, c
     assert "L4/L5" in printed.out and str(out / "one") in printed.out
 
 
+def test_two_inputs_of_one_name_and_one_study_give_two_results(tmp_path: Path) -> None:
+    inputs = [tmp_path / patient / "one.dcm" for patient in ("a", "b")]
+    for path in inputs:
+        path.parent.mkdir()
+    shutil.copy(write_slice(inputs[0]), inputs[1])
+    out = tmp_path / "out"
+    assert run("analyze", *inputs, inputs[0], "--out", out, "--format", "json") == 5
+    assert sorted(path.name for path in out.iterdir()) == ["one", "one-2"], "what is given twice is read once"
+
+
 # --- phantom ---------------------------------------------------------------------------------------------------------
 
 

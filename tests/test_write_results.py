@@ -1,6 +1,7 @@
 """Results are whole or not there: nothing half written, nothing of another study lost."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def analyze(decoder: Decoder) -> Analyze:
     """Analyzes into a folder; JSON alone unless told otherwise."""
     models = Models.load(threads=1)
 
-    def run(study: Study, out: Path, *formats: str) -> Result:
-        return analyze_into(study, models, decoder, out, Settings(threads=1, formats=formats or ("json",)))
+    def run(study: Study, out: Path, *formats: str, kept: Collection[Path] = ()) -> Result:
+        return analyze_into(study, models, decoder, out, Settings(threads=1, formats=formats or ("json",)), kept=kept)
 
     return run
 
@@ -119,6 +120,25 @@ def test_another_study_of_the_same_name_gets_its_own(study: Study, analyze: Anal
     (tmp_path / "one-2" / "findings.json").write_text(text.replace(study.study_instance_uid, "1.2.3.4"))
     assert analyze(other, tmp_path).name == "one-2"
     assert names(tmp_path) == ["one", "one-2"] and (tmp_path / "one" / "findings.json").read_bytes() == before
+
+
+def test_inputs_of_one_name_that_state_one_study_keep_their_results(
+    study: Study, analyze: Analyze, tmp_path: Path
+) -> None:
+    """As two patients whose studies were given one UID when their names were taken out."""
+    inputs = [replace(study, source=tmp_path / patient / "one") for patient in ("a", "b")]
+    folders = [tmp_path / "out" / name for name in ("one", "one-2")]
+
+    def sources() -> list[str]:
+        manifests = [json.loads((folder / "manifest.json").read_text(encoding="utf8")) for folder in folders]
+        return [str(manifest["input"]["path"]) for manifest in manifests]
+
+    kept: list[Path] = []
+    for one in inputs:
+        kept.append(analyze(one, tmp_path / "out", kept=kept).folder or tmp_path)
+    assert kept == folders and sources() == [str(one.source) for one in inputs]
+    assert analyze(inputs[1], tmp_path / "out").name == "one-2", "each replaces its own later"
+    assert names(tmp_path / "out") == ["one", "one-2"] and sources() == [str(one.source) for one in inputs]
 
 
 def make_folder(path: Path) -> None:

@@ -111,9 +111,10 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings, system: str 
     from lumbago.write_results import analyze_into
 
     code, terminal = 0, console()
+    written: list[Path] = []
     with open_decoder() as decoder:
         models = Models.load(models_of(find_system(system), settings), settings.threads)
-        for path in inputs:
+        for path in dict.fromkeys(inputs):
             try:
                 studies = read_studies(path, decoder=decoder)
             except LumbagoError as error:
@@ -123,7 +124,8 @@ def _analyze_all(inputs: list[Path], out: Path, settings: Settings, system: str 
             if len(studies) > 1:
                 terminal.print(f"\n{path} holds {len(studies)} studies.", markup=False)
             for study in studies:
-                result = analyze_into(study, models, decoder, out, settings)
+                result = analyze_into(study, models, decoder, out, settings, kept=written)
+                written += [result.folder] if result.folder else []
                 _show(result, terminal)
                 code = max(code, result.exit_code)
     return code

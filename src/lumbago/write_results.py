@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,8 +46,13 @@ class Result:
         return PartsMissing.exit_code if self.analysis.gaps or has_damage else 0
 
 
-def analyze_into(study: Study, models: Models, decoder: Decoder, out: Path, settings: Settings) -> Result:
-    """Analyzes one study and writes `out/<name>/`; an error of ours becomes a result without a folder."""
+def analyze_into(
+    study: Study, models: Models, decoder: Decoder, out: Path, settings: Settings, *, kept: Collection[Path] = ()
+) -> Result:
+    """Analyzes one study and writes `out/<name>/`; an error of ours becomes a result without a folder.
+
+    The folders `kept` are those of other inputs, and not replaced, whatever study they are of.
+    """
     started, start = datetime.now(UTC), time.perf_counter()
     try:
         analysis = analyze_study(study, models, decoder)
@@ -67,7 +72,7 @@ def analyze_into(study: Study, models: Models, decoder: Decoder, out: Path, sett
             started.isoformat(timespec="seconds"),
         )
         write_manifest(run, folder)
-        target = _free_name(out, study)
+        target = _free_name(out, study, kept)
         _put_in_place(folder, target)
     return Result(target.name, target, analysis, None)
 
@@ -104,19 +109,25 @@ def _fresh_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_name(out: Path, study: Study) -> Path:
-    """`out/<name>`, or with `-2`, `-3` when another study's result has that name; the same study's result is
-    replaced."""
+def _free_name(out: Path, study: Study, kept: Collection[Path]) -> Path:
+    """`out/<name>`, or with `-2`, `-3` when another study's result has that name, or one that is `kept`; the same
+    study's result is replaced, of several the one of the same input."""
+    older: list[Path] = []
     target, number = out / study.name, 1
-    while target.exists() and _study_of(target) != study.study_instance_uid:
+    while target.exists():
+        uid = _stated(target, "findings.json", "study", "study_instance_uid")
+        if uid == study.study_instance_uid and target not in kept:
+            older.append(target)
         number += 1
         target = out / f"{study.name}-{number}"
-    return target
+    of_same_input = (one for one in older if _stated(one, "manifest.json", "input", "path") == str(study.source))
+    return next(of_same_input, (*older, target)[0])
 
 
-def _study_of(folder: Path) -> str:
+def _stated(folder: Path, file: str, part: str, key: str) -> str:
+    """What a file of a result says; nothing where there is none, or none that can be read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((folder / "findings.json").read_text(encoding="utf8"))["study"]["study_instance_uid"])
+        return str(json.loads((folder / file).read_text(encoding="utf8"))[part][key])
     return ""
 
 

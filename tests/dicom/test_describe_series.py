@@ -224,9 +224,15 @@ class TestStrays:
         assert without_strays(series) is series
 
 
-def test_other_modality_contrast_and_echoes() -> None:
+def test_what_is_said_of_a_contrast_agent() -> None:
+    for agent in ("Gadovist", "YES", "Y", "7.5 ml", "NONIONIC GD", "Omniscan iv", "NONE\\Dotarem", "Native Gd-DOTA"):
+        assert describe(contrast_agent=agent).has_contrast, agent
+    for none in ("", "NONE", "NO", "N", "N/A", "NO CONTRAST", "W/O CONTRAST", "ohne KM", "-", "0", "NONE\\None"):
+        assert not describe(contrast_agent=none).has_contrast, none
+
+
+def test_other_modality_and_echoes() -> None:
     assert not describe(modality="CT").is_mr
-    assert describe(contrast_agent="Gadovist").has_contrast
     slices = tuple(make_header(n, echo_time=echo) for n in range(4) for echo in (15.0, 90.0))
     description = describe_series(Series("1", slices))
     assert description.weighting == "t2"

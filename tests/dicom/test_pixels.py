@@ -16,6 +16,7 @@ from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.check_image import NotGreyError, check_pixels, read_pixel_format
 from lumbago.dicom.decode_frame import decode_frame
 from lumbago.dicom.decoder import Damaged, Decoder, Picture
+from lumbago.dicom.describe_series import timed_weighting
 from lumbago.dicom.frame_headers import PIXEL_TAGS
 from lumbago.dicom.open_source import BadImageError, open_source
 from lumbago.dicom.parse_dicom import NotDicomError, parse_dicom
@@ -112,6 +113,50 @@ def test_bits_outside_of_the_stored_ones_say_nothing(tmp_path: Path, decoder: De
     np.testing.assert_array_equal(picture_of(path, decoder), SIGNED)
 
 
+@pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless])
+@pytest.mark.parametrize("pixels", [UNSIGNED, SIGNED])
+def test_bits_outside_of_the_stored_ones_survive_compression_and_say_nothing(
+    tmp_path: Path, decoder: Decoder, pixels: np.ndarray, syntax: uid.UID
+) -> None:
+    overlaid = ((pixels & 0x0FFF) | 0x5000).astype(pixels.dtype)
+    dataset = make_slice(1, overlaid)
+    dataset.compress(syntax, generate_instance_uid=False)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    np.testing.assert_array_equal(picture_of(save(dataset, tmp_path / "x"), decoder), pixels)
+
+
+PADDED: dict[str, tuple[np.ndarray, int, str, int]] = {
+    "bright": (UNSIGNED, 65535, "MONOCHROME2", 0),
+    "dark": (SIGNED, -32768, "MONOCHROME2", int(SIGNED.min())),
+    "in the negative": (4095 - UNSIGNED, 65535, "MONOCHROME1", int((4095 - UNSIGNED).max())),
+}
+
+
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.RLELossless])
+@pytest.mark.parametrize("case", PADDED)
+def test_padding_far_beyond_the_others_is_dark(tmp_path: Path, decoder: Decoder, case: str, syntax: uid.UID) -> None:
+    pixels, padding, photometric, dark = PADDED[case]
+    fields = {"PhotometricInterpretation": photometric, "PixelPaddingValue": padding}
+    pictures = []
+    for name, value in (("padded", padding), ("plain", dark)):
+        array = pixels.copy()
+        array[:4] = value
+        dataset = make_slice(1, array, **fields)
+        dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if syntax.is_compressed else syntax
+        if syntax.is_compressed:
+            dataset.compress(syntax, generate_instance_uid=False)
+        pictures.append(picture_of(save(dataset, tmp_path / name), decoder))
+    np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize("padding", [0, 4095, int(UNSIGNED[0, 0])])
+def test_padding_among_the_others_stays(tmp_path: Path, decoder: Decoder, padding: int) -> None:
+    """As where the brightest that can be stored is declared to be padding."""
+    pixels = np.where(UNSIGNED > 3900, np.uint16(4095), UNSIGNED)
+    path = save(make_slice(1, pixels, PixelPaddingValue=padding), tmp_path / "x")
+    np.testing.assert_array_equal(picture_of(path, decoder), pixels)
+
+
 def test_no_preamble(tmp_path: Path, decoder: Decoder) -> None:
     whole = save(make_slice(1, UNSIGNED), tmp_path / "whole").read_bytes()
     (tmp_path / "bare").write_bytes(whole[132:])
@@ -181,6 +226,41 @@ def test_enhanced_multi_frame(tmp_path: Path, decoder: Decoder, syntax: uid.UID)
         np.testing.assert_array_equal(volume.array[place], pixels[place] * np.float32(2 + place) - 1)
     np.testing.assert_allclose(volume.affine[:3, 3], 0)
     np.testing.assert_allclose(volume.spacing_mm, [5.0, 0.6, 0.7])
+
+
+def test_enhanced_contrast_agent(tmp_path: Path, decoder: Decoder) -> None:
+    """Of two images of each place, one was made before it was given."""
+    dataset = enhanced(np.zeros((2, 8, 8), np.uint16))
+    dataset.ContrastBolusAgentSequence = item(CodeValue="C-B03CC", CodeMeaning="Gadobutrol")
+    for place, given in enumerate(("NO", "YES")):
+        dataset.PerFrameFunctionalGroupsSequence[place].ContrastBolusUsageSequence = item(
+            ContrastBolusAgentNumber=1, ContrastBolusAgentAdministered=given, ContrastBolusAgentDetected=given
+        )
+    (series,) = read_study(save(dataset, tmp_path / "x"), decoder=decoder).series
+    assert [header.contrast_agent for header in series.slices] == ["", "Gadobutrol"]
+
+
+def test_enhanced_that_an_archive_made_of_classic_images(tmp_path: Path, decoder: Decoder) -> None:
+    """Timing lies where a converter puts what has no place of its own."""
+    dataset = enhanced(np.zeros((2, 8, 8), np.uint16))
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = uid.LegacyConvertedEnhancedMRImageStorage
+    del dataset.EchoPulseSequence, dataset.AcquisitionContrast
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    for keyword in ("MRTimingAndRelatedParametersSequence", "MREchoSequence", "MRModifierSequence"):
+        del shared[keyword]
+    shared.UnassignedSharedConvertedAttributesSequence = item(
+        RepetitionTime="520", ScanningSequence="SE", ScanOptions="FS", ContrastBolusAgent="Dotarem", FlipAngle="90",
+        SeriesDescription="T1 sag",
+    )  # fmt: skip
+    for echo_time, frame in zip((11, 80), dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        frame.UnassignedPerFrameConvertedAttributesSequence = item(EchoTime=echo_time, InstanceNumber=40)
+    (series,) = read_study(save(dataset, tmp_path / "x"), decoder=decoder).series
+    first, second = series.slices
+    assert (first.repetition_time, first.echo_time, second.echo_time, first.flip_angle) == (520.0, 11.0, 80.0, 90.0)
+    assert (first.scanning_sequence, first.scan_options, first.contrast_agent) == ("SE", "FS", "Dotarem")
+    assert (first.image_type, first.series_description) == (("ORIGINAL", "PRIMARY", "M"), "T1 sag")
+    assert (second.frame, second.instance_number) == (2, 2)
+    assert timed_weighting(first) == "t1"
 
 
 def test_enhanced_with_frames_that_nothing_describes(tmp_path: Path, decoder: Decoder) -> None:

@@ -145,6 +145,18 @@ def test_the_best_kind_of_axial_series_is_taken(places: tuple[int, ...]) -> None
     assert chosen(choose_series(study(SAG_T2, *members)))["axial_t2"] == [str(min(places))]
 
 
+def test_a_sagittal_reformat_is_taken_where_there_is_nothing_else() -> None:
+    """As of a 3D series that was acquired in another plane."""
+    reformats = [
+        series(uid, image_type=("DERIVED", "SECONDARY", "MPR"), **timing) for uid, timing in (("r1", T1), ("r2", T2))
+    ]
+    alone = {"sagittal_t1": ["r1"], "sagittal_t2": ["r2"], "axial_t2": []}
+    assert chosen(choose_series(study(*reformats))) == alone
+    assert chosen(choose_series(study(*reformats, SAG_T2))) == {**alone, "sagittal_t2": ["t2"]}
+    assert t2_order(reformats[1], series("stir", **STIR)) == ["stir"]
+    assert t2_order(reformats[1], series("untimed", **UNTIMED)) == ["untimed"]
+
+
 def test_a_lone_picture_without_orientation_may_be_sagittal() -> None:
     lone = Series("png", (make_header("png", 0, modality="MR", pixel_spacing=(0.5, 0.5)),))
     assert chosen(choose_series(study(lone)))["sagittal_t2"] == ["png"]
@@ -195,6 +207,8 @@ def test_out_of_phase_comes_after_in_phase_and_water() -> None:
         ([AX_T2], r"the study holds no sagittal series \(axial t2\)"),
         ([AX_T2, series("x", image_orientation=CORONAL, **T1)],
          r"the study holds no sagittal series \(axial t2, coronal t1\)"),
+        ([series("x", image_type=("DERIVED", "PRIMARY", "SUBTRACT"))],
+         r"the study holds no sagittal series \(computed sagittal t2\)"),
     ],
 )  # fmt: skip
 def test_a_study_without_sagittal_images_is_refused(members: list[Series], found: str) -> None:

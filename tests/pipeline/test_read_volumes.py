@@ -123,6 +123,15 @@ def test_a_lone_series_plays_one_role(tmp_path: Path, locator: PaintedLocator, d
     assert uids(roles) == {"sagittal_t1": "1"}
 
 
+def test_a_reformatted_sagittal_series_stands_in_with_a_remark(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder
+) -> None:
+    write_volume(small_sagittal(), tmp_path, 2, "t2", ImageType=["DERIVED", "SECONDARY", "MPR"])
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "2"}
+    assert remarks(reader) == ["sagittal T2 or STIR: a reformatted series stands in for it; its grades are less sure."]
+
+
 def test_contrast_that_nobody_can_tell_is_taken_for_t2(tmp_path: Path, decoder: Decoder) -> None:
     write_volume(small_sagittal(), tmp_path, 1, "unknown")
     roles, _ = read(tmp_path, BlindToCanal(), decoder)
@@ -214,6 +223,19 @@ def test_of_several_images_of_a_place_the_better_is_read(
     headers = roles["sagittal_t2"].location.volume.headers
     assert {header.sop_instance_uid.split(".")[-2] for header in headers} == {"3"}
     assert list(reader.read) == [f"{ROOT}2.2"]
+
+
+@pytest.mark.parametrize("fat, water", [(1, 2), (2, 1)])
+def test_of_several_images_of_a_place_the_one_of_the_claimed_contrast_is_read(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, fat: int, water: int
+) -> None:
+    """As of a Dixon series whose ImageType was taken away."""
+    write_volume(small_sagittal(T1), tmp_path, 2, "t2", AcquisitionNumber=fat)
+    write_volume(small_sagittal(), tmp_path, 3, "t2", SeriesInstanceUID=f"{ROOT}2.2", AcquisitionNumber=water)
+    roles, reader = read(tmp_path, locator, decoder)
+    assert uids(roles) == {"sagittal_t2": "2"} and remarks(reader) == []
+    headers = roles["sagittal_t2"].location.volume.headers
+    assert {header.sop_instance_uid.split(".")[-2] for header in headers} == {"3"}
 
 
 def test_nothing_but_doubtful_series_play_no_role(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:

@@ -78,3 +78,12 @@ def test_discs_beside_the_middle_are_graded_with_a_caution(
     texts = [remark.text for remark in summary(tmp_path, locator, decoder).quality]
     said = "the slices may miss the middle of the canal at L1/L2, L2/L3, L3/L4, L4/L5, L5/S1; discs there were graded"
     assert any(said in text for text in texts) == (first_x > 3)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_canal_on_one_slice_alone_is_graded_with_a_caution(
+    tmp_path: Path, locator: PaintedLocator, decoder: Decoder, slices: int
+) -> None:
+    write_volume(sagittal_volume(first_x=3.0 - 4.0 * (slices // 2), slices=slices), tmp_path, 1, "t2")
+    texts = [remark.text for remark in summary(tmp_path, locator, decoder).quality]
+    assert any("whether the only slice passes through the middle" in text for text in texts) == (slices == 1)

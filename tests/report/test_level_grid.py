@@ -7,6 +7,7 @@ from report_cases import CASES, no_axial, nothing_found
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import NotAssessed, StudyFindings
 from lumbago.anatomy.levels import LEVELS
+from lumbago.anatomy.meyerding import slip_details
 from lumbago.report.level_grid import COLUMNS, abnormal_first, grade_title, level_grid, shown_levels
 
 
@@ -68,6 +69,21 @@ def test_the_order_is_from_the_worst_down(findings: StudyFindings) -> None:
     ]
     assert order.index(("pfirrmann", "L4/L5")) < order.index(("spinal_canal_stenosis", "L3/L4"))
     assert order.index(("spinal_canal_stenosis", "L3/L4")) < order.index(("pfirrmann", "L5/S1"))
+
+
+@pytest.mark.parametrize("slip_percent, is_severe", [(20.0, False), (-30.0, True), (60.0, True), (110.0, True)])
+def test_a_slip_of_more_than_a_quarter_comes_among_the_severe(
+    findings: StudyFindings, slip_percent: float, is_severe: bool
+) -> None:
+    slip = findings.find("spondylolisthesis", "L5/S1")
+    assert slip is not None
+    present = replace(
+        slip, grade="present", probabilities={"absent": 0.1, "present": 0.9}, details=slip_details(slip_percent)
+    )
+    ranked = abnormal_first(replace(findings, findings=tuple(present if f is slip else f for f in findings.findings)))
+    moderate = findings.find("spinal_canal_stenosis", "L3/L4")
+    assert moderate is not None and moderate.grade == "moderate" and ranked[0].grade == "severe"
+    assert (ranked.index(present) < ranked.index(moderate)) == is_severe
 
 
 def test_the_coarser_form_of_a_grade_is_not_said_twice(findings: StudyFindings) -> None:

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 _MOST: Final = ((25.0, "I"), (50.0, "II"), (75.0, "III"), (100.0, "IV"))
 
+SEVERE: Final = frozenset(("II", "III", "IV", "V"))
+"""Grades that a reader wants to see as soon as a severe stenosis."""
+
 
 def slip_details(slip_percent: float) -> dict[str, Any]:
     """Grade of a spondylolisthesis and its direction.

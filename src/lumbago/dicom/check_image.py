@@ -1,6 +1,7 @@
 """Whether an image's declared shape, format and scaling make sense, before anything is allocated (limited child)."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +27,8 @@ class NotGreyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """The image pixel module (PS3.3 section C.7.6.3) of an image that has passed the checks."""
+    """The image pixel module (PS3.3 section C.7.6.3) of an image that has passed the checks; `padding` is the stored
+    value of pixels that lie outside of what was imaged, None where none is stated."""
 
     rows: int
     columns: int
@@ -37,6 +39,7 @@ class PixelFormat:
     is_signed: bool
     is_inverted: bool
     photometric_interpretation: str
+    padding: int | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -96,8 +99,15 @@ def read_pixel_format(dataset: Dataset) -> PixelFormat:
             is_signed=whole_number(dataset, "PixelRepresentation", 0) == 1,
             is_inverted=photometric == "MONOCHROME1",
             photometric_interpretation=photometric,
+            padding=_padding(dataset),
         )
     )
+
+
+def _padding(dataset: Dataset) -> int | None:
+    with suppress(TypeError, ValueError, OverflowError):
+        return int(dataset.get("PixelPaddingValue"))
+    return None
 
 
 def _check_native(parsed: ParsedFile, pixels: PixelElement, needed: int) -> None:

@@ -25,6 +25,12 @@ _DECODERS: Final[dict[str, str]] = {
 }
 """The one decoder per syntax that is asked; for the old JPEG kinds there is only GDCM, and Pillow for eight bits."""
 
+_KEEPS_ALL_BITS: Final = frozenset((
+    uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL,
+))  # fmt: skip
+"""Syntaxes that give back bits above BitsStored, such as an overlay's, as they were before; of the other lossless ones
+the decoder takes them away."""
+
 _UNSIGNED: Final = {8: "u1", 16: "u2", 32: "u4"}
 
 
@@ -74,7 +80,30 @@ def _compressed_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: Pi
         decoding_plugin=_DECODERS.get(parsed.transfer_syntax, ""),
         **_decoding_options(pixel_format),
     )
-    return stored
+    return _without_unused_bits(stored, pixel_format) if _may_hold_others(stored, parsed, pixel_format) else stored
+
+
+def _may_hold_others(stored: Stored, parsed: ParsedFile, pixel_format: PixelFormat) -> bool:
+    """Whether decoded values can hold bits above BitsStored that were there before they were compressed."""
+    is_in_place = pixel_format.high_bit + 1 == pixel_format.bits_stored
+    is_whole = 8 * stored.itemsize == pixel_format.bits_allocated
+    return parsed.transfer_syntax in _KEEPS_ALL_BITS and is_in_place and is_whole
+
+
+def _without_padding(stored: Stored, pixel_format: PixelFormat) -> Stored:
+    """Padding far beyond all other values, as around a resampled image, as dark as the darkest of these: it would pass
+    for signal, or everything else for it."""
+    if pixel_format.padding is None:
+        return stored
+    value = int(np.array(pixel_format.padding % (1 << 8 * stored.itemsize)).astype(stored.dtype))
+    is_padding = stored == value
+    if not is_padding.any() or is_padding.all():
+        return stored
+    least, most = int(stored[~is_padding].min()), int(stored[~is_padding].max())
+    if least - (most - least) <= value <= most + (most - least):
+        return stored
+    dark = most if pixel_format.is_inverted else min(least, 0)
+    return np.where(is_padding, stored.dtype.type(dark), stored)
 
 
 def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFormat, index: int) -> Stored:
@@ -86,6 +115,7 @@ def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFo
     """
     read = _native_frame if parsed.is_native else _compressed_frame
     stored = read(parsed, pixels, pixel_format, index).reshape(pixel_format.rows, pixel_format.columns)
+    stored = _without_padding(stored, pixel_format)
     return np.ascontiguousarray(stored.astype(stored.dtype.newbyteorder("<"), copy=False))
 
 

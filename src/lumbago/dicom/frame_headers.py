@@ -5,7 +5,7 @@ Classic and enhanced images (PS3.3 sections A.4 and A.36) come out in the same w
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydicom.datadict import tag_for_keyword
@@ -38,12 +38,19 @@ _WHOLE_NUMBERS: Final = {
     "instance_number": "InstanceNumber", "series_number": "SeriesNumber", "echo_train_length": "EchoTrainLength",
     "acquisition_number": "AcquisitionNumber", "temporal_position": "TemporalPositionIdentifier",
 }  # fmt: skip
+_OF_THE_PICTURE: Final = (
+    "series_description", "protocol_name", "body_part_examined", "scanning_sequence", "sequence_variant",
+    "sequence_name", "scan_options", "laterality", "patient_position", "burned_in_annotation", "acquisition_contrast",
+    "mr_acquisition_type",
+)  # fmt: skip
+"""Texts that a converter may have put down for each frame."""
 _IDENTITY: Final = ("study_instance_uid", "patient_id", "patient_name", "patient_birth_date", "patient_sex")
 _OTHER_KEYWORDS: Final = (
     "ImageType", "Rows", "Columns", "NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PhotometricInterpretation", "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "EchoPulseSequence", "InversionRecovery", "PulseSequenceName", "SpecificCharacterSet",
+    "EchoPulseSequence", "InversionRecovery", "PulseSequenceName", "SpecificCharacterSet", "ContrastBolusAgentSequence",
+    "PixelPaddingValue",
 )  # fmt: skip
 
 
@@ -113,9 +120,19 @@ def _geometry(position: Dataset, orientation: Dataset, measures: Dataset) -> dic
     }
 
 
+def _contrast_agent(dataset: Dataset) -> str:
+    """As it is called, else as its code means; classic images state the one, enhanced ones the other."""
+    codes = [code for code in _values(dataset, "ContrastBolusAgentSequence") if isinstance(code, Dataset)]
+    return text(dataset, _TEXTS["contrast_agent"]) or "\\".join(text(code, "CodeMeaning") for code in codes)
+
+
 def identity(dataset: Dataset) -> dict[str, str]:
     """Which study and whose: of any DICOM object."""
     return {field: text(dataset, _TEXTS[field]) for field in _IDENTITY}
+
+
+def _image_type(dataset: Dataset, keyword: str) -> list[str]:
+    return [str(value).strip() for value in _values(dataset, keyword)]
 
 
 def _shared_fields(dataset: Dataset, pixel_format: PixelFormat, transfer_syntax: str) -> dict[str, Any]:
@@ -124,10 +141,11 @@ def _shared_fields(dataset: Dataset, pixel_format: PixelFormat, transfer_syntax:
     fields |= {field: _whole(dataset, keyword) for field, keyword in _WHOLE_NUMBERS.items()}
     return fields | {
         "transfer_syntax_uid": transfer_syntax,
+        "contrast_agent": _contrast_agent(dataset),
         "rows": pixel_format.rows,
         "columns": pixel_format.columns,
         "photometric_interpretation": pixel_format.photometric_interpretation,
-        "image_type": [str(value).strip() for value in _values(dataset, "ImageType")],
+        "image_type": _image_type(dataset, "ImageType"),
         "frame": None,
     }
 
@@ -161,15 +179,18 @@ class FunctionalGroups:
         if len(self._frames) not in (0, frames):
             raise BadImageError(f"declares {frames} frames, but describes {len(self._frames)}")
 
-    def find(self, index: int, keyword: str) -> Dataset:
-        """The group of a frame; empty when nobody states it."""
+    def find_all(self, index: int, keyword: str) -> Sequence[Dataset]:
+        """The items of a group of a frame; none when nobody states it."""
         own = self._frames[index] if len(self._frames) else Dataset()
         for place in (own, self._shared):
-            group = place.get(keyword)
+            group: Sequence[Dataset] | None = place.get(keyword)
             if group is not None and len(group):
-                found: Dataset = group[0]
-                return found
-        return Dataset()
+                return group
+        return ()
+
+    def find(self, index: int, keyword: str) -> Dataset:
+        """The group of a frame, or its first item; empty when nobody states it."""
+        return next(iter(self.find_all(index, keyword)), Dataset())
 
     def rescale(self, index: int) -> tuple[float, float]:
         """Checked slope and intercept of a frame."""
@@ -210,13 +231,33 @@ def _sequence_words(dataset: Dataset, inversion: str) -> dict[str, str]:
     return {field: value for field, value in found.items() if value}
 
 
+def _converted(groups: FunctionalGroups, index: int) -> dict[str, Any]:
+    """What an archive that made an enhanced image of classic ones found no other place for (PS3.3 section
+    C.7.6.16.2), which may be all their timing."""
+    found: dict[str, Any] = {}
+    for frames in ("Shared", "PerFrame"):
+        group = groups.find(index, f"Unassigned{frames}ConvertedAttributesSequence")
+        fields: dict[str, Any] = {field: text(group, _TEXTS[field]) for field in _OF_THE_PICTURE}
+        fields |= {field: number(group, keyword) for field, keyword in _NUMBERS.items()}
+        fields |= {field: _whole(group, keyword) for field, keyword in _WHOLE_NUMBERS.items()}
+        fields |= {"contrast_agent": _contrast_agent(group), "image_type": _image_type(group, "ImageType")}
+        found |= {field: value for field, value in fields.items() if value not in (None, "", [])}
+    return found
+
+
+def _agent_in_frame(groups: FunctionalGroups, index: int) -> str | None:
+    """Empty when none had been given yet; None when nothing says so."""
+    usages = groups.find_all(index, "ContrastBolusUsageSequence")
+    return "" if {text(usage, "ContrastBolusAgentAdministered") for usage in usages} == {"NO"} else None
+
+
 def _frame_content(groups: FunctionalGroups, index: int) -> dict[str, Any]:
     content = groups.find(index, "FrameContentSequence")
-    frame_type = _values(groups.find(index, "MRImageFrameTypeSequence"), "FrameType")
     found = {
         "temporal_position": _whole(content, "TemporalPositionIndex"),
         "acquisition_number": _whole(content, "FrameAcquisitionNumber"),
-        "image_type": [str(value).strip() for value in frame_type],
+        "image_type": _image_type(groups.find(index, "MRImageFrameTypeSequence"), "FrameType"),
+        "contrast_agent": _agent_in_frame(groups, index),
     }
     return {field: value for field, value in found.items() if value not in (None, [])}
 
@@ -230,9 +271,8 @@ def _enhanced_frame(dataset: Dataset, groups: FunctionalGroups, index: int) -> d
     )
     timing = _timing(groups, index)
     words = _sequence_words(dataset, timing.pop("_inversion", ""))
-    return (
-        geometry | timing | words | _frame_content(groups, index) | {"frame": index + 1, "instance_number": index + 1}
-    )
+    stated = geometry | timing | words | _frame_content(groups, index)
+    return _converted(groups, index) | stated | {"frame": index + 1, "instance_number": index + 1}
 
 
 def read_frame_headers(

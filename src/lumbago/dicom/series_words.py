@@ -24,11 +24,24 @@ _PLANES: Final = (
     ("axial", rf"{_START}(ax|tra{_END}|transv)"),
     ("coronal", rf"{_START}cor(onal)?{_END}"),
 )
+_NO_AGENT: Final = r"(0( ?ml)?|n|no|non|none|nil|nein|keine?s?|ohne|sans|sin|w ?o|without|not|n ?a|native?)"
+_AGENT_WORD: Final = r"(iv|contraste?|agent|kontrast(mittel)?|km|gd|given|used|applied|applicable|administered)"
+
+
+def _spaced(text: str) -> str:
+    """In lower case, separators as spaces."""
+    return re.sub(r"[_\-/.,;:()+]+", " ", text.lower())
 
 
 def words_of(header: SliceHeader) -> str:
     """Series description and protocol name in lower case, separators as spaces."""
-    return re.sub(r"[_\-/.,;:()+]+", " ", f"{header.series_description} | {header.protocol_name}".lower())
+    return _spaced(f"{header.series_description} | {header.protocol_name}")
+
+
+def names_contrast_agent(stated: str) -> bool:
+    """Whether what is said of a contrast agent names one, and not that there was none (`NONE`, `N`, `w/o contrast`)."""
+    named = (_spaced(value).strip() for value in stated.split("\\"))
+    return any(value and not re.fullmatch(rf"{_NO_AGENT}( {_AGENT_WORD})*", value) for value in named)
 
 
 def named_weighting(words: str) -> Weighting:

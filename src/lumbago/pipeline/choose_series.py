@@ -43,15 +43,16 @@ def choose_series(study: Study) -> SeriesChoice:
     """Ranks the series of a study for each role by what their geometry and timing say.
 
     A sagittal series whose weighting the headers do not tell, or call proton density, is a last candidate for both
-    sagittal roles: its pixels decide later. So is a single picture without any orientation. Where no axial series is
-    known to be T2, those of unknown weighting are candidates, and the best kind of the others: reformatted T2, T2* or
-    proton density.
+    sagittal roles: its pixels decide later. So is a single picture without any orientation. Reformatted series are
+    candidates for a sagittal role that no other could play. Where no axial series is known to be T2, those of unknown
+    weighting are candidates, and the best kind of the others: reformatted T2, T2* or proton density.
 
     Raises:
         NotALumbarStudy: no series is sagittal, or there are localizers only.
     """
     described = [(without_strays(series), describe_series(series)) for series in study.series]
     candidates: dict[Role, tuple[Candidate, ...]] = {role: _ranked(role, described) for role in ROLES}
+    candidates |= {role: _originals(candidates[role]) for role in ("sagittal_t1", "sagittal_t2")}
     candidates["axial_t2"] = _needed(candidates["axial_t2"])
     if not (candidates["sagittal_t1"] or candidates["sagittal_t2"]):
         raise _nothing_sagittal(described)
@@ -66,6 +67,11 @@ def _ranked(role: Role, described: list[tuple[Series, SeriesDescription]]) -> tu
     return tuple(
         Candidate(series, text, f"{ROLE_TITLES[role]}: {'; '.join(text.reasons)}") for _, series, text in fitting
     )
+
+
+def _originals(sagittal: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Without the reformatted, unless there are no others."""
+    return tuple(row for row in sagittal if not row.description.is_derived) or sagittal
 
 
 def _needed(axial: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
@@ -89,7 +95,7 @@ def _rank(role: Role, series: Series, text: SeriesDescription) -> tuple[float, .
     if (
         not text.is_mr
         or text.is_localizer
-        or (text.is_derived and not (plane == "axial" and text.is_reformat))
+        or (text.is_derived and not text.is_reformat)
         or text.dixon_part == "fat"
         or not (text.plane == plane or is_single_unknown)
     ):
@@ -138,6 +144,6 @@ def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotA
     elif all(text.is_localizer for _, text in images):
         found = "the study holds localizers only"
     else:
-        kinds = sorted({f"{text.plane} {text.weighting}" for _, text in images})
+        kinds = sorted({f"{'computed ' * text.is_derived}{text.plane} {text.weighting}" for _, text in images})
         found = f"the study holds no sagittal series ({', '.join(kinds)})"
     return NotALumbarStudy(found, "a sagittal T1 or T2 series of the lumbar spine", "check that the export is complete")

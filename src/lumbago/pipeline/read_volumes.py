@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from lumbago.anatomy.conditions import Role
+from lumbago.anatomy.conditions import ROLE_TITLES, Role
 from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.decoder import Decoder
@@ -31,6 +31,7 @@ _SAME_PLACE_STEPS: Final = 0.25
 _CONTRAST: Final = attrgetter("echo_time", "inversion_time", "image_type", "temporal_position")
 _SEEN: Final = 0.5
 """A disc of this confidence counts where several series could play a role."""
+_REFORMATTED: Final = "a reformatted series"
 _STANDING_IN: Final = {"t2_star": "a T2* series", "pd": "a proton density series"}
 _WANTED: Final[Mapping[Role, str]] = {"sagittal_t2": "t2", "sagittal_t1": "t1"}
 
@@ -64,18 +65,22 @@ class SeriesReader:
             if not volumes:
                 self.empty.add(uid)
                 return None
-            location = self._best_location(volumes)
+            location = self._best_location(volumes, _claimed(candidate))
             self.read[uid] = ReadSagittal(candidate, location, self._shows(candidate, location), doubt_of(location))
         return self.read.get(uid)
 
-    def _best_location(self, volumes: tuple[Volume, ...]) -> SpineLocation:
+    def _best_location(self, volumes: tuple[Volume, ...], claimed: str) -> SpineLocation:
         """Of a series that falls into parts, as where a slice is missing, the large part that shows most of the
-        discs and the canal."""
+        discs and the canal; one of another contrast than is claimed, as a fat image that nothing tells from the others
+        of its place, comes last."""
         most = max(volume.array.shape[0] for volume in volumes)
         parts = [canonical_sagittal(volume) for volume in volumes]
         locations = [locate_discs(self.locator, part) for part in parts if part.array.shape[0] * _LARGE > most]
+        other = {"t1": "t2", "t2": "t1"}.get(claimed)
+        fitting = [found for found in locations if seen_weighting(found) != other] if len(locations) > 1 else locations
         best = max(
-            locations, key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs)
+            fitting or locations,
+            key=lambda found: sum(disc.confidence + (disc.canal_mm or 0.0) / 10.0 for disc in found.discs),
         )
         return replace(best, further=tuple(part for part in parts if _adds_slices(part, best.volume)))
 
@@ -96,8 +101,7 @@ class SeriesReader:
         return without_offset(_as_described(candidate, built.volumes))
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
-        stated, seen = candidate.description.weighting, seen_weighting(location)
-        claimed = "t2" if stated == "stir" else stated
+        stated, claimed, seen = candidate.description.weighting, _claimed(candidate), seen_weighting(location)
         if seen == "unknown" and claimed == "pd":
             text = "A series is tagged PD, and its pixels do not tell T1 from T2."
             self.remarks.append(QualityRemark("warning", text))
@@ -110,11 +114,15 @@ class SeriesReader:
         return seen
 
 
+def _claimed(candidate: Candidate) -> str:
+    stated = candidate.description.weighting
+    return "t2" if stated == "stir" else stated
+
+
 def _why_unfit(found: ReadSagittal) -> str:
     if found.doubt:
         return f"no lumbar spine is seen in it: {found.doubt}"
-    stated = found.candidate.description.weighting
-    is_other = found.shows not in {"unknown", "t2" if stated == "stir" else stated}
+    is_other = found.shows not in {"unknown", _claimed(found.candidate)}
     return f"it shows {found.shows.upper()} contrast" if is_other else ""
 
 
@@ -154,6 +162,8 @@ def read_sagittal(choice: SeriesChoice, reader: SeriesReader) -> dict[Role, Read
             chosen[role] = max(fitting, key=_clearness)
     for role in _WANTED:
         _fill_from_others(role, chosen, reader)
+    reformatted = (role for role, found in chosen.items() if found.candidate.description.is_reformat)
+    reader.remarks += [QualityRemark("limit", _standing_in(role, _REFORMATTED)) for role in reformatted]
     return chosen
 
 
@@ -217,8 +227,12 @@ def read_axial(
 def _stands_in(candidate: Candidate) -> str:
     """What must be said of an axial series that is no T2 of its own, "" for nothing."""
     text = candidate.description
-    what = "a reformatted series" if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
-    return f"axial T2: {what} stands in for it; its grades are less sure." if what else ""
+    what = _REFORMATTED if text.is_reformat and text.weighting == "t2" else _STANDING_IN.get(text.weighting)
+    return _standing_in("axial_t2", what) if what else ""
+
+
+def _standing_in(role: Role, what: str) -> str:
+    return f"{ROLE_TITLES[role]}: {what} stands in for it; its grades are less sure."
 
 
 def _why_dropped(candidate: Candidate) -> str:

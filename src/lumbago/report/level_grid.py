@@ -7,6 +7,7 @@ from typing import Final, Literal
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Finding, NotAssessed, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side, bottom_count
+from lumbago.anatomy.meyerding import SEVERE
 
 PHANTOM_MARK: Final = "†"
 """Stands behind every grade whose model has seen phantoms only."""
@@ -95,7 +96,8 @@ def abnormal_first(findings: StudyFindings) -> list[Finding]:
     """The abnormal findings, what matters most at the front.
 
     Ordered by how many grades a finding lies beyond the first abnormal one of its scale, then by the order of the
-    conditions' rows, then by probability. Scales without order count as just abnormal.
+    conditions' rows, then by probability. Scales without order count as just abnormal, slips from Meyerding II on as
+    one grade beyond.
     """
     order = list(CONDITIONS)
 
@@ -149,6 +151,8 @@ def _covers(entry: NotAssessed, column: Column, level: str) -> bool:
 
 def _steps_beyond(finding: Finding) -> int:
     scale = finding.scale
+    if finding.details.get("meyerding") in SEVERE:
+        return 1
     return scale.grades.index(finding.grade or "") - scale.abnormal_from if scale.ordinal else 0
 
 
