@@ -21,12 +21,14 @@ from lumbago.batch.analyze_job import analyze_study_job
 from lumbago.batch.run_child import ChildFailed, run_child
 from lumbago.errors import LumbagoError
 from lumbago.records.files import add_file
-from lumbago.records.findings import findings_of_study
+from lumbago.records.findings import add_findings, findings_of_study
 from lumbago.records.jobs import Job, add_job, find_job, finish_job, take_job
 from lumbago.records.patients import PatientFacts
+from lumbago.records.reviews import Remark, add_review
 from lumbago.records.store import Store, open_store
 from lumbago.records.studies import StudyFacts, add_study, find_study, set_state
 from lumbago.records.tables import JOBS, now
+from lumbago.records.users import add_user
 from lumbago.settings import Settings
 
 Tell = Callable[[float, str], None]
@@ -104,6 +106,50 @@ def test_a_crash_costs_one_more_try_and_is_then_told(
     with store.read() as records:
         assert "signal 11" in find_study(records, study).reason
         assert take_job(records, "test", 1.0) is None
+
+
+FOUND = StudyFindings(StudySummary("s", "2.25.1"), (), ())
+
+
+@pytest.mark.parametrize("said", ["analyzed", "reviewed", "signed", "changed"])
+@pytest.mark.parametrize("how", ["crashed", "killed"])
+def test_what_holds_of_a_study_outlasts_a_new_analysis_that_fails(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch, *, said: str, how: str
+) -> None:
+    with store.write() as records:
+        user = add_user(records, "anna", "reader", password_hash="x").id
+        machine = add_findings(records, study, FOUND, {})
+        if said == "signed":
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+        if said in {"signed", "changed"}:
+            add_findings(records, study, FOUND, {}, user)
+        if said in {"reviewed", "changed"}:
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+    job = queued(store, study)
+    stand_in(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    if how == "crashed":
+        work_once(store, settings)
+        work_once(store, settings)
+    else:
+        with store.write() as records:
+            assert [take_job(records, "doomed", -1.0) is None for _ in range(4)] == [False, False, False, True]
+    assert state(store, study, job) == ("reviewed" if said == "changed" else said, "failed")
+    with store.read() as records:
+        reason, error = find_study(records, study).reason, find_job(records, job).error
+    assert reason.startswith("The newest analysis failed") and reason.endswith(error)
+
+
+def test_a_report_that_cannot_be_drawn_changes_nothing_at_its_study(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with store.write() as records:
+        made = add_findings(records, study, FOUND, {})
+        set_state(records, study, "signed")
+        job = add_job(records, "report", study, {"findings": made.id}).id
+    for left in ("waiting", "failed"):
+        work_once(store, settings)
+        assert state(store, study, job) == ("signed", left)
 
 
 def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

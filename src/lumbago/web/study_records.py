@@ -12,6 +12,7 @@ from lumbago.records.files import KeptFile, files_of_study
 from lumbago.records.findings import MACHINE, FindingsVersion, findings_of_study, machine_findings
 from lumbago.records.jobs import Job, jobs_of_study
 from lumbago.records.reviews import Review, reviews_of_study
+from lumbago.records.standing import standing_version
 from lumbago.records.studies import SeriesFacts, Study, find_study, series_of
 from lumbago.records.users import all_users
 from lumbago.review.acts import shift_of
@@ -19,7 +20,6 @@ from lumbago.review.earlier_findings import counted_otherwise, counted_up
 from lumbago.review.readings import StudyReading, read_together
 
 TEACHING: Final = "teaching"
-_CHANGES_NOTHING: Final = frozenset({"comment", "sign", TEACHING})
 _CHECKED_LEVELS: Final = frozenset({"numbering", "sign"})
 """By which a reader has said how the levels of findings are named."""
 
@@ -79,24 +79,13 @@ def study_record(records: Connection, study_id: str) -> StudyRecord:
     versions = findings_of_study(records, study_id)
     machine = next((one for one in versions if one.made_by == MACHINE), None)
     reviews, jobs = reviews_of_study(records, study_id), jobs_of_study(records, study_id)
-    standing = _standing(versions, machine, reviews)
+    standing = standing_version(versions, reviews)
     reported = (job for job in jobs if standing is not None and job.payload.get("findings") == standing.id)
     return StudyRecord(
         study, machine, standing, len(versions), reviews, _reading(machine, versions, reviews),
         next(iter(jobs), None), next((job for job in reported if job.kind == "report"), None),
         series_of(records, study_id), files_of_study(records, study_id),
     )  # fmt: skip
-
-
-def _standing(
-    versions: Sequence[FindingsVersion], machine: FindingsVersion | None, reviews: Sequence[Review]
-) -> FindingsVersion | None:
-    """The newest version, unless it was signed and somebody changed something afterwards."""
-    newest = next(iter(versions), None)
-    if newest is None or newest.made_by == MACHINE:
-        return newest
-    changes = [review for review in reviews if review.kind not in _CHANGES_NOTHING]
-    return machine if any(change.made_at > newest.made_at for change in changes) else newest
 
 
 def reading_in(records: Connection, study_id: str) -> StudyReading | None:
