@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,27 @@ def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ChildFailed, match="longer than 1 s"):
         run_child("analyze", {}, 1, silent)
     assert time.monotonic() - start < 20
+
+
+def test_a_child_ends_with_a_worker_that_is_killed() -> None:
+    """Else it takes a processor for as long as its analysis lasts, and nobody wants what it finds."""
+    task = (
+        "import os, sys, time; from lumbago.batch.end_with_parent import end_with_parent; end_with_parent(); "
+        "print(os.getpid(), flush=True); [sum(range(10000)) for _ in iter(int, 1)]"
+    )
+    code = (
+        "import subprocess, sys; from lumbago.batch import run_child as child; popen = subprocess.Popen\n"
+        f"other = lambda command, **how: popen([sys.executable, '-c', {task!r}], **how | {{'stdout': None}})\n"
+        "child.subprocess.Popen = other; child.run_child('analyze', {}, 60, print)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as doomed:
+        assert doomed.stdout is not None
+        orphan = int(doomed.stdout.readline())
+        os.kill(doomed.pid, signal.SIGKILL)
+        has_ended, _, _ = select.select([doomed.stdout], [], [], 10.0)  # nobody is left who might write
+        with suppress(ProcessLookupError):
+            os.kill(orphan, signal.SIGKILL)
+    assert has_ended
 
 
 def test_progress_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
