@@ -32,7 +32,7 @@ def test_a_part_that_came_meanwhile_is_joined(tmp_path: Path, monkeypatch: pytes
     def child(task: str, request: dict[str, Any], *_: object) -> dict[str, Any]:
         row = ours | dict.fromkeys(facts, "")
         if task == "receive":
-            return {"studies": [row]}
+            return {"studies": [row | {"truth": "what a phantom brings along"}]}
         (tmp_path / "joined.zip").write_bytes(b"+".join(Path(path).read_bytes() for path in request["sources"]))
         return row | {"path": str(tmp_path / "joined.zip")}
 
@@ -43,6 +43,8 @@ def test_a_part_that_came_meanwhile_is_joined(tmp_path: Path, monkeypatch: pytes
     shop = Workshop(store, Settings(home=str(tmp_path)), tmp_path, lambda *_: None)
     (study,) = receive_job.receive_upload_job(job, shop)["studies"]
     with store.read() as records:
-        newest = files_of_study(records, study)[-1]
+        newest = files_of_study(records, study, ("received",))[-1]
+        (truth,) = files_of_study(records, study, ("truth",))
     assert store.blobs.read(newest.sha256) == b"theirs+ours"
+    assert store.blobs.read(truth.sha256) == b"what a phantom brings along"
     store.close()

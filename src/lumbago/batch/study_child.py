@@ -85,7 +85,7 @@ def join(request: Request) -> Mapping[str, Any]:
             with zipfile.ZipFile(source) as archive:
                 archive.extractall(Path(place) / str(number))
         study = _chosen(read_studies(Path(place), _counting("joining", 0.9), decoder), request)
-        return describe(study, pack_study(study, out / "joined.zip")) | {"truth": ""}
+        return describe(study, pack_study(study, out / "joined.zip"))
 
 
 def analyze(request: Request) -> Mapping[str, Any]:
