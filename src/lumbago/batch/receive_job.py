@@ -84,7 +84,8 @@ def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) ->
 
 def _patient(row: Mapping[str, Any]) -> PatientFacts:
     born = iso_date(row["patient_birth_date"])
-    return PatientFacts(row["patient_id"], "", row["patient_name"], row["patient_sex"], born)
+    issuer = row.get("issuer_of_patient_id", "")
+    return PatientFacts(row["patient_id"], issuer, row["patient_name"], row["patient_sex"], born)
 
 
 def _facts(row: Mapping[str, Any], job: Job) -> StudyFacts:
