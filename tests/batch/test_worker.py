@@ -113,6 +113,15 @@ def test_a_crash_costs_one_more_try_and_is_then_told(
 FOUND = StudyFindings(StudySummary("s", "2.25.1"), (), ())
 
 
+def found_in(out: Path) -> dict[str, str]:
+    """What an analysis leaves behind, and what it answers."""
+    folder = out / "done"
+    folder.mkdir()
+    (folder / "findings.json").write_text(FOUND.to_json())
+    (folder / "manifest.json").write_text("{}")
+    return {"folder": str(folder)}
+
+
 @pytest.mark.parametrize("said", ["analyzed", "reviewed", "signed", "changed"])
 @pytest.mark.parametrize("how", ["crashed", "killed"])
 def test_what_holds_of_a_study_outlasts_a_new_analysis_that_fails(
@@ -139,6 +148,25 @@ def test_what_holds_of_a_study_outlasts_a_new_analysis_that_fails(
     with store.read() as records:
         reason, error = find_study(records, study).reason, find_job(records, job).error
     assert reason.startswith("The newest analysis failed") and reason.endswith(error)
+
+
+@pytest.mark.parametrize("said", ["analyzed", "signed", "changed"])
+def test_a_new_analysis_of_what_was_signed_says_so(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    with store.write() as records:
+        user = add_user(records, "anna", "reader", password_hash="x").id
+        machine = add_findings(records, study, FOUND, {})
+        if said != "analyzed":
+            add_findings(records, study, FOUND, {}, user)
+        if said == "changed":
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+    monkeypatch.setattr(analyze_job, "run_child", lambda _task, request, *_: found_in(Path(request["out"])))
+    job = queued(store, study)
+    work_once(store, settings)
+    assert state(store, study, job) == ("analyzed", "done")
+    with store.read() as records:
+        assert ("had signed" in find_study(records, study).reason) is (said == "signed")
 
 
 def test_a_report_that_cannot_be_drawn_changes_nothing_at_its_study(
@@ -250,16 +278,12 @@ def test_findings_are_kept_once_when_another_worker_has_the_job_by_now(
     job = queued(store, study)
 
     def other_finishes(_task: str, request: dict[str, str], *_: object) -> dict[str, str]:
-        folder = Path(request["out"]) / "done"
-        folder.mkdir()
-        (folder / "findings.json").write_text(StudyFindings(StudySummary("s", "2.25.1"), (), ()).to_json())
-        (folder / "manifest.json").write_text("{}")
         with store.write() as records:
             records.execute(JOBS.update().values(lease_until=now()))
             other = take_job(records, "another", 60.0)
             assert other is not None
             finish_job(records, other)
-        return {"folder": str(folder)}
+        return found_in(Path(request["out"]))
 
     monkeypatch.setattr(analyze_job, "run_child", other_finishes)
     work_once(store, settings)

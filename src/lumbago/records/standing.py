@@ -1,4 +1,4 @@
-"""Which version of a study's findings holds, and what a study falls back to when a new analysis fails."""
+"""Which version of a study's findings holds, and what a new analysis changes about it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,6 +10,7 @@ from lumbago.records.reviews import Review, reviews_of_study
 from lumbago.records.studies import State, set_state
 
 _CHANGES_NOTHING: Final = frozenset({"comment", "sign", "teaching"})
+_UNSIGNED: Final = "A reader had signed what an earlier analysis found: this is a new one, and is not signed."
 
 
 def standing_version(versions: Sequence[FindingsVersion], reviews: Sequence[Review]) -> FindingsVersion | None:
@@ -25,6 +26,13 @@ def standing_version(versions: Sequence[FindingsVersion], reviews: Sequence[Revi
     if not any(change.made_at > newest.made_at for change in changes):
         return newest
     return next((one for one in versions if one.made_by == MACHINE), None)
+
+
+def set_analyzed(db: Connection, study: str) -> None:
+    """Says that a study has new findings by the machine, and when a reader had signed what held until then."""
+    before = standing_version(findings_of_study(db, study)[1:], reviews_of_study(db, study))
+    was_signed = before is not None and before.made_by != MACHINE
+    set_state(db, study, "analyzed", _UNSIGNED if was_signed else "")
 
 
 def set_failed(db: Connection, study: str, state: State, reason: str) -> None:
