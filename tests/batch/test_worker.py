@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,14 @@ from lumbago.batch.analyze_job import analyze_study_job
 from lumbago.batch.run_child import ChildFailed, run_child
 from lumbago.errors import LumbagoError
 from lumbago.records.files import add_file
-from lumbago.records.findings import findings_of_study
+from lumbago.records.findings import add_findings, findings_of_study
 from lumbago.records.jobs import Job, add_job, find_job, finish_job, take_job
 from lumbago.records.patients import PatientFacts
+from lumbago.records.reviews import Remark, add_review
 from lumbago.records.store import Store, open_store
 from lumbago.records.studies import StudyFacts, add_study, find_study, set_state
 from lumbago.records.tables import JOBS, now
+from lumbago.records.users import add_user
 from lumbago.settings import Settings
 
 Tell = Callable[[float, str], None]
@@ -106,12 +110,105 @@ def test_a_crash_costs_one_more_try_and_is_then_told(
         assert take_job(records, "test", 1.0) is None
 
 
+FOUND = StudyFindings(StudySummary("s", "2.25.1"), (), ())
+
+
+def found_in(out: Path) -> dict[str, str]:
+    """What an analysis leaves behind, and what it answers."""
+    folder = out / "done"
+    folder.mkdir()
+    (folder / "findings.json").write_text(FOUND.to_json())
+    (folder / "manifest.json").write_text("{}")
+    return {"folder": str(folder)}
+
+
+@pytest.mark.parametrize("said", ["analyzed", "reviewed", "signed", "changed"])
+@pytest.mark.parametrize("how", ["crashed", "killed"])
+def test_what_holds_of_a_study_outlasts_a_new_analysis_that_fails(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch, *, said: str, how: str
+) -> None:
+    with store.write() as records:
+        user = add_user(records, "anna", "reader", password_hash="x").id
+        machine = add_findings(records, study, FOUND, {})
+        if said == "signed":
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+        if said in {"signed", "changed"}:
+            add_findings(records, study, FOUND, {}, user)
+        if said in {"reviewed", "changed"}:
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+    job = queued(store, study)
+    stand_in(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    if how == "crashed":
+        work_once(store, settings)
+        work_once(store, settings)
+    else:
+        with store.write() as records:
+            assert [take_job(records, "doomed", -1.0) is None for _ in range(4)] == [False, False, False, True]
+    assert state(store, study, job) == ("reviewed" if said == "changed" else said, "failed")
+    with store.read() as records:
+        reason, error = find_study(records, study).reason, find_job(records, job).error
+    assert reason.startswith("The newest analysis failed") and reason.endswith(error)
+
+
+@pytest.mark.parametrize("said", ["analyzed", "signed", "changed"])
+def test_a_new_analysis_of_what_was_signed_says_so(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    with store.write() as records:
+        user = add_user(records, "anna", "reader", password_hash="x").id
+        machine = add_findings(records, study, FOUND, {})
+        if said != "analyzed":
+            add_findings(records, study, FOUND, {}, user)
+        if said == "changed":
+            add_review(records, (study, machine.id), user, Remark("grade", "pfirrmann", "L4/L5"))
+    monkeypatch.setattr(analyze_job, "run_child", lambda _task, request, *_: found_in(Path(request["out"])))
+    job = queued(store, study)
+    work_once(store, settings)
+    assert state(store, study, job) == ("analyzed", "done")
+    with store.read() as records:
+        assert ("had signed" in find_study(records, study).reason) is (said == "signed")
+
+
+def test_a_report_that_cannot_be_drawn_changes_nothing_at_its_study(
+    store: Store, settings: Settings, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with store.write() as records:
+        made = add_findings(records, study, FOUND, {})
+        set_state(records, study, "signed")
+        job = add_job(records, "report", study, {"findings": made.id}).id
+    for left in ("waiting", "failed"):
+        work_once(store, settings)
+        assert state(store, study, job) == ("signed", left)
+
+
 def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, "import time; time.sleep(60)")
     start = time.monotonic()
     with pytest.raises(ChildFailed, match="longer than 1 s"):
         run_child("analyze", {}, 1, silent)
     assert time.monotonic() - start < 20
+
+
+def test_a_child_ends_with_a_worker_that_is_killed() -> None:
+    """Else it takes a processor for as long as its analysis lasts, and nobody wants what it finds."""
+    task = (
+        "import os, sys, time; from lumbago.batch.end_with_parent import end_with_parent; end_with_parent(); "
+        "print(os.getpid(), flush=True); [sum(range(10000)) for _ in iter(int, 1)]"
+    )
+    code = (
+        "import subprocess, sys; from lumbago.batch import run_child as child; popen = subprocess.Popen\n"
+        f"other = lambda command, **how: popen([sys.executable, '-c', {task!r}], **how | {{'stdout': None}})\n"
+        "child.subprocess.Popen = other; child.run_child('analyze', {}, 60, print)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as doomed:
+        assert doomed.stdout is not None
+        orphan = int(doomed.stdout.readline())
+        os.kill(doomed.pid, signal.SIGKILL)
+        has_ended, _, _ = select.select([doomed.stdout], [], [], 10.0)  # nobody is left who might write
+        with suppress(ProcessLookupError):
+            os.kill(orphan, signal.SIGKILL)
+    assert has_ended
 
 
 def test_progress_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,16 +278,12 @@ def test_findings_are_kept_once_when_another_worker_has_the_job_by_now(
     job = queued(store, study)
 
     def other_finishes(_task: str, request: dict[str, str], *_: object) -> dict[str, str]:
-        folder = Path(request["out"]) / "done"
-        folder.mkdir()
-        (folder / "findings.json").write_text(StudyFindings(StudySummary("s", "2.25.1"), (), ()).to_json())
-        (folder / "manifest.json").write_text("{}")
         with store.write() as records:
             records.execute(JOBS.update().values(lease_until=now()))
             other = take_job(records, "another", 60.0)
             assert other is not None
             finish_job(records, other)
-        return {"folder": str(folder)}
+        return found_in(Path(request["out"]))
 
     monkeypatch.setattr(analyze_job, "run_child", other_finishes)
     work_once(store, settings)

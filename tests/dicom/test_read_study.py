@@ -77,11 +77,13 @@ def test_single_file_and_missing_suffix(tmp_path: Path, decoder: Decoder) -> Non
 
 
 def test_header_fields(tmp_path: Path, decoder: Decoder) -> None:
-    path = save(make_slice(7, SpacingBetweenSlices="4.4", PatientAge="045Y", EchoTrainLength=16), tmp_path / "x")
+    stated = {"SpacingBetweenSlices": "4.4", "PatientAge": "045Y", "EchoTrainLength": 16, "IssuerOfPatientID": "HERE"}
+    path = save(make_slice(7, **stated), tmp_path / "x")
     header = read_study(path, decoder=decoder).first
     assert (header.pixel_spacing, header.slice_thickness, header.spacing_between_slices) == ((0.5, 0.75), 4.0, 4.4)
     assert (header.repetition_time, header.echo_time, header.inversion_time) == (3000.0, 100.0, None)
     assert (header.patient_name, header.patient_age, header.echo_train_length) == ("Doe^Jane", "045Y", 16)
+    assert header.issuer_of_patient_id == "HERE"
     assert (header.frame, header.instance_number, header.study_date) == (None, 7, "20240102")
     assert header.image_position == (8.0, -50.0, 60.0)
 

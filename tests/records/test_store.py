@@ -3,6 +3,7 @@
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def test_a_patient_is_told_by_id_and_issuer(store: Store) -> None:
         jane = add_patient(db, JANE)
         assert add_patient(db, PatientFacts("4711", "hospital", "Doe^J")) == jane
         assert add_patient(db, PatientFacts("4711", "practice")).id != jane.id
+        assert add_patient(db, PatientFacts("4711", "practice", JANE.name, "F", JANE.birth_date)).id != jane.id
         assert add_patient(db, PatientFacts("4711")).id != jane.id
+        assert add_patient(db, replace(JANE, issuer="")) == jane
         assert add_patient(db, PatientFacts("")).id != add_patient(db, PatientFacts("")).id
         assert len(patients_named(db, "4711")) == 3 and patients_named(db, jane.id) == [jane]
         assert patients_named(db, "") != [jane]
@@ -85,6 +88,16 @@ def test_a_study_is_kept_once(store: Store) -> None:
         assert list(studies_of_patient(db, study.patient.id)) == [study] and find_study(db, study.id) == study
         with pytest.raises(NotInRecords):
             find_study(db, "x")
+
+
+def test_a_study_stays_with_its_patient_when_a_part_names_no_issuer(store: Store) -> None:
+    here, there = PatientFacts("1", "here"), PatientFacts("1", "there")
+    with store.write() as db:
+        study = add_study(db, PatientFacts("1"), StudyFacts("1.2.3"))
+        assert add_study(db, here, StudyFacts("1.2.3")) == study
+        others = [add_study(db, facts, StudyFacts(f"1.2.{facts.issuer}")) for facts in (here, there)]
+        assert len({one.patient.id for one in (study, *others)}) == 3
+        assert add_study(db, PatientFacts("1"), StudyFacts("1.2.there")) == others[1]
 
 
 def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:

@@ -14,7 +14,7 @@ from lumbago.errors import SettingsRefused, UsageError
 from lumbago.records.patients import PatientFacts
 from lumbago.records.studies import StudyFacts, add_study
 from lumbago.records.tables import METADATA, SESSIONS, TOKENS, now
-from lumbago.records.users import add_user, disable_user, find_user, set_role, user_named
+from lumbago.records.users import add_user, disable_user, find_session, find_user, set_role, user_named
 from lumbago.web.access import SCOPES_FOR, refuse_open_door
 from lumbago.web.passwords import hash_password, is_outdated, is_password
 from lumbago.web.rate_limits import FailureLimit, RateLimit
@@ -114,6 +114,18 @@ def test_a_session_ends_when_left_alone_and_in_any_case(site: Site) -> None:
     assert sign_in(client, "anna") == 200
     age(site, "created_at", timedelta(hours=13))
     assert client.get("/reader").status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{"X-Unasked": "1"}, {"Accept": "text/event-stream"}])
+def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(site: Site, headers: dict[str, str]) -> None:
+    client = site.signed_in("anna", "reader")
+    age(site, "seen_at", timedelta(minutes=14))
+    assert client.get("/reader", headers=headers).status_code == 200
+    with site.store.read() as db:
+        session = find_session(db, client.cookies["lumbago"])
+    assert session is not None and now() - session.seen_at > timedelta(minutes=13)
+    age(site, "seen_at", timedelta(minutes=16))
+    assert client.get("/reader", headers=headers).status_code == 401
 
 
 def test_signing_out_ends_the_session(site: Site) -> None:

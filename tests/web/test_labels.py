@@ -160,6 +160,21 @@ def test_every_form_comes_back_as_it_went(dashboard: Dashboard, reviewed: str, t
     assert brought_in(dashboard, form, out) == {}
 
 
+@pytest.mark.parametrize("form", SHIFTS)
+def test_labels_that_went_out_before_a_renumbering_say_nothing_of_the_disc_beside(
+    dashboard: Dashboard, reviewed: str, tmp_path: Path, form: str
+) -> None:
+    out, reader = made(dashboard, form, tmp_path / "out"), dashboard.signed_in("reader")
+    dashboard.review(reader, reviewed, "numbering", shift=1)
+    before = dashboard.review_file(reviewed)
+    assert brought_in(dashboard, form, out) == {"studies that were renumbered since": 1}
+    SHIFTS[form](out / "labels")
+    assert brought_in(dashboard, form, out) == {"studies that were renumbered since": 1}
+    assert dashboard.review_file(reviewed) == before
+    dashboard.review(reader, reviewed, "numbering", shift=0)
+    assert brought_in(dashboard, form, out) == {"grade": 1, "move": 1}
+
+
 def test_archives_of_other_programs_are_known_by_the_names_of_our_pictures(
     dashboard: Dashboard, reviewed: str, tmp_path: Path
 ) -> None:

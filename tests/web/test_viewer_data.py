@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from compass import BEADS, DIRECTIONS, write_compass
 from lumbago.anatomy.findings import Evidence, Finding, LevelLocation, Outline, StudyFindings, StudySummary
 from lumbago.anatomy.structures import structure_colour
-from lumbago.web.viewer_data import Reading, box_corners, describe_for_viewer
+from lumbago.web.viewer_data import Address, Reading, box_corners, describe_for_viewer
 from lumbago.web.viewer_frames import OpenedStudy, StudyImages, make_frame
 from lumbago.web.viewer_routes import ImagesOf, viewer_router
 
@@ -157,7 +157,7 @@ def test_slices_that_share_a_uid_are_told_apart_by_where_they_lie(tmp_path: Path
         findings.append(Finding("pfirrmann", level, None, "4", {"4": 1.0}, evidence=seen))
         outlines.append(Outline(level, "disc", seen.series_instance_uid, seen.sop_instance_uid, None, (middle,)))
     known = StudyFindings(StudySummary("compass", "1.2.3"), (), tuple(findings), outlines=tuple(outlines))
-    data = describe_for_viewer(opened, Reading(known), images, "")
+    data = describe_for_viewer(opened, Reading(known), images, Address(""))
     assert [place["slice"] for place in data["places"]] == [drawn["slice"] for drawn in data["drawn"]] == [1, 2, 3]
 
 
@@ -196,4 +196,4 @@ def test_a_damaged_slice_is_said(tmp_path: Path, images: StudyImages) -> None:
     broken = opened.slices[0][0][0].source.path
     Path(broken).write_bytes(Path(broken).read_bytes()[:-4000])
     assert "cut off" in images.frame(opened, 0, 0).reason  # type: ignore[union-attr]
-    assert describe_for_viewer(opened, Reading(), images, "/x")["findings"] is None
+    assert describe_for_viewer(opened, Reading(), images, Address("/x"))["findings"] is None

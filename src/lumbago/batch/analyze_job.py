@@ -15,6 +15,7 @@ from lumbago.records.blobs import Blob, file_chunks
 from lumbago.records.files import FileKind, add_file, files_of_study
 from lumbago.records.findings import FindingsVersion, add_findings
 from lumbago.records.jobs import Job, finish_job
+from lumbago.records.standing import set_analyzed, set_failed
 from lumbago.records.store import Store
 from lumbago.records.studies import SeriesFacts, State, Study, find_study, put_series, series_of, set_state
 from lumbago.report.pdf import REPORT_NAME
@@ -41,7 +42,7 @@ def analyze_study_job(job: Job, shop: Workshop) -> None:
         made = add_findings(records, study.id, findings, manifest)
         keep_outputs(records, made, blobs)
         put_series(records, study.id, _with_roles(records, study.id, findings))
-        set_state(records, study.id, "analyzed")
+        set_analyzed(records, study.id)
         finish_job(records, job, {"findings": made.id})
 
 
@@ -91,11 +92,12 @@ def _with_roles(records: Connection, study: str, findings: StudyFindings) -> lis
 
 
 def note_failure(records: Connection, job: Job, error: LumbagoError, *, again: bool) -> None:
-    """Says at the study that its analysis failed, and why; or that it is tried once more."""
-    if job.study_id is None:
+    """Says at the study that its analysis failed, and why; or that it is tried once more. Other jobs of a study say it
+    of themselves."""
+    if job.study_id is None or job.kind != "analyze":
         return
     if again:
         set_state(records, job.study_id, "waiting", f"{error} It is tried once more.")
     else:
         state: State = "refused" if error.exit_code == NotALumbarStudy.exit_code else "failed"
-        set_state(records, job.study_id, state, str(error))
+        set_failed(records, job.study_id, state, str(error))

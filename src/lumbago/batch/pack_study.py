@@ -59,6 +59,13 @@ def describe(study: Study, path: Path) -> dict[str, Any]:
         "path": str(path), "study_instance_uid": study.study_instance_uid, "name": study.name,
         "patient_id": first.patient_id, "patient_name": first.patient_name, "patient_sex": first.patient_sex,
         "patient_birth_date": first.patient_birth_date, "study_date": first.study_date,
-        "study_description": first.study_description, "series": series,
+        "study_description": first.study_description, "series": series, "issuer_of_patient_id": _issuer(study),
         "skipped": [{"name": file.name, "reason": file.reason, "is_damage": file.is_damage} for file in study.skipped],
     }  # fmt: skip
+
+
+def _issuer(study: Study) -> str:
+    """Who gave the PatientID, as the first series says that says it: not every machine does. Of several values the
+    first."""
+    stated = (one.first.issuer_of_patient_id.partition("\\")[0].strip() for one in study.series)
+    return next((issuer for issuer in stated if issuer), "")

@@ -59,7 +59,7 @@ def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) ->
     """Keeps the images of a study with those that are there; says no when another worker brought some meanwhile."""
     with shop.store.read() as records:
         before = files_of_study(records, study.id, (RECEIVED,))
-    path = Path(row["path"])
+    path, words = Path(row["path"]), row.get("truth", "")
     blob = shop.store.blobs.keep(file_chunks(path))
     if before and blob.sha256 != before[-1].sha256:
         joined = {"sources": [str(shop.store.blobs.place(before[-1].sha256)), str(path)], "out": str(shop.folder),
@@ -68,7 +68,7 @@ def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) ->
         refuse_when_full(shop.store, shop.settings, Path(row["path"]).stat().st_size)
         blob = shop.store.blobs.keep(file_chunks(Path(row["path"])))
     is_new = all(file.sha256 != blob.sha256 for file in before)
-    truth = shop.store.blobs.keep([row["truth"].encode()]) if row.get("truth") else None
+    truth = shop.store.blobs.keep([words.encode()]) if words else None
     with shop.store.write() as records:
         if files_of_study(records, study.id, (RECEIVED,)) != before:
             return False
@@ -84,7 +84,8 @@ def _keep_beside(row: dict[str, Any], study: Study, job: Job, shop: Workshop) ->
 
 def _patient(row: Mapping[str, Any]) -> PatientFacts:
     born = iso_date(row["patient_birth_date"])
-    return PatientFacts(row["patient_id"], "", row["patient_name"], row["patient_sex"], born)
+    issuer = row.get("issuer_of_patient_id", "")
+    return PatientFacts(row["patient_id"], issuer, row["patient_name"], row["patient_sex"], born)
 
 
 def _facts(row: Mapping[str, Any], job: Job) -> StudyFacts:

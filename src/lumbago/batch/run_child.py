@@ -22,7 +22,7 @@ class ChildFailed(LumbagoError):
 
 
 def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Progress) -> dict[str, Any]:
-    """The result of a task of `study_child`.
+    """The result of a task of `study_child`, which ends with this process.
 
     Raises:
         ChildFailed: it crashed, or was ended after `seconds`.
@@ -30,7 +30,7 @@ def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Pro
     """
     command = [sys.executable, "-P", "-m", "lumbago.batch.study_child", task, json.dumps(request)]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         errors="replace", start_new_session=True,
     )  # fmt: skip
     overdue = threading.Event()
@@ -46,7 +46,7 @@ def run_child(task: str, request: Mapping[str, Any], seconds: int, progress: Pro
         timer.cancel()
         _end(process)
         listener.join(5)
-        for pipe in (process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
     return _outcome(last, code, seconds if overdue.is_set() else None, "".join(words))

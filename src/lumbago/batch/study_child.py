@@ -4,7 +4,7 @@ TASK is receive, join, analyze, report or export.
 
 REQUEST is JSON. Every step is one line of JSON on stdout: `{"progress": 0.4, "message": "..."}`, at last
 `{"result": {...}}`, or `{"error": "one sentence"}` for what the input is to blame for; the exit code
-tells which kind of error it is.
+tells which kind of error it is. Standard input is a pipe that the parent holds open: at its end the process ends.
 """
 
 import json
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.batch.end_with_parent import end_with_parent
 from lumbago.batch.label_pictures import export_pictures
 from lumbago.batch.pack_study import describe, pack_study
 from lumbago.batch.split_upload import split_upload
@@ -43,6 +44,7 @@ def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
     task = {"receive": receive, "join": join, "analyze": analyze, "report": report, "export": export}[sys.argv[1]]
     request = json.loads(sys.argv[2])
+    end_with_parent()
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:
@@ -83,7 +85,7 @@ def join(request: Request) -> Mapping[str, Any]:
             with zipfile.ZipFile(source) as archive:
                 archive.extractall(Path(place) / str(number))
         study = _chosen(read_studies(Path(place), _counting("joining", 0.9), decoder), request)
-        return describe(study, pack_study(study, out / "joined.zip")) | {"truth": ""}
+        return describe(study, pack_study(study, out / "joined.zip"))
 
 
 def analyze(request: Request) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ _NO_CONTENT: Final[dict[str, Any]] = dict.fromkeys(
     (
         "series_description", "protocol_name", "study_description", "body_part_examined", "manufacturer", "model_name",
         "patient_id", "patient_name", "patient_birth_date", "patient_sex", "patient_age", "burned_in_annotation",
+        "issuer_of_patient_id",
     ), "",
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ _TEXTS: Final = {
     "patient_name": "PatientName", "patient_birth_date": "PatientBirthDate", "patient_sex": "PatientSex",
     "patient_age": "PatientAge", "study_date": "StudyDate", "burned_in_annotation": "BurnedInAnnotation",
     "acquisition_contrast": "AcquisitionContrast", "mr_acquisition_type": "MRAcquisitionType",
+    "issuer_of_patient_id": "IssuerOfPatientID",
 }  # fmt: skip
 _NUMBERS: Final = {
     "slice_thickness": "SliceThickness", "spacing_between_slices": "SpacingBetweenSlices",

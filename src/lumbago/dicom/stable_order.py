@@ -12,7 +12,7 @@ from lumbago.dicom.study import Series, SliceHeader
 
 _NAMES_ONLY: Final = (
     "source", "sop_instance_uid", "series_instance_uid", "study_instance_uid", "frame_of_reference_uid",
-    "transfer_syntax_uid", "series_description", "protocol_name", "study_description",
+    "transfer_syntax_uid", "series_description", "protocol_name", "study_description", "issuer_of_patient_id",
 )  # fmt: skip
 _CONTENT: Final = tuple(field.name for field in fields(SliceHeader) if field.name not in _NAMES_ONLY)
 _LAST: Final = 1 << 31

@@ -77,6 +77,7 @@ class SliceHeader:
     acquisition_contrast: str = ""
     mr_acquisition_type: str = ""
     diffusion_b_value: float | None = None
+    issuer_of_patient_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

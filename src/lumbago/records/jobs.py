@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from lumbago.errors import NotInRecords
 from lumbago.records.rows import built, row_of
-from lumbago.records.tables import JOBS, STUDIES, new_id, now
+from lumbago.records.standing import set_failed
+from lumbago.records.tables import JOBS, new_id, now
 
 ATTEMPTS: Final = 3
 _C: Final = JOBS.c
@@ -69,7 +70,8 @@ def _park(db: Connection, lost: ColumnElement[bool]) -> None:
     error = f"given up after {ATTEMPTS} attempts, each of which ended its worker"
     studies = list(db.execute(select(_C.study_id).where(lost & (_C.kind == "analyze"))).scalars())
     db.execute(JOBS.update().where(lost).values(state="failed", error=error, finished_at=now()))
-    db.execute(STUDIES.update().where(STUDIES.c.id.in_(studies)).values(state="failed", reason=error))
+    for study in studies:
+        set_failed(db, study, "failed", error)
 
 
 def renew_job(db: Connection, job: Job, seconds: float, progress: float, message: str = "") -> None:

@@ -40,12 +40,20 @@ class Patient:
 
 def add_patient(db: Connection, facts: PatientFacts) -> Patient:
     """The patient of these facts, kept from now on if not already; without a PatientID, or where everybody of that
-    PatientID is somebody else, it is a new one."""
+    PatientID is somebody else, it is a new one.
+
+    One issuer's number is no other's. Where only one of two names an issuer, they are one person when the day of birth
+    and the name say so, and two when these are not known.
+    """
     known = _of_number(db, facts) if facts.patient_id else []
-    same = next((patient for patient in known if not _is_another(patient, facts)), None)
+    here = [patient for patient in known if patient.issuer == facts.issuer]
+    same = next((patient for patient in here if not _is_another(patient, facts)), None)
+    if same is None or not _is_surely(same, facts):
+        sure = [patient for patient in known if may_be(patient, facts) and _is_surely(patient, facts)]
+        same = sure[0] if len(sure) == 1 else same
     if same is not None:
         return same
-    is_first = facts.patient_id and not known
+    is_first = facts.patient_id and not here
     unique = f"\\\\{new_id()}"  # a backslash stands in no PatientID: it parts values
     key = f"{facts.patient_id}\\{facts.issuer}" + ("" if is_first else unique)
     patient = Patient(new_id(), **asdict(facts))
@@ -54,9 +62,21 @@ def add_patient(db: Connection, facts: PatientFacts) -> Patient:
 
 
 def _of_number(db: Connection, facts: PatientFacts) -> Sequence[Patient]:
-    number = (PATIENTS.c.patient_id == facts.patient_id) & (PATIENTS.c.issuer == facts.issuer)
+    number = PATIENTS.c.patient_id == facts.patient_id
     query = select(PATIENTS).where(number).order_by(PATIENTS.c.created_at, PATIENTS.c.id)
     return [built(Patient, row) for row in db.execute(query)]
+
+
+def may_be(known: Patient, facts: PatientFacts) -> bool:
+    """Whether a patient who is kept can be the one of these facts, by number, issuer and person; where one of the two
+    names no issuer, it may be the same."""
+    issuers = {known.issuer, facts.issuer} - {""}
+    is_number = bool(facts.patient_id) and known.patient_id == facts.patient_id
+    return is_number and len(issuers) < 2 and not _is_another(known, facts)
+
+
+def _is_surely(known: Patient, facts: PatientFacts) -> bool:
+    return bool(known.birth_date) and known.birth_date == facts.birth_date and _share_a_word(known.name, facts.name)
 
 
 def _is_another(known: Patient, facts: PatientFacts) -> bool:
@@ -66,8 +86,12 @@ def _is_another(known: Patient, facts: PatientFacts) -> bool:
     """
     if known.birth_date and facts.birth_date:
         return known.birth_date != facts.birth_date
-    names, sexes = [_words(one.name) for one in (known, facts)], {known.sex, facts.sex}
-    return sexes == _SEXES or (all(names) and not names[0] & names[1])
+    is_named = bool(_words(known.name) and _words(facts.name))
+    return {known.sex, facts.sex} == _SEXES or (is_named and not _share_a_word(known.name, facts.name))
+
+
+def _share_a_word(name: str, other: str) -> bool:
+    return not _words(name).isdisjoint(_words(other))
 
 
 def _words(name: str) -> set[str]:

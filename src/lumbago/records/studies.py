@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import Connection, Row, Select, select
 
 from lumbago.errors import UsageError
-from lumbago.records.patients import Patient, PatientFacts, add_patient
+from lumbago.records.patients import Patient, PatientFacts, add_patient, may_be
 from lumbago.records.rows import built, only
 from lumbago.records.tables import PATIENTS, SERIES, STUDIES, new_id, now
 
@@ -66,8 +66,11 @@ class SeriesFacts:
 
 
 def add_study(db: Connection, patient: PatientFacts, facts: StudyFacts) -> Study:
-    """The study of this patient and StudyInstanceUID, kept from now on if not already."""
-    owner = add_patient(db, patient)
+    """The study of this patient and StudyInstanceUID, kept from now on if not already; a part of a study that names no
+    issuer of the PatientID belongs to the parts that do."""
+    parts = studies_with_uid(db, facts.study_instance_uid) if facts.study_instance_uid else ()
+    same = [study for study in parts if may_be(study.patient, patient)]
+    owner = same[0].patient if len(same) == 1 else add_patient(db, patient)
     known = (STUDIES.c.patient_id == owner.id) & (STUDIES.c.study_instance_uid == facts.study_instance_uid)
     row = db.execute(select_studies().where(known)).first()
     if row is not None:

@@ -43,6 +43,8 @@ SCOPES_FOR: Final[dict[str, frozenset[str]]] = {
 """What each role may do, and what a token of a user of that role may be for."""
 COOKIE: Final = "lumbago"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
+UNASKED_HEADER: Final = "X-Unasked"
+"""Of what a page asks for by itself: it keeps nobody signed in who has left it open."""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECONDS_BETWEEN_TOUCHES: Final = 60.0
@@ -183,10 +185,15 @@ def _by_session(request: Request) -> Visitor | None:
         with access.store.write() as db:
             users.end_session(db, session)
         return None
-    if (now() - session.seen_at).total_seconds() > _SECONDS_BETWEEN_TOUCHES:
+    if not _is_unasked(request) and (now() - session.seen_at).total_seconds() > _SECONDS_BETWEEN_TOUCHES:
         with access.store.write() as db:
             users.touch_session(db, session)
     return Visitor(user, address_of(request), secret)
+
+
+def _is_unasked(request: Request) -> bool:
+    """Whether a page asks this by itself: browsers open streams of events again and again."""
+    return UNASKED_HEADER in request.headers or request.headers.get("accept", "") == "text/event-stream"
 
 
 def is_let_in(user: User) -> bool:

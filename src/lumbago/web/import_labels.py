@@ -1,5 +1,6 @@
 """Labels that were corrected elsewhere come back as reviews: Labelme, COCO, YOLO or tables, see `label_archives`."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,12 +44,28 @@ def _import_study(site: Site, user: User, study: str, said: Said) -> Counter[str
         whole = reading_in(records, study)
     if newest is None or whole is None:
         return Counter({"studies that are not kept here": 1})
+    if _is_numbered_otherwise(said, whole):
+        return Counter({"studies that were renumbered since": 1})
     done: Counter[str] = Counter()
     for remark in (*_grades(said, whole), *_moves(said, whole)):
         with suppress(NotInRecords):
             review_study(site, user, study, newest.id, remark, shift_seen=whole.shift)
             done[remark.kind] += 1
     return done
+
+
+def _is_numbered_otherwise(said: Said, whole: StudyReading) -> bool:
+    """Whether most drawings lie at another disc than the one that they name: they went out before a renumbering, or
+    before an analysis that counts otherwise, and their words would be taken for those of the disc beside."""
+    discs = {row.level: row.disc_center_lps_mm for row in whole.findings.levels}
+    drawn = [
+        (place[1], frame.to_lps_mm(*shape.middle))
+        for place, shapes in said.shapes.items()
+        for shape, frame in shapes
+        if place[1] in discs
+    ]
+    beside = [level for level, point in drawn if level != min(discs, key=lambda one: math.dist(discs[one], point))]
+    return 2 * len(beside) > len(drawn)
 
 
 def _grades(said: Said, whole: StudyReading) -> Iterator[Remark]:

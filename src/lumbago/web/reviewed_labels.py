@@ -27,7 +27,8 @@ def write_labels(store: Store, reviewed: Path, study_id: str) -> bool:
         if record.whole is None or images is None:
             return False
         patient = record.study.patient
-        key = f"{patient.issuer or 'patient'}:{patient.patient_id}" if patient.patient_id else f"lumbago:{patient.id}"
+        # without the issuer, which not every file names: one person is never on both sides of a split
+        key = f"patient:{patient.patient_id}" if patient.patient_id else f"lumbago:{patient.id}"
         labels = ReviewedStudy(study_id, key, store.blobs.place(images.sha256), readers)
         return write_reviewed(reviewed, labels, record.whole) is not None
 

@@ -1,22 +1,27 @@
 """What is known of a study, put together for a page or a program."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
 
+from lumbago.anatomy.findings import QualityRemark
 from lumbago.batch.analyze_job import report_name
 from lumbago.records.files import KeptFile, files_of_study
 from lumbago.records.findings import MACHINE, FindingsVersion, findings_of_study, machine_findings
 from lumbago.records.jobs import Job, jobs_of_study
 from lumbago.records.reviews import Review, reviews_of_study
+from lumbago.records.standing import standing_version
 from lumbago.records.studies import SeriesFacts, Study, find_study, series_of
 from lumbago.records.users import all_users
+from lumbago.review.acts import shift_of
+from lumbago.review.earlier_findings import counted_otherwise, counted_up
 from lumbago.review.readings import StudyReading, read_together
 
 TEACHING: Final = "teaching"
-_CHANGES_NOTHING: Final = frozenset({"comment", "sign", TEACHING})
+_CHECKED_LEVELS: Final = frozenset({"numbering", "sign"})
+"""By which a reader has said how the levels of findings are named."""
 
 
 @dataclass(frozen=True)
@@ -74,38 +79,56 @@ def study_record(records: Connection, study_id: str) -> StudyRecord:
     versions = findings_of_study(records, study_id)
     machine = next((one for one in versions if one.made_by == MACHINE), None)
     reviews, jobs = reviews_of_study(records, study_id), jobs_of_study(records, study_id)
-    standing = _standing(versions, machine, reviews)
+    standing = standing_version(versions, reviews)
     reported = (job for job in jobs if standing is not None and job.payload.get("findings") == standing.id)
     return StudyRecord(
-        study, machine, standing, len(versions), reviews, reading_of(machine, reviews),
+        study, machine, standing, len(versions), reviews, _reading(machine, versions, reviews),
         next(iter(jobs), None), next((job for job in reported if job.kind == "report"), None),
         series_of(records, study_id), files_of_study(records, study_id),
     )  # fmt: skip
 
 
-def _standing(
-    versions: Sequence[FindingsVersion], machine: FindingsVersion | None, reviews: Sequence[Review]
-) -> FindingsVersion | None:
-    """The newest version, unless it was signed and somebody changed something afterwards."""
-    newest = next(iter(versions), None)
-    if newest is None or newest.made_by == MACHINE:
-        return newest
-    changes = [review for review in reviews if review.kind not in _CHANGES_NOTHING]
-    return machine if any(change.made_at > newest.made_at for change in changes) else newest
-
-
-def reading_of(machine: FindingsVersion | None, reviews: Sequence[Review]) -> StudyReading | None:
-    """Findings and what readers did to them; what was graded blind to learn is no reading, and who signed earlier
-    findings has not signed these."""
-    if machine is None:
-        return None
-    signed_here = [review for review in reviews if review.kind != "sign" or review.findings_id == machine.id]
-    return read_together(machine.findings, [review for review in signed_here if review.kind != TEACHING])
-
-
 def reading_in(records: Connection, study_id: str) -> StudyReading | None:
     """What is said of a study all in all."""
-    return reading_of(machine_findings(records, study_id), reviews_of_study(records, study_id))
+    machine, reviews = machine_findings(records, study_id), reviews_of_study(records, study_id)
+    is_new = machine is not None and any(review.findings_id != machine.id for review in reviews)
+    versions = findings_of_study(records, study_id) if is_new else ()
+    return _reading(machine, versions, reviews)
+
+
+def _reading(
+    machine: FindingsVersion | None, versions: Sequence[FindingsVersion], reviews: Sequence[Review]
+) -> StudyReading | None:
+    """Findings and what readers did to them; what was graded blind to learn is no reading, and who signed earlier
+    findings has not signed these. Names that readers gave to discs of earlier findings stay with the discs."""
+    if machine is None:
+        return None
+    said = [review for review in reviews if review.kind != TEACHING]
+    said = [review for review in said if review.kind != "sign" or review.findings_id == machine.id]
+    earlier = {review.findings_id for review in said} - {machine.id}
+    moved = {one.id: counted_up(one.findings, machine.findings) for one in versions if one.id in earlier}
+    findings = machine.findings
+    if not any(review.kind in _CHECKED_LEVELS and review.findings_id == machine.id for review in said):
+        told = dict.fromkeys(counted_otherwise(places) for places in moved.values() if places != 0)
+        findings = replace(findings, quality=(*(QualityRemark("warning", text) for text in told), *findings.quality))
+    return read_together(findings, _carried(said, moved))
+
+
+def _carried(reviews: Sequence[Review], moved: Mapping[str, int | None]) -> list[Review]:
+    """Reviews whose `shift` is counted from the newest findings: those of findings that counted every disc otherwise
+    (see `counted_up`) move along, and where that is not known a renumbering is left out, and names stay as they are."""
+    kept = [one for one in reviews if one.kind != "numbering" or moved.get(one.findings_id, 0) is not None]
+    counted = [_with_shift(one, _shift(one) - (moved.get(one.findings_id, 0) or 0)) for one in kept]
+    now = shift_of(counted)
+    return [_with_shift(one, now) if moved.get(one.findings_id, 0) is None else one for one in counted]
+
+
+def _shift(review: Review) -> int:
+    return int(review.payload.get("shift", 0))
+
+
+def _with_shift(review: Review, shift: int) -> Review:
+    return review if _shift(review) == shift else replace(review, payload={**review.payload, "shift": shift})
 
 
 def user_names(records: Connection) -> Mapping[str, str]:

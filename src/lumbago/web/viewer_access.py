@@ -23,14 +23,16 @@ Looking = Annotated[
 ]
 
 
-def images_of(study_id: str, visitor: Looking, site: Here) -> ImagesOf:
-    """Where the images of a study lie."""
+def images_of(study_id: str, visitor: Looking, site: Here, images: str = "") -> ImagesOf:
+    """Where the images of a study lie: as they are now, or as they were when a page was told of them, before others
+    joined: slices are counted, and would be others."""
     with site.store.read() as records:
         study = find_study(records, study_id)
         received = files_of_study(records, study_id, ("received",))
     if not received:
         raise NotInRecords("the images of this study are not kept")
-    return ImagesOf(site.store.blobs.place(received[-1].sha256), study.study_instance_uid)
+    sha256 = next((file.sha256 for file in received if file.sha256 == images), received[-1].sha256)
+    return ImagesOf(site.store.blobs.place(sha256), study.study_instance_uid, sha256)
 
 
 def reading_of(study_id: str, visitor: Looking, site: Here, blind: bool = False) -> Reading:

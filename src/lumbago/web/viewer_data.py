@@ -42,14 +42,26 @@ class Reading:
     heat_maps: Mapping[str, Path] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where frames and heat maps of a study are asked for: below `study`, frames as they are in `version`."""
+
+    study: str
+    version: str = ""
+
+    def frame(self, series: int, index: int) -> str:
+        """That of a slice."""
+        return f"{self.study}/frames/{series}/{index}" + (f"?images={self.version}" if self.version else "")
+
+
 def without_grades(reading: Reading) -> Reading:
     """What may be seen by who grades blind: where the discs are, and nothing of how they are."""
     findings = reading.findings
     return Reading(None if findings is None else StudyFindings(findings.study, findings.levels, ()))
 
 
-def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: str) -> dict[str, Any]:
-    """The viewer's JSON; `address` is what the addresses of frames and heat maps start with."""
+def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImages, address: Address) -> dict[str, Any]:
+    """The viewer's JSON."""
     findings, shown = reading.findings, _shown(opened)
     return {
         "study": {"name": opened.study.name, "study_instance_uid": opened.study.study_instance_uid},
@@ -62,7 +74,7 @@ def describe_for_viewer(opened: OpenedStudy, reading: Reading, images: StudyImag
         ],
         "places": _places(shown, findings),
         "drawn": _drawn(shown, findings),
-        "heat_maps": _heat_maps(reading, address),
+        "heat_maps": _heat_maps(reading, address.study),
     }
 
 
@@ -110,7 +122,9 @@ def _likely_roles(opened: OpenedStudy) -> dict[str, Any]:
     }
 
 
-def _series(number: int, opened: OpenedStudy, role: str | None, images: StudyImages, address: str) -> dict[str, Any]:
+def _series(
+    number: int, opened: OpenedStudy, role: str | None, images: StudyImages, address: Address
+) -> dict[str, Any]:
     series, slices = opened.series[number], opened.slices[number]
     window = _window(number, opened, images)
     return {
@@ -120,7 +134,7 @@ def _series(number: int, opened: OpenedStudy, role: str | None, images: StudyIma
         "plane": _plane(series, slices),
         "frame_of_reference_uid": series.first.frame_of_reference_uid,
         "slices": [
-            _slice(index, header, layout, window, f"{address}/frames/{number}/{index}")
+            _slice(index, header, layout, window, address.frame(number, index))
             for index, (header, layout) in enumerate(slices)
         ],
     }

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from lumbago.dicom.decoder import Damaged
 from lumbago.errors import InputError
-from lumbago.web.viewer_data import Reading, describe_for_viewer, without_grades
+from lumbago.web.viewer_data import Address, Reading, describe_for_viewer, without_grades
 from lumbago.web.viewer_frames import OpenedStudy, StudyImages
 
 _KEEP: Final = "private, no-cache"
@@ -23,10 +23,12 @@ _KEEP: Final = "private, no-cache"
 
 @dataclass(frozen=True, slots=True)
 class ImagesOf:
-    """Where the images of a study lie, and which study among them is meant."""
+    """Where the images of a study lie, and which study among them is meant; `version` names these images among those
+    that it had or will have, "" when they stay as they are. Frames are asked for with it, as `images`."""
 
     images: Path
     study_instance_uid: str
+    version: str = ""
 
 
 def _open(shelf: StudyImages, where: ImagesOf) -> OpenedStudy:
@@ -55,7 +57,8 @@ def viewer_router(
     def viewer(study_id: str, where: where_it_lies, reading: what_is_known, blind: bool = False) -> Response:
         """A study's slices, where they lie, and what was found on them; `blind` leaves out all but the levels."""
         reading = without_grades(reading) if blind else reading
-        described = describe_for_viewer(_open(shelf, where), reading, shelf, f"/api/v1/studies/{study_id}")
+        place = Address(f"/api/v1/studies/{study_id}", where.version)
+        described = describe_for_viewer(_open(shelf, where), reading, shelf, place)
         return Response(json.dumps(described), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @router.get("/frames/{series}/{index}", response_class=Response)

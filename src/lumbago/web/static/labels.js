@@ -36,8 +36,11 @@ document.getElementById("import").addEventListener("submit", async (event) => {
     const chunk = Number(event.target.dataset.chunk);
     const upload = await sendFiles(file.name, [{ name: file.name, file }], chunk, (at) => say(`${Math.round((100 * at) / file.size)} % sent`));
     const done = await send("POST", `/api/v1/labels/import?form=${form}&upload=${upload}`);
-    const words = Object.entries(done).map(([kind, count]) => `${count} ${WORDS[kind]?.[Number(count !== 1)] ?? kind}`);
-    say(words.length ? `Brought in: ${words.join(", ")}.` : "Nothing differs from what is here.");
+    const said = (rows) => rows.map(([kind, count]) => `${count} ${WORDS[kind]?.[Number(count !== 1)] ?? kind}`).join(", ");
+    const words = said(Object.entries(done).filter(([kind]) => kind in WORDS));
+    const left = said(Object.entries(done).filter(([kind]) => !(kind in WORDS)));
+    const told = [words && `Brought in: ${words}.`, left && `Left out: ${left}.`].filter(Boolean);
+    say(told.join(" ") || "Nothing differs from what is here.");
   } catch (error) {
     fail(error.message);
   } finally {

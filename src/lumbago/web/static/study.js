@@ -85,7 +85,11 @@ async function act(review) {
     const seen = { findings_id: study.dataset.findings, numbering_shift: Number(study.dataset.shift) };
     await send("POST", `/api/v1/studies/${id}/reviews`, { ...seen, condition: "", level: "", payload: {}, ...review, side: review.side ?? "" });
     if (LOCAL.has(review.kind) && review.condition && chosen) await showAnew(review.kind);
-    else location.reload();
+    else {
+      if (review.kind === "comment") document.getElementById("comment").value = "";
+      say("Kept.");
+      location.reload();
+    }
   } catch (error) {
     fail(error.message);
   }
@@ -248,5 +252,10 @@ if (making?.dataset.job) {
     document.getElementById("pdf").hidden = false;
   });
 }
+
+// Words that are not sent yet: the browser asks before they are lost, also when the session is over.
+addEventListener("beforeunload", (event) => {
+  if ([...document.querySelectorAll("textarea")].some((one) => one.value.trim())) event.preventDefault();
+});
 
 load().catch((error) => fail(error.message));
