@@ -1,10 +1,13 @@
 """What the locator is to draw: points and areas where labels say so, and "unknown" where they say nothing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from lumbago.errors import SettingsRefused
 from lumbago.labels.picture_slices import LabelledSlice, read_picture
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.locator_targets import (
@@ -153,3 +156,22 @@ def test_true_discs(rows: dict[str, LabelledSlice]) -> None:
     assert sorted(from_boxes) == [1, 3], "the doubtful one cannot be trusted"
     assert from_boxes[3].half_height == pytest.approx(3.5)
     assert true_discs(rows["spider:57_t1"]) == {}
+
+
+def test_masks_of_other_values_are_refused(tmp_path: Path) -> None:
+    """They were read as SPIDER's greys: here vertebrae were drawn as discs."""
+    for part in ("images", "masks"):
+        (tmp_path / "masks" / part).mkdir(parents=True)
+        Image.new("L", (64, 64), 29).save(tmp_path / "masks" / part / "ann_t2.png")
+    for names, told in (('{"29": "L4"}', "29 L4"), (None, "values that nothing names")):
+        if names:
+            (tmp_path / "masks" / "labels.json").write_text(names)
+        else:
+            (tmp_path / "masks" / "labels.json").unlink()
+        (row,) = read_labels(tmp_path, ("masks",))
+        wanted = "29 disc, 76 vertebra, 150 canal, as SPIDER's pictures; leave masks out of the sources"
+        with pytest.raises(SettingsRefused, match=f"ann_t2.png, which has {told}; expected {wanted}"):
+            locator_sample(row)
+    (tmp_path / "masks" / "labels.json").write_text('{"29": "disc", "76": "vertebra", "150": "canal"}')
+    (row,) = read_labels(tmp_path, ("masks",))
+    assert (target(sampled(row), "disc") == ONE).all()

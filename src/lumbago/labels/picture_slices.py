@@ -54,7 +54,8 @@ class LabelledSlice:
         weighting: `t1` or `t2`.
         bodies: polygons of vertebral bodies by name, empty when not drawn.
         boxes: boxes of discs, empty when not drawn.
-        mask: picture file of the segmentation (29 disc, 76 vertebra, 150 canal), None when there is none.
+        mask, mask_values: picture file of the segmentation, None when there is none, and what its values mean, as in
+            `Shape`.
         grades: grade of a condition at a level.
     """
 
@@ -68,6 +69,7 @@ class LabelledSlice:
     bodies: dict[str, Polygon] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
     mask: Path | None = None
+    mask_values: tuple[tuple[int, str, str | None], ...] = ()
     grades: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -85,6 +87,7 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
     shapes = [shape for shape in study.shapes if shape.image == image.name]
     discs = [shape for shape in shapes if shape.kind == "box" and shape.structure == "disc" and shape.level]
     outlines = [shape for shape in shapes if shape.kind == "polygon" and shape.structure]
+    mask = next((shape for shape in shapes if shape.kind == "mask"), None)
     return LabelledSlice(
         source=study.source,
         patient=study.patient,
@@ -95,7 +98,8 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         upside_down=image.upside_down,
         bodies={str(shape.structure): np.array(shape.points, np.float64) for shape in outlines},
         boxes=tuple(_box(shape) for shape in discs),
-        mask=next((shape.mask for shape in shapes if shape.kind == "mask"), None),
+        mask=mask.mask if mask else None,
+        mask_values=mask.values if mask else (),
         grades=_unsided_grades(study),
     )
 

@@ -16,7 +16,8 @@ from scipy import ndimage
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import level_from_bottom
-from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_picture
+from lumbago.errors import SettingsRefused
+from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_label_values, read_picture
 from lumbago.learning.array_files import StoredArray
 from lumbago.learning.sample_cache import Facts
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
@@ -26,6 +27,8 @@ ONE: Final = 200
 UNKNOWN: Final = 255
 _POINT_SIGMA_MM = 3.0
 _DISC_GREY, _VERTEBRA_GREY, _CANAL_GREY = 29, 76, 150
+_MASK_VALUES: Final = {(_DISC_GREY, "disc", None), (_VERTEBRA_GREY, "vertebra", None), (_CANAL_GREY, "canal", None)}
+"""Of SPIDER's pictures, whose masks draw the lowest disc always, arches with their bodies, and no sacrum."""
 _BODY_ORDER = ("L1", "L2", "L3", "L4", "L5", "S1")
 
 Maps = UInt8[np.ndarray, "channels rows columns"]
@@ -85,7 +88,12 @@ class StoredSlice:
 
 
 def locator_sample(row: LabelledSlice) -> LocatorSample | None:
-    """The slice and its targets; None when nothing on it is labelled."""
+    """The slice and its targets; None when nothing on it is labelled.
+
+    Raises:
+        UnreadableInput: its picture or its mask cannot be read.
+        SettingsRefused: its mask has other values than SPIDER's pictures.
+    """
     if not (row.bodies or row.boxes or row.mask):
         return None
     image = resample_image(read_picture(row), (row.spacing_mm, row.spacing_mm), PIXEL_MM)
@@ -272,8 +280,18 @@ def _put(targets: Maps, channel: str, values: np.ndarray, unknown: Mask | None =
 
 def _read_mask(row: LabelledSlice, shape: tuple[int, int]) -> np.ndarray:
     assert row.mask is not None
-    with Image.open(row.mask) as file:
-        return np.asarray(file.convert("L").resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+    if set(row.mask_values) != _MASK_VALUES:
+        told = (
+            ", ".join(f"{value} {structure}" for value, structure, _ in row.mask_values) or "values that nothing names"
+        )
+        raise SettingsRefused(
+            f"a locator is to learn from the mask {row.mask}, which has {told}",
+            ", ".join(f"{value} {structure}" for value, structure, _ in sorted(_MASK_VALUES))
+            + ", as SPIDER's pictures",
+            f"leave {row.source} out of the sources",
+        )
+    mask = Image.fromarray(read_label_values(row.mask))
+    return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST))
 
 
 def _draw_masks(targets: Maps, mask: np.ndarray) -> None:
