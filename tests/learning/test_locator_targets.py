@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from lumbago.errors import SettingsRefused
-from lumbago.labels.picture_slices import LabelledSlice, read_picture
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, truth_of
+from lumbago.labels.picture_slices import LabelledSlice, labelled_slices, read_picture
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.locator_targets import (
     ONE,
@@ -175,3 +176,28 @@ def test_masks_of_other_values_are_refused(tmp_path: Path) -> None:
     (tmp_path / "masks" / "labels.json").write_text('{"29": "disc", "76": "vertebra", "150": "canal"}')
     (row,) = read_labels(tmp_path, ("masks",))
     assert (target(sampled(row), "disc") == ONE).all()
+
+
+def test_what_is_drawn_on_a_picture_on_its_head_is_turned_with_it(tmp_path: Path) -> None:
+    """Targets lay where the file has the disc, and the picture was turned."""
+    picture = np.zeros((60, 80), np.uint8)
+    picture[10:14, 20:40] = 29
+    for place, upside_down in (("upright", ""), ("turned", "yes")):
+        for part in ("images", "masks"):
+            (tmp_path / place / "masks" / part).mkdir(parents=True)
+            shown = picture[::-1, ::-1] if upside_down else picture
+            Image.fromarray(shown).save(tmp_path / place / "masks" / part / "ann_t2.png")
+        (tmp_path / place / "masks" / "labels.json").write_text('{"29": "disc", "76": "vertebra", "150": "canal"}')
+        (tmp_path / place / "masks" / "images.csv").write_text(
+            f"file,study,role,spacing_mm,upside_down\nimages/ann_t2.png,ann,sagittal_t2,1.0,{upside_down}\n"
+        )
+    upright, turned = (read_labels(tmp_path / place, ("masks",))[0] for place in ("upright", "turned"))
+    np.testing.assert_array_equal(sampled(turned).image, sampled(upright).image)
+    np.testing.assert_array_equal(sampled(turned).targets, sampled(upright).targets)
+    box = Shape("box", ((46.0, 40.0), (49.0, 59.0)), "ann_t2", structure="disc", level="L5/S1")
+    line = Shape("polygon", ((46.0, 40.0), (49.0, 40.0), (49.0, 59.0)), "ann_t2", structure="L5")
+    image = ImageRef("ann_t2", turned.image, "picture", "sagittal_t2", spacing_mm=1.0, upside_down=True)
+    study = LabelledStudy("any", "ann", "ann", (image,), truth_of("ann", ()), shapes=(box, line))
+    (row,) = labelled_slices(study)
+    assert (row.boxes[0].rows, row.boxes[0].columns) == ((10.0, 13.0), (20.0, 39.0))
+    np.testing.assert_array_equal(row.bodies["L5"], [[13, 39], [10, 39], [10, 20]])

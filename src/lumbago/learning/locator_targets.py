@@ -124,7 +124,7 @@ def _graded_discs(row: LabelledSlice, to_grid: float) -> tuple[GradedDisc, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TrueDisc:
-    """Where a label says a disc is, (row, column) in pixels of the picture file, and half its height there."""
+    """Where a label says a disc is, (row, column) in pixels of the picture, head up, and half its height there."""
 
     center: tuple[float, float]
     half_height: float
@@ -290,7 +290,8 @@ def _read_mask(row: LabelledSlice, shape: tuple[int, int]) -> np.ndarray:
             + ", as SPIDER's pictures",
             f"leave {row.source} out of the sources",
         )
-    mask = Image.fromarray(read_label_values(row.mask))
+    values = read_label_values(row.mask)
+    mask = Image.fromarray(values[::-1, ::-1] if row.upside_down else values)
     return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST))
 
 
