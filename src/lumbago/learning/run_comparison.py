@@ -21,6 +21,7 @@ from lumbago.evaluation.comparison import Compared, FoundShares, RowFacts
 from lumbago.evaluation.intervals import Score
 from lumbago.evaluation.write_comparison import write_comparison
 from lumbago.learning.comparison_plan import Job, Terms, plan, runs_of
+from lumbago.learning.end_with_parent import end_with_parent
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import FITTED
 from lumbago.learning.keep_data import keep_data, label_digests
@@ -101,8 +102,9 @@ def _rows_by_locator(wanted: Comparison) -> list[RowsToScore]:
 
 
 def _do_all(do: Callable[[Any], str], work: Sequence[Any], wanted: Comparison, tell: Tell) -> None:
-    """Side by side, in as many processes as wished."""
-    with ProcessPoolExecutor(min(wanted.processes, max(1, len(work))), get_context("spawn")) as pool:
+    """Side by side, in as many processes as wished; when this one is killed, they go with it."""
+    count = min(wanted.processes, max(1, len(work)))
+    with ProcessPoolExecutor(count, get_context("spawn"), end_with_parent) as pool:
         waiting = [pool.submit(do, item) for item in work]
         try:
             for done, future in enumerate(as_completed(waiting), 1):
