@@ -191,10 +191,11 @@ def read_label_values(path: Path) -> Picture:
 
 
 def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
-    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey."""
+    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey. Pillow
+    turns TIFF itself, but scrambles one that it maps into memory by its name."""
     try:
-        with Image.open(path) as file:
-            shown = ImageOps.exif_transpose(file) if _orientation(file) > 1 else file
+        with path.open("rb") as file, Image.open(file) as picture:
+            shown = ImageOps.exif_transpose(picture) if _orientation(picture) > 1 else picture
             stored = shown if shown.mode in as_stored else shown.convert("L")
             return np.nan_to_num(np.asarray(stored, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -202,7 +203,7 @@ def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How a JPEG says that it is to be shown; annotators draw on it as shown."""
+    """How a JPEG says that it is to be shown; annotators draw on it as shown. Pillow turns a TIFF when it reads it."""
     return int(picture.getexif().get(ExifTags.Base.Orientation, 1)) if picture.format == "JPEG" else 1
 
 
