@@ -127,6 +127,21 @@ def test_boxes_draw_points_and_hide_what_is_in_doubt(rows: dict[str, LabelledSli
     assert (target(sample, "vertebra") == UNKNOWN).all()
 
 
+def test_a_disc_that_nobody_boxed_is_unknown(rows: dict[str, LabelledSlice]) -> None:
+    """Sets that box some discs alone taught that the others are none."""
+    row = rows["spider:7_t2"]
+    first, second, third = (replace(box, is_certain=True) for box in row.boxes)
+    at = {
+        count: tuple(round(value * row.spacing_mm / PIXEL_MM / 2) for value in disc_middle(count))
+        for count in (1, 2, 3)
+    }
+    for boxes, hidden in (((first, second, third), ()), ((first, third), (2,)), ((second, third), (1,))):
+        centers = target(sampled(replace(row, boxes=boxes)), "disc_center")
+        for count, place in at.items():
+            assert (centers[place] == UNKNOWN) == (count in hidden), (boxes, count)
+            assert (centers[place[0], 0] == UNKNOWN) == (count in hidden), (boxes, count)
+
+
 def test_masks_draw_everything_but_the_sacrum(rows: dict[str, LabelledSlice]) -> None:
     row = rows["spider_space:7_t2_SPACE_slice10"]
     sample, to_grid = sampled(row), row.spacing_mm / PIXEL_MM

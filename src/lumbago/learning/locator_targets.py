@@ -341,7 +341,8 @@ def _back_edge(discs: list[_DiscPart], shape: tuple[int, int], margin_mm: float 
 
 
 def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
-    """Points from disc boxes. A box whose count is in doubt, and all above the highest box, stay unknown."""
+    """Points from disc boxes. A box whose count is in doubt, all above the highest box, and where a disc without a box
+    lies stay unknown."""
     shape = (targets.shape[1], targets.shape[2])
     inside = np.zeros(shape, bool)
     doubtful = np.zeros(shape, bool)
@@ -350,8 +351,7 @@ def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
         inside[window] = True
         if not box.is_certain:
             doubtful[window] = True
-    unknown = ndimage.binary_dilation(doubtful, iterations=8)
-    unknown[: max(0, round(min(box.rows[0] for box in boxes) * to_grid) - 3)] = True
+    unknown = ndimage.binary_dilation(doubtful, iterations=8) | _without_box(boxes, to_grid, shape[0])[:, None]
     certain = [box for box in boxes if box.is_certain]
     centers = {box.count: (box.center[0] * to_grid, box.center[1] * to_grid) for box in certain}
     _put(targets, "disc_center", point_map(shape, list(centers.values())), unknown)
@@ -359,3 +359,17 @@ def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
     if 1 in centers:
         _put(targets, "lumbosacral_center", point_map(shape, [centers[1]]))
     _put(targets, "foramen", np.zeros(shape))
+
+
+def _without_box(boxes: tuple[Box, ...], to_grid: float, rows: int) -> Bool[np.ndarray, " rows"]:
+    """Rows above the highest box, below the lowest unless it is that above the sacrum, and between two of discs that do
+    not follow one another."""
+    ordered = sorted(boxes, key=lambda box: box.count)
+    found = np.zeros(rows, bool)
+    found[: max(0, round(min(box.rows[0] for box in boxes) * to_grid) - 3)] = True
+    if ordered[0].count > 1:
+        found[max(0, round(max(box.rows[1] for box in boxes) * to_grid) + 3) :] = True
+    for lower, upper in pairwise(ordered):
+        if upper.count > lower.count + 1:
+            found[max(0, round(upper.rows[1] * to_grid) + 3) : max(0, round(lower.rows[0] * to_grid) - 2)] = True
+    return found
