@@ -127,6 +127,14 @@ def test_boxes_draw_points_and_hide_what_is_in_doubt(rows: dict[str, LabelledSli
     assert (target(sample, "vertebra") == UNKNOWN).all()
 
 
+def test_boxes_beside_a_body_or_two_are_used(rows: dict[str, LabelledSlice]) -> None:
+    """One outline of anything, and the boxes of that slice were lost."""
+    row = rows["spider:7_t2"]
+    both = replace(row, bodies={"L1": rectangle(10, 20)})
+    np.testing.assert_array_equal(sampled(both).targets, sampled(row).targets)
+    assert true_discs(both) == true_discs(row) != {}
+
+
 def test_a_disc_that_nobody_boxed_is_unknown(rows: dict[str, LabelledSlice]) -> None:
     """Sets that box some discs alone taught that the others are none."""
     row = rows["spider:7_t2"]

@@ -102,10 +102,9 @@ def locator_sample(row: LabelledSlice) -> LocatorSample | None:
     to_grid = row.spacing_mm / PIXEL_MM
     if row.mask is not None:
         _draw_masks(targets, _read_mask(row, image.shape))
-    elif row.bodies:
-        if not _draw_bodies(targets, {name: corners * to_grid for name, corners in row.bodies.items()}):
+    elif not _draw_bodies(targets, {name: corners * to_grid for name, corners in row.bodies.items()}):
+        if not row.boxes:
             return None
-    else:
         _draw_boxes(targets, row.boxes, to_grid)
     return LocatorSample(row.name, row.patient, image, targets, _graded_discs(row, to_grid))
 
@@ -131,10 +130,9 @@ class TrueDisc:
 
 
 def true_discs(row: LabelledSlice) -> dict[int, TrueDisc]:
-    """Labelled discs of a slice by number from the sacrum up; empty when there are none that can be trusted."""
-    if row.bodies:
-        return _between_bodies(row.bodies)
-    return {
+    """Labelled discs of a slice by number from the sacrum up, between its bodies, else by its boxes; empty when there
+    are none that can be trusted."""
+    return _between_bodies(row.bodies) or {
         box.count: TrueDisc(box.center, max((box.rows[1] - box.rows[0]) / 2, 0.1 * (box.columns[1] - box.columns[0])))
         for box in row.boxes
         if box.is_certain
