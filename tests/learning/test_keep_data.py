@@ -1,5 +1,6 @@
 """A run that was begun is gone on with on the labels and the locators that it was begun with, or refused."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from made_up_patches import made_up_patches
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask
-from lumbago.learning.keep_data import DATA, data_digests, keep_data, label_digests
+from lumbago.learning.keep_data import DATA, checked_data, data_digests, keep_data, label_digests
 from lumbago.learning.places import Places
 from lumbago.learning.run_training import train_model
 from made_up_labels import write_spider, write_spider_space, write_sudirman
@@ -61,12 +62,12 @@ def test_other_labels_or_locators_are_not_gone_on_with(places: Places, monkeypat
 
 
 def test_a_run_that_never_began_or_kept_nothing_takes_what_is_given(tmp_path: Path) -> None:
-    keep_data(tmp_path, {"labels of spider": "1"}, is_begun=True)
-    keep_data(tmp_path, {"labels of spider": "2"}, is_begun=False)
-    keep_data(tmp_path, {"labels of sudirman": "3"}, is_begun=True)
+    for digest, is_begun in (("1", True), ("2", False)):
+        keep_data(tmp_path, checked_data(tmp_path, {"labels of spider": digest}, is_begun=is_begun))
+    keep_data(tmp_path, checked_data(tmp_path, {"labels of sudirman": "3"}, is_begun=True))
+    assert json.loads((tmp_path / DATA).read_text()) == {"labels of spider": "2", "labels of sudirman": "3"}
     with pytest.raises(SettingsRefused, match=r"other data: labels of spider, labels of sudirman; expected the same"):
-        keep_data(tmp_path, {"labels of spider": "1", "labels of sudirman": "1"}, is_begun=True)
-    assert "2" in (tmp_path / DATA).read_text()
+        checked_data(tmp_path, {"labels of spider": "1", "labels of sudirman": "1"}, is_begun=True)
 
 
 def test_what_labels_say_is_told_apart_not_where_they_lie(tmp_path: Path) -> None:

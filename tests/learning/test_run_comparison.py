@@ -128,7 +128,7 @@ def test_a_folder_holds_one_set_of_terms(tmp_path: Path) -> None:
 def test_labels_that_were_corrected_are_not_gone_on_with(tmp_path: Path) -> None:
     begun = terms(tmp_path, sources=("sudirman",))
     grades = write_sudirman(tmp_path) / "pfirrmann.csv"
-    keep_data(tmp_path, label_digests(tmp_path, begun.sources), is_begun=False)
+    keep_data(tmp_path, label_digests(tmp_path, begun.sources))
     grades.write_text(grades.read_text().replace("1,L4-L5,1", "1,L4-L5,4"))
     assert "was begun with other data: labels of sudirman; expected the same" in refusal(comparison(begun))
 

@@ -17,8 +17,8 @@ from lumbago.learning.places import Places
 DATA: Final = "data.json"
 
 
-def keep_data(folder: Path, given: Mapping[str, str], *, is_begun: bool) -> None:
-    """Refuses other data than what lies in the folder was begun with, and keeps these there.
+def checked_data(folder: Path, given: Mapping[str, str], *, is_begun: bool) -> dict[str, str]:
+    """Refuses other data than what lies in the folder was begun with; gives what it is to keep.
 
     A folder of an older version keeps none: it is taken as of these.
 
@@ -36,7 +36,16 @@ def keep_data(folder: Path, given: Mapping[str, str], *, is_begun: bool) -> None
             f"what lies in {folder} was begun with other data: {', '.join(other)}", "the same",
             "put it back, or choose another --out",
         )  # fmt: skip
-    write_whole(path, json.dumps({**kept, **given}, indent=1) + "\n")
+    return {**kept, **given}
+
+
+def keep_data(folder: Path, digests: Mapping[str, str]) -> None:
+    """Puts digests into the folder.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    write_whole(folder / DATA, json.dumps(digests, indent=1) + "\n")
 
 
 def data_digests(experiment: Experiment, places: Places) -> dict[str, str]:

@@ -24,7 +24,7 @@ from lumbago.learning.comparison_plan import Job, Terms, plan, runs_of
 from lumbago.learning.end_with_parent import end_with_parent
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import FITTED
-from lumbago.learning.keep_data import keep_data, label_digests
+from lumbago.learning.keep_data import checked_data, keep_data, label_digests
 from lumbago.learning.keep_terms import keep_terms
 from lumbago.learning.label_tables import labelled_studies
 from lumbago.learning.pace import PACES, steps_for
@@ -71,7 +71,8 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
     """
     stages = _stages(wanted)
     keep_terms(wanted.terms, wanted.phantoms)
-    keep_data(wanted.terms.out, label_digests(wanted.places.data, wanted.terms.sources), is_begun=True)
+    labels = label_digests(wanted.places.data, wanted.terms.sources)
+    keep_data(wanted.terms.out, checked_data(wanted.terms.out, labels, is_begun=True))
     for jobs in stages:
         work = [_Work(job, wanted.places, wanted.terms.out) for job in jobs]
         _do_all(_measure_pace, _firsts(work), replace(wanted, processes=1), tell)

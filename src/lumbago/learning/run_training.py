@@ -19,7 +19,7 @@ from lumbago.learning.grader_network import FITTED, LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
-from lumbago.learning.keep_data import data_digests, keep_data
+from lumbago.learning.keep_data import checked_data, data_digests, keep_data
 from lumbago.learning.locator_network import check_locator, is_detector
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.places import Places
@@ -66,10 +66,11 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
     check_start(experiment, places.data)
     require_free(places.run / _MEMBER.format(0), resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
-        if hardware.is_first:
-            keep_data(places.run, data_digests(experiment, places), is_begun=is_begun(places.run))
+        given = data_digests(experiment, places) if hardware.is_first else {}
+        digests = checked_data(places.run, given, is_begun=is_begun(places.run))
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
+            keep_data(places.run, digests)
             write_memberships(places.run, list(memberships(experiment, places.data)))
         course = Course(hardware, places.workers, resume)
         states = [
