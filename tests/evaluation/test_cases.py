@@ -1,5 +1,6 @@
 """Cases are refused when they cannot be meant, and survive their table."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_tables_as_one_name_their_pictures_from_their_own_folders(tmp_path: Path
     assert [case.picture for case in read_tables(paths)] == [str(path.parent / "disc.png") for path in paths]
     with pytest.raises(UnreadableInput, match="each place in one table"):
         read_tables(paths[:1] * 2)
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A comparison that is gone on with takes a table that is there for all of it."""
+
+    def cut_short() -> Iterator[GradedCase]:
+        yield from made_up(patients=200)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_cases(cut_short(), tmp_path / "cases.csv")
+    assert not (tmp_path / "cases.csv").exists()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

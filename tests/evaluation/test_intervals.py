@@ -9,7 +9,9 @@ from made_up_cases import made_up, truths, values
 
 from lumbago.evaluation import metrics
 from lumbago.evaluation.figures_of_merit import Sample, main_figures, patient_keys, score_cases
+from lumbago.evaluation.html_parts import score_cell
 from lumbago.evaluation.intervals import over_patients, unpaired_differences, weighted_differences, weighted_scores
+from lumbago.evaluation.score_tables import short
 
 
 def test_weights_give_the_intervals_of_chosen_rows() -> None:
@@ -72,6 +74,23 @@ def test_few_patients_prove_nothing(patients: int, least: float) -> None:
     assert unpaired_differences(better, worse, (owners[:5], owners))[""].p == pytest.approx(
         max(2 / (patients + 1), 2 / 1001)
     )
+
+
+def test_one_patient_has_no_interval() -> None:
+    """All resamples are the same: it looked like certainty."""
+    cases = [case for case in made_up(patients=1) if case.probabilities]
+    score = score_cases(cases)["accuracy"]
+    assert np.isnan([score.low, score.high]).all() and not score.has_interval
+    assert str(score) == f"{score.value:.3f} [no interval]" and short(score) == f"{score.value:.2f} [no interval]"
+    assert score_cell(score) == f"{score.value:.2f}<small>no interval</small>"
+    owners, hit = patient_keys(cases), np.arange(len(cases)) % 2.0
+    assert not over_patients(lambda rows: float(hit[rows].mean()), owners).has_interval
+    figure = {"": lambda weights: metrics.weighted_mean(hit, weights)}
+    found = weighted_differences(figure, figure, owners)[""]
+    assert str(found) == "0.000 [no interval], p 1.000"
+    others = np.arange(hit.size)
+    assert not unpaired_differences(figure, figure, (owners, others))[""].score.has_interval
+    assert unpaired_differences(figure, figure, (others, others))[""].score.has_interval
 
 
 def test_differences_of_chance_models_are_seldom_significant() -> None:

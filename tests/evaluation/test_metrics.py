@@ -116,10 +116,6 @@ def test_the_same_data_give_the_same_interval() -> None:
     assert over_patients(share_of(hit), np.arange(20)) == over_patients(share_of(hit), np.arange(20))
 
 
-def test_one_patient_gives_no_width() -> None:
-    assert over_patients(share_of(np.array([0.0, 1.0])), np.array(["a", "a"])) == Score(0.5, 0.5, 0.5)
-
-
 def test_resamples_without_a_figure_are_left_out() -> None:
     """A rare class is missing from some resamples; and a figure that never is has no interval."""
     truth = np.array([True] + [False] * 4)

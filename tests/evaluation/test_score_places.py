@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,3 +128,22 @@ def test_masks_without_namesake_or_of_other_size(tmp_path: Path, decoder: Decode
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "found" / "a.png")
     with pytest.raises(UnreadableInput, match="the same grid"):
         read_mask_pairs(tmp_path, decoder)
+
+
+def test_masks_on_other_grids_of_one_size_are_refused(tmp_path: Path, decoder: Decoder) -> None:
+    """Voxel by voxel they were compared with what lies elsewhere, or mirrored."""
+    labels = np.zeros((6, 8, 4), np.int16)
+    labels[1:3, 2:5, 0] = 1
+    for part in ("truth", "found"):
+        (tmp_path / part).mkdir()
+        nib.Nifti1Image(labels, np.diag([1.0, 1.0, 4.0, 1.0])).to_filename(tmp_path / part / "a.nii.gz")
+    (row,) = score_masks("hospital", read_mask_pairs(tmp_path, decoder))
+    assert row.score.value == 1.0
+    mirrored, shifted = np.diag([-1.0, 1.0, 4.0, 1.0]), np.diag([1.0, 1.0, 4.0, 1.0])
+    shifted[2, 3] = 4.0
+    for moved in (mirrored, shifted):
+        nib.Nifti1Image(labels, moved).to_filename(tmp_path / "found" / "a.nii.gz")
+        with pytest.raises(
+            UnreadableInput, match=r"a.nii.gz in truth and found have voxels .* mm apart; expected the same"
+        ):
+            read_mask_pairs(tmp_path, decoder)

@@ -1,4 +1,4 @@
-"""Labels that once were lost on their way in, or were put on another picture."""
+"""Labels that once were lost on their way in or out, or were put on another picture."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,10 @@ import pytest
 from made_up_sources import write_masks
 from PIL import Image
 
+from lumbago.dicom.decoder import Decoder
 from lumbago.errors import UnreadableInput
+from lumbago.labels.export_labels import export_labels
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, truth_of
 from lumbago.labels.read_yolo import read_classes
 from lumbago.labels.sources import read_source
 
@@ -69,3 +72,21 @@ def test_pictures_of_two_kinds_and_one_name_are_two(tmp_path: Path) -> None:
     (study,) = read_source("labelme", tmp_path)
     found = {str(image and image.path.name) for image in (study.image(shape.image) for shape in study.shapes)}
     assert found == {"a.png", "a.jpg"}
+
+
+def test_a_picture_on_which_nobody_drew_takes_no_labels_and_has_a_size(tmp_path: Path, decoder: Decoder) -> None:
+    """It was 0 x 0 in COCO, and its empty file took the place of that of a picture of its name in YOLO."""
+    for name in ("a.png", "a.jpg", "b.png"):
+        Image.new("L", (24, 16)).save(tmp_path / name)
+    images = tuple(ImageRef(name, tmp_path / name, "picture") for name in ("a.png", "a.jpg", "b.png"))
+    box = Shape("box", ((2.0, 4.0), (6.0, 12.0)), "a.png", structure="disc", level="L4/L5")
+    study = LabelledStudy("any", "any:1", "1", images, truth_of("1", ()), shapes=(box,))
+    for form in ("coco", "labelme", "yolo"):
+        report = export_labels([study], tmp_path / form, form, decoder)
+        assert (report.shapes, report.exit_code) == (1, 0), form
+    rows = json.loads((tmp_path / "coco" / "annotations.json").read_text())["images"]
+    assert [(row["height"], row["width"]) for row in rows] == [(16, 24)] * 3
+    files = [json.loads(path.read_text()) for path in (tmp_path / "labelme").glob("*.json")]
+    assert [(one["imageHeight"], one["imageWidth"]) for one in files] == [(16, 24)] * 3
+    lines = {path.name: path.read_text() for path in (tmp_path / "yolo" / "labels").iterdir()}
+    assert len(lines) == 2 and sum(map(len, lines.values())) > 0

@@ -32,14 +32,15 @@ def test_a_mask_with_a_palette_holds_its_numbers(tmp_path: Path, decoder: Decode
     np.testing.assert_array_equal(opened, labels)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
 @pytest.mark.parametrize("turn, shown", [(1, (0, 0)), (3, (1, 1)), (6, (0, 1)), (8, (1, 0))])
-def test_a_turned_jpeg_is_read_as_it_is_shown(turn: int, shown: tuple[int, int], tmp_path: Path) -> None:
+def test_a_turned_picture_is_read_as_it_is_shown(name: str, turn: int, shown: tuple[int, int], tmp_path: Path) -> None:
     """A bright corner, top left in the file, stands where a viewer shows it."""
     stored = np.zeros((32, 48), np.uint8)
     stored[:8, :8] = 255
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = turn
-    path = tmp_path / "a.jpg"
+    path = tmp_path / name
     Image.fromarray(stored).save(path, exif=exif)
     image = read_grey(path, upside_down=False)
     assert image.shape == picture_size(path) == ((48, 32) if turn > 3 else (32, 48))

@@ -162,6 +162,22 @@ def test_absence_is_negative_where_somebody_looked(tmp_path: Path) -> None:
     assert study.grade("pfirrmann", "L1/L2") is None, "not graded"
 
 
+@pytest.mark.parametrize("source, write", [("labelme", write_labelme), ("yolo", write_yolo)])
+def test_where_nobody_looked_nothing_is_absent(source: str, write: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Studies that were still to be annotated were taken as ones without high-intensity zones."""
+    folder = write(tmp_path)
+    picture = next(folder.rglob("*.png"))
+    picture.with_name("eve_t2_1.png").write_bytes(picture.read_bytes())
+    studies = {study.name: study for study in read_source(source, folder)}
+    assert studies["ann"].grade("high_intensity_zone", "L1/L2") == "absent"
+    assert studies["eve"].images and studies["eve"].absence == {}
+    assert studies["eve"].grade("high_intensity_zone", "L1/L2") is None
+    if source == "yolo":
+        (folder / "labels" / "eve_t2_1.txt").touch()
+        studies = {study.name: study for study in read_source(source, folder)}
+        assert studies["eve"].grade("high_intensity_zone", "L1/L2") == "absent", "somebody looked and drew nothing"
+
+
 def test_a_place_is_as_bad_as_its_worst_slice(tmp_path: Path) -> None:
     folder = write_yolo(tmp_path)
     path = folder / "labels" / "ann_t2_2.txt"

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lumbago.errors import ModelRefused, SettingsRefused
+from lumbago.evaluation.cases import GradedCase
 from lumbago.evaluation.intervals import Score
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import fold_of, read_labels
@@ -159,6 +160,27 @@ def test_one_fold_can_be_scored_alone(
     run_evaluation(path, Places(data=data, run=tmp_path / "scores"), runs, (), fold)
     everyone = {row.patient for row in read_labels(data, ("sudirman",))}
     assert wanted == {patient for patient in everyone if fold in {None, fold_of(patient, FOLDS)}}
+
+
+def test_patients_of_other_sources_are_external(
+    monkeypatch: pytest.MonkeyPatch, trained: Path, data: Path, tmp_path: Path
+) -> None:
+    """Beside those of its own source they were told as out of fold, on whom a call point may be chosen."""
+    said = [
+        GradedCase(source, f"{source}:7", f"{source}:7", "pfirrmann", "L4/L5", None, "2", None)
+        for source in ("sudirman", "spider")
+    ]
+    splits: dict[str, str] = {}
+    monkeypatch.setattr("lumbago.learning.run_evaluation.predict_sources", lambda *_: (said, None))
+    monkeypatch.setattr(
+        "lumbago.learning.run_evaluation._score_cases",
+        lambda cases, *_: splits.update({case.source: case.split for case in cases}) or {},
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text(EXPERIMENTS["grader"])
+    places = Places(data=data, run=tmp_path / "scores", locators=f"{trained}/run-all/model")
+    run_evaluation(path, places, f"{trained}/run-all", ("sudirman", "spider"))
+    assert splits == {"sudirman": "out of fold", "spider": "external"}
 
 
 @pytest.mark.parametrize(("sources", "fold", "found"), [('["sudirman"]', FOLDS, "fold 4 of 4"), ("[]", 1, "phantoms")])

@@ -1,11 +1,15 @@
 """What the locator is to draw: points and areas where labels say so, and "unknown" where they say nothing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from lumbago.labels.picture_slices import LabelledSlice, read_picture
+from lumbago.errors import SettingsRefused
+from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape, truth_of
+from lumbago.labels.picture_slices import LabelledSlice, labelled_slices, read_picture
 from lumbago.learning.label_tables import read_labels
 from lumbago.learning.locator_targets import (
     ONE,
@@ -123,6 +127,29 @@ def test_boxes_draw_points_and_hide_what_is_in_doubt(rows: dict[str, LabelledSli
     assert (target(sample, "vertebra") == UNKNOWN).all()
 
 
+def test_boxes_beside_a_body_or_two_are_used(rows: dict[str, LabelledSlice]) -> None:
+    """One outline of anything, and the boxes of that slice were lost."""
+    row = rows["spider:7_t2"]
+    both = replace(row, bodies={"L1": rectangle(10, 20)})
+    np.testing.assert_array_equal(sampled(both).targets, sampled(row).targets)
+    assert true_discs(both) == true_discs(row) != {}
+
+
+def test_a_disc_that_nobody_boxed_is_unknown(rows: dict[str, LabelledSlice]) -> None:
+    """Sets that box some discs alone taught that the others are none."""
+    row = rows["spider:7_t2"]
+    first, second, third = (replace(box, is_certain=True) for box in row.boxes)
+    at = {
+        count: tuple(round(value * row.spacing_mm / PIXEL_MM / 2) for value in disc_middle(count))
+        for count in (1, 2, 3)
+    }
+    for boxes, hidden in (((first, second, third), ()), ((first, third), (2,)), ((second, third), (1,))):
+        centers = target(sampled(replace(row, boxes=boxes)), "disc_center")
+        for count, place in at.items():
+            assert (centers[place] == UNKNOWN) == (count in hidden), (boxes, count)
+            assert (centers[place[0], 0] == UNKNOWN) == (count in hidden), (boxes, count)
+
+
 def test_masks_draw_everything_but_the_sacrum(rows: dict[str, LabelledSlice]) -> None:
     row = rows["spider_space:7_t2_SPACE_slice10"]
     sample, to_grid = sampled(row), row.spacing_mm / PIXEL_MM
@@ -153,3 +180,47 @@ def test_true_discs(rows: dict[str, LabelledSlice]) -> None:
     assert sorted(from_boxes) == [1, 3], "the doubtful one cannot be trusted"
     assert from_boxes[3].half_height == pytest.approx(3.5)
     assert true_discs(rows["spider:57_t1"]) == {}
+
+
+def test_masks_of_other_values_are_refused(tmp_path: Path) -> None:
+    """They were read as SPIDER's greys: here vertebrae were drawn as discs."""
+    for part in ("images", "masks"):
+        (tmp_path / "masks" / part).mkdir(parents=True)
+        Image.new("L", (64, 64), 29).save(tmp_path / "masks" / part / "ann_t2.png")
+    for names, told in (('{"29": "L4"}', "29 L4"), (None, "values that nothing names")):
+        if names:
+            (tmp_path / "masks" / "labels.json").write_text(names)
+        else:
+            (tmp_path / "masks" / "labels.json").unlink()
+        (row,) = read_labels(tmp_path, ("masks",))
+        wanted = "29 disc, 76 vertebra, 150 canal, as SPIDER's pictures; leave masks out of the sources"
+        with pytest.raises(SettingsRefused, match=f"ann_t2.png, which has {told}; expected {wanted}"):
+            locator_sample(row)
+    (tmp_path / "masks" / "labels.json").write_text('{"29": "disc", "76": "vertebra", "150": "canal"}')
+    (row,) = read_labels(tmp_path, ("masks",))
+    assert (target(sampled(row), "disc") == ONE).all()
+
+
+def test_what_is_drawn_on_a_picture_on_its_head_is_turned_with_it(tmp_path: Path) -> None:
+    """Targets lay where the file has the disc, and the picture was turned."""
+    picture = np.zeros((60, 80), np.uint8)
+    picture[10:14, 20:40] = 29
+    for place, upside_down in (("upright", ""), ("turned", "yes")):
+        for part in ("images", "masks"):
+            (tmp_path / place / "masks" / part).mkdir(parents=True)
+            shown = picture[::-1, ::-1] if upside_down else picture
+            Image.fromarray(shown).save(tmp_path / place / "masks" / part / "ann_t2.png")
+        (tmp_path / place / "masks" / "labels.json").write_text('{"29": "disc", "76": "vertebra", "150": "canal"}')
+        (tmp_path / place / "masks" / "images.csv").write_text(
+            f"file,study,role,spacing_mm,upside_down\nimages/ann_t2.png,ann,sagittal_t2,1.0,{upside_down}\n"
+        )
+    upright, turned = (read_labels(tmp_path / place, ("masks",))[0] for place in ("upright", "turned"))
+    np.testing.assert_array_equal(sampled(turned).image, sampled(upright).image)
+    np.testing.assert_array_equal(sampled(turned).targets, sampled(upright).targets)
+    box = Shape("box", ((46.0, 40.0), (49.0, 59.0)), "ann_t2", structure="disc", level="L5/S1")
+    line = Shape("polygon", ((46.0, 40.0), (49.0, 40.0), (49.0, 59.0)), "ann_t2", structure="L5")
+    image = ImageRef("ann_t2", turned.image, "picture", "sagittal_t2", spacing_mm=1.0, upside_down=True)
+    study = LabelledStudy("any", "ann", "ann", (image,), truth_of("ann", ()), shapes=(box, line))
+    (row,) = labelled_slices(study)
+    assert (row.boxes[0].rows, row.boxes[0].columns) == ((10.0, 13.0), (20.0, 39.0))
+    np.testing.assert_array_equal(row.bodies["L5"], [[13, 39], [10, 39], [10, 20]])

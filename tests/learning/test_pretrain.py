@@ -84,6 +84,17 @@ def test_what_is_no_start_is_refused(run: Path, tmp_path: Path) -> None:
         load_start(torch.nn.Linear(2, 2), replace(SMALL, start=str(run)))
 
 
+def test_several_members_are_refused_before_slices_are_made(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were trained, all of them, and could not be exported."""
+    monkeypatch.setattr("lumbago.learning.pretrain_task.read_labels", lambda *_: pytest.fail("made slices"))
+    (tmp_path / "pretrain.toml").write_text(f"{PRETRAIN}members = 2\n", encoding="utf8")
+    places = Places(data=run.parent / "data", run=tmp_path / "run", threads=1, device="cpu")
+    with pytest.raises(SettingsRefused, match="pretrain has 2 members; expected one, of a pre-training"):
+        run_training(tmp_path / "pretrain.toml", places, 0, lambda *_: None, resume=False)
+
+
 def test_a_start_that_has_seen_the_left_out_is_refused(run: Path) -> None:
     places = Places(data=run.parent / "data", run=run.parent / "graded", threads=1, device="cpu")
     with pytest.raises(ModelRefused, match="was trained on sudirman"):

@@ -19,6 +19,7 @@ from lumbago.learning.comparison_plan import DISCS, Terms, plan, runs_of
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import check_study
 from lumbago.learning.grader_task import GraderTask
+from lumbago.learning.keep_data import keep_data, label_digests
 from lumbago.learning.keep_terms import TERMS, keep_terms
 from lumbago.learning.noisy_readers import with_second_reader
 from lumbago.learning.pace import LEAST_STEPS, steps_for
@@ -31,6 +32,7 @@ from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.write_study import write_studies
 from lumbago.pipeline.crop_patches import PLACE
 from lumbago.systems import OURS, SYSTEMS
+from made_up_labels import write_sudirman
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ROWS = tuple(SYSTEMS.values())
@@ -122,6 +124,14 @@ def test_a_folder_holds_one_set_of_terms(tmp_path: Path) -> None:
         assert f"{told}; expected the same terms; give them, or another --out." in sentence
     assert (tmp_path / TERMS).read_text() == kept
     keep_terms(terms(tmp_path, sources=("spider", "sudirman")), None)
+
+
+def test_labels_that_were_corrected_are_not_gone_on_with(tmp_path: Path) -> None:
+    begun = terms(tmp_path, sources=("sudirman",))
+    grades = write_sudirman(tmp_path) / "pfirrmann.csv"
+    keep_data(tmp_path, label_digests(tmp_path, begun.sources))
+    grades.write_text(grades.read_text().replace("1,L4-L5,1", "1,L4-L5,4"))
+    assert "was begun with other data: labels of sudirman; expected the same" in refusal(comparison(begun))
 
 
 def test_names_that_are_not_there_are_no_terms(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Scores by source and condition: over the discs that were found, and how many those were."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from lumbago.errors import UnreadableInput
 from lumbago.evaluation import intervals
 from lumbago.evaluation.case_table import read_cases
 from lumbago.evaluation.cases import GradedCase
+from lumbago.inference.weights import Model
+from lumbago.labels.picture_slices import LabelledSlice
 from lumbago.learning import score_grader, score_locator
+from lumbago.learning.case_pictures import labelled_pictures
 from lumbago.learning.score_locator import FoundDisc
 from lumbago.learning.score_studies import predict_phantoms
 from lumbago.pipeline.analyze_study import Models
@@ -104,3 +108,19 @@ def test_a_locator_that_found_nothing_has_no_error() -> None:
 def test_no_phantoms_to_score_on(tmp_path: Path) -> None:
     with open_decoder() as decoder, pytest.raises(UnreadableInput, match="no phantom study"):
         predict_phantoms(Models.load(), tmp_path, decoder)
+
+
+def test_a_case_is_shown_on_its_own_patients_picture(tmp_path: Path) -> None:
+    """Sources may call one picture of each patient alike."""
+
+    def asked(patient: str) -> Model:
+        raise LookupError(patient)
+
+    rows = [
+        LabelledSlice("csv", f"csv:{name}", "csv:t2", tmp_path / f"{name}.png", 1.0, "t2") for name in ("ann", "bob")
+    ]
+    picture_of = labelled_pictures(asked, rows)
+    case = GradedCase("csv", "csv:ann", "csv:t2", "bulging", "L4/L5", None, "absent", None)
+    with pytest.raises(LookupError, match="csv:ann"):
+        picture_of(case)
+    assert picture_of(replace(case, patient="csv:eve")) is None

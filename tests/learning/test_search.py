@@ -83,8 +83,8 @@ def test_a_default_outside_its_search_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["charm = [1]", 'conditions = [["modic"]]', "fold = [0, 1]", "batch = 3", "batch = {low = 9, high = 2}",
-             "batch = {low = 9}", "batch = []"]
+    "line", ["charm = [1]", 'conditions = [["modic"]]', "fold = [0, 1]", 'split = ["", "a.csv"]', "batch = 3",
+             "batch = {low = 9, high = 2}", "batch = {low = 9}", "batch = []"]
 )  # fmt: skip
 def test_a_search_that_makes_no_sense(tmp_path: Path, line: str) -> None:
     with pytest.raises(SettingsRefused, match=line.split(" ", maxsplit=1)[0]):

@@ -187,6 +187,15 @@ def test_a_taken_folder_is_refused(tmp_path: Path) -> None:
         search(tmp_path, resume=True, criteria=CRITERIA.replace("0.9", "0.1"))
 
 
+def test_a_search_is_not_gone_on_with_on_corrected_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of its tries learned from other labels, and were judged by others."""
+    monkeypatch.setattr(until_good, "data_digests", lambda *_: {"labels of spider": "1"})
+    search(tmp_path)
+    monkeypatch.setattr(until_good, "data_digests", lambda *_: {"labels of spider": "2"})
+    with pytest.raises(SettingsRefused, match="run was begun with other data: labels of spider; expected the same"):
+        search(tmp_path, resume=True)
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [

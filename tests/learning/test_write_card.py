@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lumbago.errors import ModelRefused
 from lumbago.evaluation.intervals import Score
@@ -13,6 +14,7 @@ from lumbago.inference.weights import Card, read_card
 from lumbago.labels.sources import SOURCES
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.write_card import ATTRIBUTIONS, ModelFacts, Training, add_scores, write_card
+from lumbago.report.model_card import card_page
 
 FACTS = ModelFacts(
     "grader", {"bulging": ("absent", "present")}, {"anchor": "disc", "rows": 32}, {"bulging": 1.0}, "ab" * 32
@@ -111,6 +113,17 @@ def test_scores_are_rounded(tmp_path: Path) -> None:
     assert scores_of(tmp_path)[0] == {
         "what": "kappa", "value": 0.5123, "interval": [0.4111, 0.6112], "command": "evaluate",
     }  # fmt: skip
+
+
+def test_a_score_without_interval_says_so(tmp_path: Path) -> None:
+    card_of(tmp_path, phantoms=5)
+    add_scores(tmp_path, {"kappa": Score(0.5, float("nan"), float("nan"))}, "evaluate")
+    assert scores_of(tmp_path)[0]["interval"] == []
+    console = Console(width=400)
+    with console.capture() as capture:
+        console.print(card_page(read_card(tmp_path)))
+    (line,) = (line for line in capture.get().splitlines() if line.startswith("kappa"))
+    assert line.split() == ["kappa", "0.500", "none"]
 
 
 def test_scores_need_a_card(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lumbago.errors import LumbagoError, UnreadableInput, UsageError
 from lumbago.evaluation.cases import GradedCase
+from lumbago.labels.tables import write_table
 
 COLUMNS: Final = tuple(item.name for item in fields(GradedCase))
 _NEEDED: Final = ("source", "patient", "condition", "level", "truth", "probabilities")
@@ -20,17 +21,13 @@ _NUMBERS: Final = ("field_strength_t", "age_years")
 
 
 def write_cases(cases: Iterable[GradedCase], path: Path) -> None:
-    """Writes a table.
+    """Writes a table, whole or not at all.
 
     Raises:
         UsageError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf8") as file:
-            lines = csv.writer(file)
-            lines.writerow(COLUMNS)
-            lines.writerows([_cell(case, name) for name in COLUMNS] for case in cases)
+        write_table(path, COLUMNS, ([_cell(case, name) for name in COLUMNS] for case in cases))
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror})", "", "choose another --out") from error
 

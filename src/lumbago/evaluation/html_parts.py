@@ -19,7 +19,8 @@ def score_cell(score: Score | None) -> str:
     """The value, with its interval small below it."""
     if score is None or math.isnan(score.value):
         return "–"
-    return f"{score.value:.2f}<small>{score.low:.2f} to {score.high:.2f}</small>"
+    interval = f"{score.low:.2f} to {score.high:.2f}" if score.has_interval else "no interval"
+    return f"{score.value:.2f}<small>{interval}</small>"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:

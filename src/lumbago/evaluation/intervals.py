@@ -1,9 +1,11 @@
 """Figures with an interval over patients, and differences of two models on the same patients.
 
 A resample is a row of weights: how often each case's patient was drawn. A figure that takes many such rows at once
-costs a matrix product; any other one is given the drawn cases themselves.
+costs a matrix product; any other one is given the drawn cases themselves. Over one patient alone there is no interval:
+all resamples are the same, and would look like certainty.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import comb
@@ -24,14 +26,24 @@ _CHUNK: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval; `low` and `high` are not-a-number where there is none, as over one patient."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return self.told(3)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it has one."""
+        return not (math.isnan(self.low) or math.isnan(self.high))
+
+    def told(self, places: int) -> str:
+        """`0.61 [0.57, 0.65]` with so many decimal places, or `0.61 [no interval]`."""
+        interval = f"{self.low:.{places}f}, {self.high:.{places}f}" if self.has_interval else "no interval"
+        return f"{self.value:.{places}f} [{interval}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +69,16 @@ def over_patients(figure: Callable[[np.ndarray], float], patients: np.ndarray, s
     values = [
         figure(np.concatenate([rows_of[index] for index in drawn])) for drawn in _draws(unique.size, RESAMPLES, seed)
     ]
-    return _score(float(figure(np.arange(patients.size))), np.array(values, np.float64))
+    return _score(float(figure(np.arange(patients.size))), np.array(values, np.float64), unique.size)
 
 
 def weighted_scores(
     figures: Mapping[str, WeightedFigure], patients: Shaped[np.ndarray, " n"], seed: int = 0
 ) -> dict[str, Score]:
     """`over_patients` for figures that take weights: the same resamples, the same intervals, a hundred times faster."""
-    whole = np.ones((1, patients.size))
+    whole, owners = np.ones((1, patients.size)), np.unique(patients).size
     resampled = _resampled(figures, patients, seed)
-    return {name: _score(float(figure(whole)[0]), resampled[name]) for name, figure in figures.items()}
+    return {name: _score(float(figure(whole)[0]), resampled[name], owners) for name, figure in figures.items()}
 
 
 def weighted_differences(
@@ -81,11 +93,11 @@ def weighted_differences(
     it is never zero. It is at least that of a sign test in which every patient says the same: resamples of two patients
     that agree never differ, and prove nothing.
     """
-    whole = np.ones((1, patients.size))
-    least = 2.0 ** (1 - np.unique(patients).size)
+    whole, owners = np.ones((1, patients.size)), np.unique(patients).size
+    least = 2.0 ** (1 - owners)
     one, other = _resampled(first, patients, seed), _resampled(second, patients, seed)
     return {
-        name: _difference(float(figure(whole)[0] - second[name](whole)[0]), one[name] - other[name], least)
+        name: _difference(float(figure(whole)[0] - second[name](whole)[0]), one[name] - other[name], (owners, least))
         for name, figure in first.items()
     }
 
@@ -102,7 +114,7 @@ def unpaired_differences(
     )
     whole = [np.ones((1, of.size)) for of in patients]
     counts = [np.unique(of).size for of in patients]
-    least = 2 / comb(sum(counts), counts[0])
+    least = min(counts), 2 / comb(sum(counts), counts[0])
     return {
         name: _difference(float(figure(whole[0])[0] - second[name](whole[1])[0]), one[name] - other[name], least)
         for name, figure in first.items()
@@ -137,15 +149,17 @@ def _resampled(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def _score(value: float, resampled: Values) -> Score:
+def _score(value: float, resampled: Values, patients: int) -> Score:
     known = resampled[~np.isnan(resampled)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
+    low, high = np.percentile(known, [2.5, 97.5]) if known.size and patients > 1 else (np.nan, np.nan)
     return Score(value, float(low), float(high))
 
 
-def _difference(value: float, resampled: Values, least_p: float) -> Difference:
-    known = resampled[~np.isnan(resampled)]
+def _difference(value: float, resampled: Values, least: tuple[int, float]) -> Difference:
+    """`least` patients on either side, and p."""
+    (patients, least_p), known = least, resampled[~np.isnan(resampled)]
+    score = _score(value, resampled, patients)
     if not known.size:
-        return Difference(_score(value, resampled), float("nan"))
+        return Difference(score, float("nan"))
     side = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return Difference(_score(value, resampled), min(1.0, max(least_p, 2 * (side + 1) / (known.size + 1))))
+    return Difference(score, min(1.0, max(least_p, 2 * (side + 1) / (known.size + 1))))

@@ -41,9 +41,7 @@ def glance_rows(evaluation: Evaluation) -> list[tuple[tuple[str, str, str], int,
 
 def short(score: Score | None) -> str:
     """`0.61 [0.57, 0.65]`, or a dash."""
-    if score is None or math.isnan(score.value):
-        return "–"
-    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    return "–" if score is None or math.isnan(score.value) else score.told(2)
 
 
 def write_csv(evaluation: Evaluation, command: str, path: Path) -> None:

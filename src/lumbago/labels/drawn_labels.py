@@ -1,7 +1,7 @@
 """Shapes with class names, drawn on pictures (Labelme, COCO, YOLO), turned into labelled studies."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -46,11 +46,13 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class DrawnSet:
-    """All that a label set holds: its files, its drawings, the names of its classes, what the reader left out."""
+    """All that a label set holds: its files, those of them that somebody looked at, whether he drew or not, its
+    drawings, the names of its classes, what the reader left out."""
 
     source: str
     folder: Path
     files: Sequence[str]
+    annotated: Collection[str]
     drawings: Sequence[Drawing]
     classes: Iterable[str]
     problems: tuple[Problem, ...] = ()
@@ -74,7 +76,7 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
     studies = dict.fromkeys((*beside.studies, *images))
     owners = {rows[file].study: file_name(place[0]) for file, place in folders.items() if place}
     general = [*drawn.problems, *_one_patient(rows, owners, beside)]
-    absence = _absence(drawn.classes, names)
+    absence, annotated = _absence(drawn.classes, names), {rows[file].study for file in drawn.annotated}
     for study in studies:
         shapes, problems = _shapes(study, drawings[study], rows, names)
         findings, more = _findings(study, shapes, beside, names)
@@ -84,7 +86,7 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
             name=study,
             images=images.get(study, ()),
             truth=truth_of(study, findings),
-            absence=beside.absence.get(study, absence),
+            absence=beside.absence.get(study, absence if study in annotated else {}),
             shapes=shapes,
             problems=(*general, *problems, *more),
         )

@@ -48,6 +48,14 @@ class DrawnShape:
     size: Size | None
 
 
+@dataclass(slots=True)
+class _DrawnFile:
+    """A file: its size if known, and the shapes drawn on it."""
+
+    size: Size | None
+    shapes: list[Shape] = field(default_factory=list)
+
+
 _Writer = Callable[[Path, Sequence[LabelledStudy], FrameReader, ExportReport], None]
 
 
@@ -102,25 +110,25 @@ def _why_not(shape: Shape, image: ImageRef | None) -> str:
 
 def _all_drawn(
     folder: Path, studies: Sequence[LabelledStudy], frames: FrameReader, report: ExportReport
-) -> dict[str, list[DrawnShape]]:
-    """Shapes by file; files without any are there, too."""
-    found: dict[str, list[DrawnShape]] = {}
+) -> dict[str, _DrawnFile]:
+    """By name; pictures without any shape are there, too."""
+    found: dict[str, _DrawnFile] = {}
     for study in studies:
         for image in study.images:
             if image.kind == "picture":
-                found.setdefault(str(file_key(folder, image, None)), [])
+                frame = frames.frame(image, None)
+                found.setdefault(str(file_key(folder, image, None)), _DrawnFile(frame.size if frame else None))
         for drawn in drawn_shapes(folder, study, frames, report):
-            found.setdefault(drawn.file, []).append(drawn)
+            found.setdefault(drawn.file, _DrawnFile(drawn.size)).shapes.append(drawn.shape)
     return found
 
 
 def _write_labelme(folder: Path, studies: Sequence[LabelledStudy], frames: FrameReader, report: ExportReport) -> None:
     for number, (file, drawn) in enumerate(_all_drawn(folder, studies, frames, report).items(), 1):
-        size = drawn[0].size if drawn else None
         data: dict[str, Any] = {
             "version": "5.0.0", "flags": {}, "imagePath": file, "imageData": None,
-            "imageHeight": size[0] if size else None, "imageWidth": size[1] if size else None,
-            "shapes": [_labelme_shape(item.shape) for item in drawn],
+            "imageHeight": drawn.size[0] if drawn.size else None, "imageWidth": drawn.size[1] if drawn.size else None,
+            "shapes": [_labelme_shape(shape) for shape in drawn.shapes],
         }  # fmt: skip
         write_whole(
             folder / f"{number:06d}-{Path(file).stem}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n"
@@ -140,15 +148,15 @@ def _labelme_shape(shape: Shape) -> dict[str, Any]:
 
 def _write_coco(folder: Path, studies: Sequence[LabelledStudy], frames: FrameReader, report: ExportReport) -> None:
     files = _all_drawn(folder, studies, frames, report)
-    classes = sorted({class_of(item.shape) for drawn in files.values() for item in drawn})
+    classes = sorted({class_of(shape) for drawn in files.values() for shape in drawn.shapes})
     number_of = {name: number for number, name in enumerate(classes, 1)}
     images, annotations = [], list[dict[str, Any]]()
     for number, (file, drawn) in enumerate(files.items(), 1):
-        rows, columns = (drawn[0].size if drawn else None) or (0, 0)
+        rows, columns = drawn.size or (0, 0)
         images.append({"id": number, "file_name": file, "height": rows, "width": columns})
-        for item in drawn:
-            about = {"id": len(annotations) + 1, "image_id": number, "category_id": number_of[class_of(item.shape)]}
-            annotations.append(about | _coco_shape(item.shape))
+        for shape in drawn.shapes:
+            about = {"id": len(annotations) + 1, "image_id": number, "category_id": number_of[class_of(shape)]}
+            annotations.append(about | _coco_shape(shape))
     categories = [{"id": number, "name": name} for name, number in number_of.items()]
     data = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
     write_whole(folder / "annotations.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
@@ -168,15 +176,16 @@ def _coco_shape(shape: Shape) -> dict[str, Any]:
 
 def _write_yolo(folder: Path, studies: Sequence[LabelledStudy], frames: FrameReader, report: ExportReport) -> None:
     files = _all_drawn(folder, studies, frames, report)
-    classes = sorted({class_of(item.shape) for drawn in files.values() for item in drawn})
+    classes = sorted({class_of(shape) for drawn in files.values() for shape in drawn.shapes})
     sizes: dict[str, Size] = {}
     for file, drawn in files.items():
-        size, path = drawn[0].size if drawn else None, folder / "labels" / f"{label_stem(file)}.txt"
-        if drawn and (size is None or path.exists()):
-            report.left_out[f"shapes on images that {'share a name' if size else 'cannot be opened'}"] += len(drawn)
-            report.shapes -= len(drawn)
+        size, shapes, path = drawn.size, drawn.shapes, folder / "labels" / f"{label_stem(file)}.txt"
+        if (shapes and size is None) or path.exists():
+            why = f"shapes on images that {'share a name' if size else 'cannot be opened'}"
+            report.left_out += Counter({why: len(shapes)} if shapes else {})
+            report.shapes -= len(shapes)
             continue
-        lines = [_yolo_line(item.shape, classes.index(class_of(item.shape)), size) for item in drawn if size]
+        lines = [_yolo_line(shape, classes.index(class_of(shape)), size) for shape in shapes if size]
         sizes |= {file: size} if size else {}
         write_whole(path, "".join(f"{line}\n" for line in lines))
     write_whole(folder / "classes.txt", "".join(f"{name}\n" for name in classes or ["disc"]))

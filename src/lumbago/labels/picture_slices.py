@@ -1,7 +1,7 @@
 """Labelled sagittal pictures, the form in which networks that learn from single slices take their labels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from lumbago.errors import UnreadableInput
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
 
 Polygon = Float64[np.ndarray, "_points 2"]
-"""Corners as (row, column) in pixels of the image file; each polygon has its own number of them."""
+"""Corners as (row, column) in pixels of the picture, head up; each polygon has its own number of them."""
 
 Picture = Float32[np.ndarray, "rows columns"]
 
@@ -28,7 +28,8 @@ _DEEP: Final = ("I;16", "I;16L", "I;16B", "I", "F")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A disc's box in pixels and its number from the sacrum up; `is_certain` is False when the count is in doubt."""
+    """A disc's box in pixels of the picture, head up, and its number from the sacrum up; `is_certain` is False when the
+    count is in doubt."""
 
     rows: tuple[float, float]
     columns: tuple[float, float]
@@ -54,7 +55,8 @@ class LabelledSlice:
         weighting: `t1` or `t2`.
         bodies: polygons of vertebral bodies by name, empty when not drawn.
         boxes: boxes of discs, empty when not drawn.
-        mask: picture file of the segmentation (29 disc, 76 vertebra, 150 canal), None when there is none.
+        mask, mask_values: picture file of the segmentation, None when there is none, and what its values mean, as in
+            `Shape`.
         grades: grade of a condition at a level.
     """
 
@@ -68,6 +70,7 @@ class LabelledSlice:
     bodies: dict[str, Polygon] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
     mask: Path | None = None
+    mask_values: tuple[tuple[int, str, str | None], ...] = ()
     grades: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -75,6 +78,9 @@ def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
     """The sagittal pictures of a study, in its order; grades without side are those of every picture.
 
     A picture whose spacing nobody states is taken for one of 300 mm across.
+
+    Raises:
+        UnreadableInput: a picture whose size is needed cannot be read.
     """
     for image in study.images:
         if image.kind == "picture" and image.role is not None and image.role.startswith("sagittal"):
@@ -82,9 +88,10 @@ def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
 
 
 def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
-    shapes = [shape for shape in study.shapes if shape.image == image.name]
+    shapes = _head_up([shape for shape in study.shapes if shape.image == image.name], image)
     discs = [shape for shape in shapes if shape.kind == "box" and shape.structure == "disc" and shape.level]
     outlines = [shape for shape in shapes if shape.kind == "polygon" and shape.structure]
+    mask = next((shape for shape in shapes if shape.kind == "mask"), None)
     return LabelledSlice(
         source=study.source,
         patient=study.patient,
@@ -95,9 +102,26 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         upside_down=image.upside_down,
         bodies={str(shape.structure): np.array(shape.points, np.float64) for shape in outlines},
         boxes=tuple(_box(shape) for shape in discs),
-        mask=next((shape.mask for shape in shapes if shape.kind == "mask"), None),
+        mask=mask.mask if mask else None,
+        mask_values=mask.values if mask else (),
         grades=_unsided_grades(study),
     )
+
+
+def _head_up(shapes: list[Shape], image: ImageRef) -> list[Shape]:
+    """What is drawn on a picture that stands on its head, as on the turned one."""
+    if not (image.upside_down and any(shape.points for shape in shapes)):
+        return shapes
+    size = picture_size(image.path)
+    if size is None:
+        raise _unreadable(image.path, "no picture")
+    return [_turned(shape, (size[0] - 1, size[1] - 1)) if shape.frame == "pixels" else shape for shape in shapes]
+
+
+def _turned(shape: Shape, last: tuple[int, int]) -> Shape:
+    """By 180 degrees, on a picture of these last pixels; a box keeps its upper left corner first."""
+    points = tuple((last[0] - row, last[1] - column) for row, column in shape.points)
+    return replace(shape, points=points[::-1] if shape.kind == "box" else points)
 
 
 def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
@@ -133,7 +157,7 @@ def picture_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as picture:
             size = picture.height, picture.width
-            return size[::-1] if _turned(picture) in _ON_THEIR_SIDE else size
+            return size[::-1] if _orientation(picture) in _ON_THEIR_SIDE else size
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
 
@@ -167,18 +191,19 @@ def read_label_values(path: Path) -> Picture:
 
 
 def _read(path: Path, as_stored: tuple[str, ...]) -> Picture:
-    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey."""
+    """Values as they are stored in these modes of Pillow, which would clip them at 255; else as 8 bits of grey. Pillow
+    turns TIFF itself, but scrambles one that it maps into memory by its name."""
     try:
-        with Image.open(path) as file:
-            shown = ImageOps.exif_transpose(file) if _turned(file) > 1 else file
+        with path.open("rb") as file, Image.open(file) as picture:
+            shown = ImageOps.exif_transpose(picture) if _orientation(picture) > 1 else picture
             stored = shown if shown.mode in as_stored else shown.convert("L")
             return np.nan_to_num(np.asarray(stored, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(path, str(error)) from error
 
 
-def _turned(picture: Image.Image) -> int:
-    """How a JPEG says that it is to be shown; annotators draw on it as shown."""
+def _orientation(picture: Image.Image) -> int:
+    """How a JPEG says that it is to be shown; annotators draw on it as shown. Pillow turns a TIFF when it reads it."""
     return int(picture.getexif().get(ExifTags.Base.Orientation, 1)) if picture.format == "JPEG" else 1
 
 

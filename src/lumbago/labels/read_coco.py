@@ -29,10 +29,12 @@ def read_coco(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     if not paths:
         raise UnreadableInput(f"no JSON file in {folder}", f"a COCO file with {', '.join(_KEYS)}", "check the folder")
     sets = [_read_file(path, place) for path in paths]
+    files = tuple(dict.fromkeys(file for one in sets for file in one.files))
     drawn = DrawnSet(
         "coco",
         place,
-        tuple(dict.fromkeys(file for one in sets for file in one.files)),
+        files,
+        files,
         [drawing for one in sets for drawing in one.drawings],
         sorted({name for one in sets for name in one.classes}),
         tuple(problem for one in sets for problem in one.problems),
@@ -55,7 +57,8 @@ def _read_file(path: Path, folder: Path) -> DrawnSet:
             drawings += _drawings(file, name, row)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             problems.append(_unusable(path, row, error))
-    return DrawnSet("coco", folder, tuple(files.values()), drawings, tuple(classes.values()), tuple(problems))
+    listed = tuple(files.values())
+    return DrawnSet("coco", folder, listed, listed, drawings, tuple(classes.values()), tuple(problems))
 
 
 def _unusable(path: Path, row: Any, error: Exception) -> Problem:

@@ -39,9 +39,9 @@ def read_labelme(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
         raise UnreadableInput(
             f"no Labelme file in {folder}", "*.json files with shapes and imagePath", "check the folder"
         )
-    files |= dict.fromkeys(pictures_in(folder))
     classes = {drawing.class_name for drawing in drawings}
-    drawn = DrawnSet("labelme", folder, tuple(files), drawings, sorted(classes), tuple(problems))
+    every = tuple(files | dict.fromkeys(pictures_in(folder)))
+    drawn = DrawnSet("labelme", folder, every, tuple(files), drawings, sorted(classes), tuple(problems))
     return drawn_studies(drawn, beside, names)
 
 

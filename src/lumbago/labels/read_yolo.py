@@ -22,12 +22,14 @@ _ENTRY = re.compile(r"^\s*(?:-|(\d+)\s*:)\s*(.+?)\s*$")
 
 def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
     """Studies of a YOLO set: `labels/**/*.txt` beside `images/**`, or text files beside their pictures; class names in
-    `classes.txt` (one a line) or `data.yaml` (`names`)."""
+    `classes.txt` (one a line) or `data.yaml` (`names`). At a picture without text file nobody looked; at one whose text
+    file is empty somebody did."""
     classes, beside = read_classes(folder), read_companions(folder, names)
     pictures = list(pictures_in(folder))
     file_of = {stem(file): file for stem in (label_stem, place_of) for file in (*pictures, *beside.files)}
     drawings: list[Drawing] = []
     problems: list[Problem] = []
+    annotated: list[str] = []
     for path in sorted(folder.rglob("*.txt")):
         if path.name in CLASS_FILES or path.name.lower().startswith("readme"):
             continue
@@ -37,11 +39,11 @@ def read_yolo(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
         if file is None or size is None:
             problems.append(_no_picture(path.relative_to(folder).as_posix()))
             continue
+        annotated.append(file)
         lines = read_text(path).splitlines()
         drawings += [_drawing(path, file, line, (classes, size)) for line in lines if line.strip()]
-    drawn = DrawnSet(
-        "yolo", folder, tuple(dict.fromkeys((*pictures, *beside.files))), drawings, classes, tuple(problems)
-    )
+    files = tuple(dict.fromkeys((*pictures, *beside.files)))
+    drawn = DrawnSet("yolo", folder, files, annotated, drawings, classes, tuple(problems))
     return drawn_studies(drawn, beside, names)
 
 

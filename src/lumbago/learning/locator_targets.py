@@ -16,7 +16,8 @@ from scipy import ndimage
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import level_from_bottom
-from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_picture
+from lumbago.errors import SettingsRefused
+from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_label_values, read_picture
 from lumbago.learning.array_files import StoredArray
 from lumbago.learning.sample_cache import Facts
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
@@ -26,6 +27,8 @@ ONE: Final = 200
 UNKNOWN: Final = 255
 _POINT_SIGMA_MM = 3.0
 _DISC_GREY, _VERTEBRA_GREY, _CANAL_GREY = 29, 76, 150
+_MASK_VALUES: Final = {(_DISC_GREY, "disc", None), (_VERTEBRA_GREY, "vertebra", None), (_CANAL_GREY, "canal", None)}
+"""Of SPIDER's pictures, whose masks draw the lowest disc always, arches with their bodies, and no sacrum."""
 _BODY_ORDER = ("L1", "L2", "L3", "L4", "L5", "S1")
 
 Maps = UInt8[np.ndarray, "channels rows columns"]
@@ -85,7 +88,12 @@ class StoredSlice:
 
 
 def locator_sample(row: LabelledSlice) -> LocatorSample | None:
-    """The slice and its targets; None when nothing on it is labelled."""
+    """The slice and its targets; None when nothing on it is labelled.
+
+    Raises:
+        UnreadableInput: its picture or its mask cannot be read.
+        SettingsRefused: its mask has other values than SPIDER's pictures.
+    """
     if not (row.bodies or row.boxes or row.mask):
         return None
     image = resample_image(read_picture(row), (row.spacing_mm, row.spacing_mm), PIXEL_MM)
@@ -94,10 +102,9 @@ def locator_sample(row: LabelledSlice) -> LocatorSample | None:
     to_grid = row.spacing_mm / PIXEL_MM
     if row.mask is not None:
         _draw_masks(targets, _read_mask(row, image.shape))
-    elif row.bodies:
-        if not _draw_bodies(targets, {name: corners * to_grid for name, corners in row.bodies.items()}):
+    elif not _draw_bodies(targets, {name: corners * to_grid for name, corners in row.bodies.items()}):
+        if not row.boxes:
             return None
-    else:
         _draw_boxes(targets, row.boxes, to_grid)
     return LocatorSample(row.name, row.patient, image, targets, _graded_discs(row, to_grid))
 
@@ -116,17 +123,16 @@ def _graded_discs(row: LabelledSlice, to_grid: float) -> tuple[GradedDisc, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TrueDisc:
-    """Where a label says a disc is, (row, column) in pixels of the picture file, and half its height there."""
+    """Where a label says a disc is, (row, column) in pixels of the picture, head up, and half its height there."""
 
     center: tuple[float, float]
     half_height: float
 
 
 def true_discs(row: LabelledSlice) -> dict[int, TrueDisc]:
-    """Labelled discs of a slice by number from the sacrum up; empty when there are none that can be trusted."""
-    if row.bodies:
-        return _between_bodies(row.bodies)
-    return {
+    """Labelled discs of a slice by number from the sacrum up, between its bodies, else by its boxes; empty when there
+    are none that can be trusted."""
+    return _between_bodies(row.bodies) or {
         box.count: TrueDisc(box.center, max((box.rows[1] - box.rows[0]) / 2, 0.1 * (box.columns[1] - box.columns[0])))
         for box in row.boxes
         if box.is_certain
@@ -272,8 +278,19 @@ def _put(targets: Maps, channel: str, values: np.ndarray, unknown: Mask | None =
 
 def _read_mask(row: LabelledSlice, shape: tuple[int, int]) -> np.ndarray:
     assert row.mask is not None
-    with Image.open(row.mask) as file:
-        return np.asarray(file.convert("L").resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+    if set(row.mask_values) != _MASK_VALUES:
+        told = (
+            ", ".join(f"{value} {structure}" for value, structure, _ in row.mask_values) or "values that nothing names"
+        )
+        raise SettingsRefused(
+            f"a locator is to learn from the mask {row.mask}, which has {told}",
+            ", ".join(f"{value} {structure}" for value, structure, _ in sorted(_MASK_VALUES))
+            + ", as SPIDER's pictures",
+            f"leave {row.source} out of the sources",
+        )
+    values = read_label_values(row.mask)
+    mask = Image.fromarray(values[::-1, ::-1] if row.upside_down else values)
+    return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST))
 
 
 def _draw_masks(targets: Maps, mask: np.ndarray) -> None:
@@ -322,7 +339,8 @@ def _back_edge(discs: list[_DiscPart], shape: tuple[int, int], margin_mm: float 
 
 
 def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
-    """Points from disc boxes. A box whose count is in doubt, and all above the highest box, stay unknown."""
+    """Points from disc boxes. A box whose count is in doubt, all above the highest box, and where a disc without a box
+    lies stay unknown."""
     shape = (targets.shape[1], targets.shape[2])
     inside = np.zeros(shape, bool)
     doubtful = np.zeros(shape, bool)
@@ -331,8 +349,7 @@ def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
         inside[window] = True
         if not box.is_certain:
             doubtful[window] = True
-    unknown = ndimage.binary_dilation(doubtful, iterations=8)
-    unknown[: max(0, round(min(box.rows[0] for box in boxes) * to_grid) - 3)] = True
+    unknown = ndimage.binary_dilation(doubtful, iterations=8) | _without_box(boxes, to_grid, shape[0])[:, None]
     certain = [box for box in boxes if box.is_certain]
     centers = {box.count: (box.center[0] * to_grid, box.center[1] * to_grid) for box in certain}
     _put(targets, "disc_center", point_map(shape, list(centers.values())), unknown)
@@ -340,3 +357,17 @@ def _draw_boxes(targets: Maps, boxes: tuple[Box, ...], to_grid: float) -> None:
     if 1 in centers:
         _put(targets, "lumbosacral_center", point_map(shape, [centers[1]]))
     _put(targets, "foramen", np.zeros(shape))
+
+
+def _without_box(boxes: tuple[Box, ...], to_grid: float, rows: int) -> Bool[np.ndarray, " rows"]:
+    """Rows above the highest box, below the lowest unless it is that above the sacrum, and between two of discs that do
+    not follow one another."""
+    ordered = sorted(boxes, key=lambda box: box.count)
+    found = np.zeros(rows, bool)
+    found[: max(0, round(min(box.rows[0] for box in boxes) * to_grid) - 3)] = True
+    if ordered[0].count > 1:
+        found[max(0, round(max(box.rows[1] for box in boxes) * to_grid) + 3) :] = True
+    for lower, upper in pairwise(ordered):
+        if upper.count > lower.count + 1:
+            found[max(0, round(upper.rows[1] * to_grid) + 3) : max(0, round(lower.rows[0] * to_grid) - 2)] = True
+    return found

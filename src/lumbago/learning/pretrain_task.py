@@ -20,6 +20,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from lumbago.dicom.volume import Volume
+from lumbago.errors import SettingsRefused
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
@@ -120,7 +121,13 @@ class PretrainTask:
 
     @classmethod
     def read(cls, experiment: Experiment, places: Places) -> "PretrainTask":
-        """All sagittal pictures of the experiment's sources, but for the left-out fold, and its phantoms' slices."""
+        """All sagittal pictures of the experiment's sources, but for the left-out fold, and its phantoms' slices.
+
+        Raises:
+            SettingsRefused: several members: only what answers can be averaged.
+        """
+        if experiment.members != 1:
+            raise SettingsRefused(f"{experiment.name} has {experiment.members} members", "one, of a pre-training")
         found: dict[bool, list[Unlabelled]] = {True: [], False: []}
         fold_of = fold_rule(experiment)
         for row in read_labels(places.data, experiment.sources, places.preparing.tell):

@@ -21,8 +21,10 @@ from lumbago.evaluation.comparison import Compared, FoundShares, RowFacts
 from lumbago.evaluation.intervals import Score
 from lumbago.evaluation.write_comparison import write_comparison
 from lumbago.learning.comparison_plan import Job, Terms, plan, runs_of
+from lumbago.learning.end_with_parent import end_with_parent
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_network import FITTED
+from lumbago.learning.keep_data import checked_data, keep_data, label_digests
 from lumbago.learning.keep_terms import keep_terms
 from lumbago.learning.label_tables import labelled_studies
 from lumbago.learning.pace import PACES, steps_for
@@ -76,6 +78,8 @@ def run_comparison(wanted: Comparison, tell: Tell) -> Path:
     """
     stages = _stages(wanted)
     keep_terms(wanted.terms, wanted.phantoms)
+    labels = label_digests(wanted.places.data, wanted.terms.sources)
+    keep_data(wanted.terms.out, checked_data(wanted.terms.out, labels, is_begun=True))
     for jobs in stages:
         work = [_Work(job, wanted.places, wanted.terms.out) for job in jobs]
         _do_all(_measure_pace, _firsts(work), replace(wanted, processes=1), tell)
@@ -118,8 +122,9 @@ def _call(scoring: tuple[Callable[[RowsToScore], str], RowsToScore]) -> str:
 
 
 def _do_all(do: Callable[[Any], str], work: Sequence[Any], wanted: Comparison, tell: Tell) -> None:
-    """Side by side, in as many processes as wished."""
-    with ProcessPoolExecutor(min(wanted.processes, max(1, len(work))), get_context("spawn")) as pool:
+    """Side by side, in as many processes as wished; when this one is killed, they go with it."""
+    count = min(wanted.processes, max(1, len(work)))
+    with ProcessPoolExecutor(count, get_context("spawn"), end_with_parent) as pool:
         waiting = [pool.submit(do, item) for item in work]
         try:
             for done, future in enumerate(as_completed(waiting), 1):

@@ -20,7 +20,7 @@ from lumbago.inference.weights import Model, load_model
 from lumbago.learning.case_pictures import labelled_pictures, study_pictures
 from lumbago.learning.experiment import Experiment, of_kind
 from lumbago.learning.grader_samples import graded_rows
-from lumbago.learning.label_tables import read_labels
+from lumbago.learning.label_tables import labelled_studies, read_labels
 from lumbago.learning.places import ModelOf, Places, model_of
 from lumbago.learning.score_grader import predict_pictures, score_grades
 from lumbago.learning.score_locator import locate_pictures, places_of, score_locator
@@ -121,12 +121,15 @@ def _score_locator(experiment: Experiment, scored: Scored, models: ModelOf) -> d
     if experiment.conditions:
         with open_decoder() as decoder:
             cases, picture_of = predict_sources(scored, (models, models), decoder)
-            scores |= _score_cases(_in_split(cases, _split_of(experiment, scored.sources)), places, picture_of)
+            scores |= _score_cases(_in_own_split(cases, experiment, scored), places, picture_of)
     return scores
 
 
-def _split_of(experiment: Experiment, sources: tuple[str, ...]) -> str:
-    return OUT_OF_FOLD if set(sources) & set(experiment.sources) else "external"
+def _in_own_split(cases: Iterable[GradedCase], experiment: Experiment, scored: Scored) -> list[GradedCase]:
+    """Patients of the sources that the experiment learned from are out of fold, those of others external."""
+    learned = [source for source in scored.sources if source in experiment.sources]
+    own = {study.patient for source in learned for study in labelled_studies(scored.places.data, source)}
+    return [replace(case, split=OUT_OF_FOLD if case.patient in own else "external") for case in cases]
 
 
 def _score_grader(experiment: Experiment, scored: Scored, models: ModelOf) -> dict[str, Score]:
@@ -139,7 +142,7 @@ def _score_grader(experiment: Experiment, scored: Scored, models: ModelOf) -> di
             return _score_cases(_in_split(found.cases, "unseen seeds"), places, study_pictures(found, decoder))
     with open_decoder() as decoder:
         cases, picture_of = predict_sources(scored, (locators, models), decoder)
-        return _score_cases(_in_split(cases, _split_of(experiment, scored.sources)), places, picture_of)
+        return _score_cases(_in_own_split(cases, experiment, scored), places, picture_of)
 
 
 def predict_sources(

@@ -19,6 +19,7 @@ from lumbago.learning.grader_network import FITTED, LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
 from lumbago.learning.grader_task import GraderTask
 from lumbago.learning.hardware import open_hardware
+from lumbago.learning.keep_data import checked_data, data_digests, keep_data
 from lumbago.learning.locator_network import check_locator, is_detector
 from lumbago.learning.locator_task import LocatorTask
 from lumbago.learning.places import Places
@@ -28,7 +29,7 @@ from lumbago.learning.run_pictures import draw_confusion, draw_curves
 from lumbago.learning.run_state import RunState
 from lumbago.learning.seen_patients import write_seen
 from lumbago.learning.segmenter_task import SegmenterTask
-from lumbago.learning.splits import memberships, read_memberships, write_memberships
+from lumbago.learning.splits import is_begun, memberships, read_memberships, write_memberships
 from lumbago.learning.starts import check_start, start_of
 from lumbago.learning.study_grader_task import StudyGraderTask
 from lumbago.learning.train import Course, Progress, Task, require_free, train
@@ -46,7 +47,8 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
         changes: settings of the experiment to be others than in its file.
 
     Raises:
-        SettingsRefused: an experiment that makes no sense, or a run folder that is taken.
+        SettingsRefused: an experiment that makes no sense, a run folder that is taken, or one that was begun with other
+            labels or locators.
         ModelRefused: a locator that has seen the patients it is to place.
         UnreadableInput: label tables that are not there.
     """
@@ -64,8 +66,11 @@ def train_model(experiment: Experiment, places: Places, progress: Progress, *, r
     check_start(experiment, places.data)
     require_free(places.run / _MEMBER.format(0), resume=resume)
     with open_hardware(places.device, experiment.precision) as hardware:
+        given = data_digests(experiment, places) if hardware.is_first else {}
+        digests = checked_data(places.run, given, is_begun=is_begun(places.run))
         experiment, task, facts = _prepared(experiment, places)
         if hardware.is_first:
+            keep_data(places.run, digests)
             write_memberships(places.run, list(memberships(experiment, places.data)))
         course = Course(hardware, places.workers, resume)
         states = [
@@ -124,7 +129,7 @@ def chosen_layers(experiment: Experiment, places: Places) -> LayerChoice:
             f"{experiment.name} is of the network {experiment.network}", LITE0, "name no feature layers"
         )
     path = places.run / "feature-layers.json"
-    if path.is_file() and any(places.run.glob(f"{_MEMBER.format('*')}/checkpoint.pt")):
+    if path.is_file() and is_begun(places.run):
         told = json.loads(path.read_text(encoding="utf8"))
         return LayerChoice(**{**told, "layers": tuple(told["layers"])})
     choice = choose_layers(experiment, *grader_samples(data_of(experiment), places.sources), places.run / "features")

@@ -10,7 +10,6 @@ Of libraries, joblib.Memory and diskcache keep pickles: they neither read one ar
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,13 +17,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from lumbago.errors import InputError, LumbagoError, NotALumbarStudy, UnreadableInput
 from lumbago.learning.array_files import StoredArray, is_whole, write_arrays
+from lumbago.learning.end_with_parent import end_with_parent
 from lumbago.learning.source_digest import source_digest
 
 Facts = dict[str, Any]
@@ -207,14 +206,7 @@ def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
 def _begin() -> None:
     """The parent answers Ctrl-C; when it is killed, its processes go with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

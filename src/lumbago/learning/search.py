@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from lumbago.errors import SettingsRefused
 from lumbago.learning.experiment import SEARCH, Experiment, read_toml
 
-_FIXED: Final = {"name", "kind", "sources", "conditions", "fold", "folds", "validation_fold"}
+_FIXED: Final = {"name", "kind", "sources", "conditions", "split", "fold", "folds", "validation_fold"}
 """What a search may not change: the task itself, and who judges."""
 
 _ATTEMPTS: Final = 200

@@ -89,6 +89,11 @@ def memberships(experiment: Experiment, data: Path) -> Iterator[Membership]:
         first += count
 
 
+def is_begun(run: Path) -> bool:
+    """Whether a checkpoint lies in a run's folder."""
+    return any(run.glob("member-*/checkpoint.pt"))
+
+
 def write_memberships(run: Path, rows: list[Membership]) -> None:
     """Writes `split.csv` of a run.
 
@@ -96,7 +101,7 @@ def write_memberships(run: Path, rows: list[Membership]) -> None:
         SettingsRefused: the run was begun with another one.
     """
     path = run / "split.csv"
-    if any(run.glob("member-*/checkpoint.pt")) and path.is_file() and read_memberships(run) != rows:
+    if is_begun(run) and path.is_file() and read_memberships(run) != rows:
         raise SettingsRefused(
             f"{path} puts patients into other parts than this run", "those that it was begun with", "change --out"
         )

@@ -20,6 +20,7 @@ from lumbago.inference.weights import load_model
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.history import History
 from lumbago.learning.judge import Criteria, Verdict, judge, read_criteria
+from lumbago.learning.keep_data import checked_data, data_digests, keep_data
 from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import predict_left_out
 from lumbago.learning.run_training import train_model
@@ -119,12 +120,13 @@ def _digest(path: Path, criteria: Path, changes: Mapping[str, Any]) -> str:
 
 
 def _open(run: _Run, digest: str, *, resume: bool) -> None:
-    """Refuses a folder that holds another search."""
+    """Refuses a folder that holds another search, or one on other data."""
     started, folder = run.history.of("start"), run.places.run
     if started and not resume:
         raise SettingsRefused(f"{folder} holds a search", "an empty folder", "add --resume to go on with it")
     if started and started[0]["digest"] != digest:
         raise SettingsRefused(f"{folder} holds a search by another experiment or criteria", "the same", "change --out")
+    keep_data(folder, checked_data(folder, data_digests(run.experiment, run.places), is_begun=bool(started)))
     if not started:
         judges = f"fold {run.experiment.fold}" if run.experiment.sources else "phantom studies, not patients"
         sentence = f"Search for a Good {run.experiment.name}, judged on {judges}, at most {run.aim.tries} tries."

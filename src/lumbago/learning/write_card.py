@@ -149,4 +149,6 @@ def add_scores(folder: Path, scores: Mapping[str, Score], command: str) -> None:
 
 
 def _rounded(score: Score) -> dict[str, Any]:
-    return {"value": round(score.value, 4), "interval": [round(score.low, 4), round(score.high, 4)]}
+    """An interval that there is none of is empty."""
+    interval = [round(score.low, 4), round(score.high, 4)] if score.has_interval else []
+    return {"value": round(score.value, 4), "interval": interval}

@@ -48,6 +48,6 @@ def _scores(rows: list[Mapping[str, Any]]) -> Iterable[Text | Table]:
         table.add_column("value", justify="right")
         table.add_column("95 % interval")
         for row in group:
-            low, high = row["interval"]
-            table.add_row(row["what"], f"{row['value']:.3f}", f"{low:.3f} to {high:.3f}")
+            interval = " to ".join(f"{bound:.3f}" for bound in row["interval"])
+            table.add_row(row["what"], f"{row['value']:.3f}", interval or "none")
         yield table
