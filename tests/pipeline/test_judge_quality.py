@@ -52,9 +52,19 @@ def test_a_small_lumbar_spine_is_no_cervical_one() -> None:
     assert doubt_of(location_of(discs_every([21.0] * 4, depth_mm=24.0))) == ""
 
 
-@pytest.mark.parametrize("step", [12.0, 64.0])
+@pytest.mark.parametrize("step", [12.0, 84.0])
 def test_steps_that_no_spine_has(step: float) -> None:
     assert "mm apart" in doubt_of(location_of(discs_every([step] * 4)))
+
+
+def test_long_steps_between_many_deep_discs_are_of_a_picture_that_was_drawn_out() -> None:
+    assert doubt_of(location_of(discs_every([70.0] * 4))) == ""
+    assert "70 mm apart" in doubt_of(location_of(discs_every([70.0] * 3)))
+    assert "70 mm apart" in doubt_of(location_of(discs_every([70.0] * 4, depth_mm=20.0)))
+
+
+def test_short_steps_below_long_ones_are_in_the_sacrum() -> None:
+    assert doubt_of(location_of(discs_every([29.0, 20.0, 37.0, 38.0, 41.0]), name_is_sure=False)) == ""
 
 
 def test_a_thoracic_spine_shows_no_sacrum_and_short_steps() -> None:
@@ -151,6 +161,15 @@ def test_limits_are_said() -> None:
     assert remarked(location_of(discs, volume=small_volume(remarks=("two slices are missing",)))) == [
         ("limit", f"{title}: two slices are missing.")
     ]
+
+
+@pytest.mark.parametrize(("step", "depth"), [(52.0, 34.0), (24.0, 36.0)])
+def test_pixels_that_are_not_as_stated_are_told_of(step: float, depth: float) -> None:
+    discs = [replace(disc, outline_lps_mm=((0.0, 0.0, 0.0),)) for disc in discs_every([step] * 4, depth)]
+    ((severity, text),) = remarked(location_of(discs))
+    assert severity == "limit" and f"its discs are {step:.0f} mm apart and {depth:.0f} mm deep, as in no spine" in text
+    assert remarked(location_of(discs_every([step] * 4, depth))) == []
+    assert remarked(location_of(discs[:4])) == []
 
 
 def test_without_pixel_spacing_no_position_is_called_missing() -> None:
