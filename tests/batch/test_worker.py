@@ -193,7 +193,7 @@ def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -
 def test_a_child_ends_with_a_worker_that_is_killed() -> None:
     """Else it takes a processor for as long as its analysis lasts, and nobody wants what it finds."""
     task = (
-        "import os, sys, time; from lumbago.batch.end_with_parent import end_with_parent; end_with_parent(); "
+        "import os, sys, time; from lumbago.batch.end_with_input import end_with_input; end_with_input(); "
         "print(os.getpid(), flush=True); [sum(range(10000)) for _ in iter(int, 1)]"
     )
     code = (

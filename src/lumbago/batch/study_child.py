@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from lumbago.anatomy.findings import StudyFindings
-from lumbago.batch.end_with_parent import end_with_parent
+from lumbago.batch.end_with_input import end_with_input
 from lumbago.batch.label_pictures import export_pictures
 from lumbago.batch.pack_study import describe, pack_study
 from lumbago.batch.split_upload import split_upload
@@ -44,7 +44,7 @@ def main() -> int:
     """Does what the arguments say; the exit code is the error's."""
     task = {"receive": receive, "join": join, "analyze": analyze, "report": report, "export": export}[sys.argv[1]]
     request = json.loads(sys.argv[2])
-    end_with_parent()
+    end_with_input()
     try:
         _tell({"result": task(request)})
     except LumbagoError as error:

@@ -23,6 +23,7 @@ _STEP_MM: Final = (15.0, 60.0)
 _LONGEST_STEP_MM, _DEEP_MM, _MANY_DISCS = 80.0, 25.0, 5
 _SMALL_STEP_MM, _SMALL_DEPTH_MM, _THORACIC_STEP_MM = 22.0, 20.0, 27.0
 _LOW_STEPS: Final = (2, 5)
+"""How many steps from the bottom up are looked at for a thoracic spine: two may lie within the sacrum."""
 _STEP_TO_DEPTH: Final = (0.7, 1.45)
 """Of 135 patients of Sudirman 0.82 to 1.30."""
 _T1_CANAL, _T2_CANAL = 0.8, 0.92
@@ -116,7 +117,7 @@ def _odd_shape(location: SpineLocation) -> str:
     seen = [disc for disc in location.discs if disc.confidence >= _SEEN and disc.outline_lps_mm]
     if len(seen) < _MANY_DISCS:
         return ""
-    step, depth = float(np.median(_steps_mm(location))), _depth_mm(seen, 1.0)
+    step, depth = float(np.median(_steps_mm(location))), _depth_mm(seen, location.scale)
     if _STEP_TO_DEPTH[0] <= step / depth <= _STEP_TO_DEPTH[1]:
         return ""
     return (
