@@ -144,7 +144,7 @@ def _answer(
     name: str, location: SpineLocation, disc: LocatedDisc, graded: dict[str, float | str], foramina: int
 ) -> Answer:
     (_, row, column), (_, canal_row, canal_column) = (
-        map(float, location.volume.to_ijk(place)) for place in (disc.center_lps_mm, disc.canal_lps_mm)
+        map(float, location.as_stated.to_ijk(place)) for place in (disc.center_lps_mm, disc.canal_lps_mm)
     )
     width = nan if disc.canal_mm is None else disc.canal_mm
     place = (row, column, canal_row, canal_column, width)
@@ -238,10 +238,10 @@ def draw_tissues(models: Models, rows: Iterable[LabelledSlice], folder: Path) ->
 
 
 def _outlined(location: SpineLocation) -> Image.Image:
-    _, rows, columns = location.volume.array.shape
+    _, rows, columns = location.as_stated.array.shape
     canvas = Image.new("L", (columns, rows))
     for disc in location.discs:
-        corners = location.volume.to_ijk(np.array(disc_outline(disc)).reshape(-1, 3))[:, :0:-1]
+        corners = location.as_stated.to_ijk(np.array(disc_outline(disc)).reshape(-1, 3))[:, :0:-1]
         if len(corners):
             ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in corners], fill=DRAWN["disc"])
     return canvas

@@ -182,5 +182,5 @@ def _known_grades(row: LabelledSlice, level: str) -> dict[str, int]:
 def _lies_elsewhere(location: SpineLocation, disc: LocatedDisc, truth: TrueDisc | None) -> bool:
     if truth is None:
         return False
-    place = location.volume.to_lps_mm(np.array([0.0, *truth.center]))
+    place = location.as_stated.to_lps_mm(np.array([0.0, *truth.center]))
     return location.scale * float(np.linalg.norm(disc.center_lps_mm - place)) > ELSEWHERE_MM

@@ -55,7 +55,7 @@ class LocatedPicture:
 
     def true_lps_mm(self, level: str) -> tuple[float, ...]:
         """Middle of a labelled disc."""
-        return tuple(self.location.volume.to_lps_mm(np.array([0.0, *self.truth[level].center])).tolist())
+        return tuple(self.location.as_stated.to_lps_mm(np.array([0.0, *self.truth[level].center])).tolist())
 
 
 def locate_pictures(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> list[LocatedPicture]:

@@ -165,7 +165,12 @@ def quality_remarks(role: Role, location: SpineLocation) -> list[QualityRemark]:
     """What a reader of this series' grades must know."""
     title, volume = ROLE_TITLES[role], location.volume
     remarks = [QualityRemark("limit", f"{title}: {text}.") for text in volume.remarks]
-    if volume.geometry_is_assumed:
+    if location.turned:
+        text = (
+            f"its spine {location.turned} as the files state it; it was turned, and sides and millimetres are not given"
+        )
+        remarks.append(QualityRemark("limit", f"{title}: {text}."))
+    elif volume.geometry_is_assumed:
         remarks.append(QualityRemark("limit", f"{title}: {_what_is_missing(volume)}."))
     if volume.array.shape[0] < _FEW_SLICES:
         count = volume.array.shape[0]

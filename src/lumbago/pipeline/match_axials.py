@@ -33,10 +33,15 @@ class MatchedAxials:
 def match_axials(model: Model, location: SpineLocation, axials: Sequence[Volume]) -> MatchedAxials:
     """The canonical axial volumes that lie in the coordinates of a sagittal series.
 
-    Nothing lies in coordinates that are assumed, or of a pixel size that is not believed. Volumes of another stated
-    frame of reference, and all where the discs are farther apart than in most people, count when the canal that they
-    show runs as it does on the sagittal series: anonymised files often state a new frame for every series.
+    Nothing lies in coordinates that are assumed, or of a pixel size or orientation that is not believed. Volumes of
+    another stated frame of reference, and all where the discs are farther apart than in most people, count when the
+    canal that they show runs as it does on the sagittal series: anonymised files often state a new frame for every
+    series.
     """
+    if location.turned:
+        return MatchedAxials(
+            (), "the sagittal series lies otherwise than it states, so that axial slices cannot be matched to its discs"
+        )
     if location.volume.geometry_is_assumed or location.scale != 1.0:
         return MatchedAxials(
             (), "the sagittal series gives no true millimetres, so that axial slices cannot be matched to its discs"

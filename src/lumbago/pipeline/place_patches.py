@@ -45,8 +45,9 @@ class LocatedSpine:
 
 
 def reference_of(sagittal: Mapping[Role, SpineLocation]) -> SpineLocation:
-    """T2 where there is one, else T1."""
-    return sagittal["sagittal_t2"] if "sagittal_t2" in sagittal else sagittal["sagittal_t1"]
+    """T2 where there is one, else T1; the other one where only its places in the patient are believed."""
+    there = [sagittal[role] for role in ("sagittal_t2", "sagittal_t1") if role in sagittal]
+    return next((location for location in there if not location.turned), there[0])
 
 
 @dataclass(frozen=True, eq=False)
