@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 SIZE = 384
 """Pixels of a `sudirman` picture, rows and columns."""
@@ -60,7 +60,7 @@ def write_spider(data: Path) -> Path:
     (folder / "sagittal").mkdir(parents=True)
     picture().resize((192, 192)).save(folder / "sagittal" / "7_t2.png")
     picture().resize((640, 640)).save(folder / "sagittal" / "7_t2_SPACE.png")
-    picture().rotate(180).resize((192, 192)).save(folder / "sagittal" / "57_t1.png")
+    ImageOps.flip(picture()).resize((192, 192)).save(folder / "sagittal" / "57_t1.png")
     (folder / "series.csv").write_text(
         "series,patient,sequence,PixelSpacing\n"
         '7_t2,7,t2,"[1.5, 1.5]"\n7_t2_SPACE,7,t2_SPACE,"[1.25, 1.25]"\n57_t1,57,t1,"[1.5, 1.5]"\n'

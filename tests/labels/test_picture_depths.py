@@ -19,8 +19,8 @@ RAMP = np.arange(2000).reshape(40, 50)
 )
 def test_deep_grey_is_not_clipped(name: str, kind: type, tmp_path: Path) -> None:
     Image.fromarray(RAMP.astype(kind)).save(tmp_path / name)
-    np.testing.assert_array_equal(read_grey(tmp_path / name, upside_down=False), RAMP)
-    np.testing.assert_array_equal(read_grey(tmp_path / name, upside_down=True), RAMP[::-1, ::-1])
+    np.testing.assert_array_equal(read_grey(tmp_path / name), RAMP)
+    np.testing.assert_array_equal(read_grey(tmp_path / name, (True, True)), RAMP[::-1, ::-1])
 
 
 def test_a_mask_with_a_palette_holds_its_numbers(tmp_path: Path, decoder: Decoder) -> None:
@@ -42,6 +42,6 @@ def test_a_turned_picture_is_read_as_it_is_shown(name: str, turn: int, shown: tu
     exif[ExifTags.Base.Orientation] = turn
     path = tmp_path / name
     Image.fromarray(stored).save(path, exif=exif)
-    image = read_grey(path, upside_down=False)
+    image = read_grey(path)
     assert image.shape == picture_size(path) == ((48, 32) if turn > 3 else (32, 48))
     assert image[-shown[0], -shown[1]] > 200

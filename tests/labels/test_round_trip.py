@@ -59,6 +59,7 @@ def some_studies(seed: int, folder: Path) -> list[LabelledStudy]:
             ImageRef(
                 name, folder / f"{name}.png", "picture", dice.choice([None, *ROLES]),
                 spacing_mm=dice.choice([None, 0.1 + number, 1 / 3]), upside_down=dice.random() < 0.5,
+                mirrored=dice.random() < 0.5,
             )
             for name in names
         )  # fmt: skip

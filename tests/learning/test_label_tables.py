@@ -48,7 +48,7 @@ def test_spider(data: Path) -> None:
         ("spider:7_t2", "t2", 1.5), ("spider:7_t2_SPACE", "t2", 1.25), ("spider:57_t1", "t1", 1.5),
     ]  # fmt: skip
     assert rows["spider:7_t2"].patient == rows["spider:7_t2_SPACE"].patient == "spider:7"
-    assert {name for name, row in rows.items() if row.upside_down} == {"spider:57_t1"}
+    assert {name: row.flips for name, row in rows.items() if any(row.flips)} == {"spider:57_t1": (True, False)}
     assert all(row.image.is_file() for row in rows.values())
 
 

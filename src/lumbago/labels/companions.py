@@ -2,7 +2,7 @@
 
 - `studies.csv`: `study`, `patient`, `negative_when_absent` (conditions, separated by spaces).
 - `images.csv`: `file` (as the label file calls it), `study`, `image`, `path`, `instance`, `role`, `spacing_mm`,
-  `upside_down`, `series_instance_uid`, `rows`, `columns`. Only `file` and `study` are needed.
+  `upside_down`, `mirrored`, `series_instance_uid`, `rows`, `columns`. Only `file` and `study` are needed.
 - `grades.csv`: `study`, `condition`, `level`, `side`, `grade`.
 
 Each is optional; `lumbago labels export` writes all three, so that reading back gives the same labels.
@@ -25,8 +25,8 @@ from lumbago.labels.tables import Row, number, read_table, whole_number, write_t
 
 STUDIES: Final = ("study", "patient", "negative_when_absent")
 IMAGES: Final = (
-    "file", "study", "image", "path", "instance", "role", "spacing_mm", "upside_down", "series_instance_uid", "rows",
-    "columns",
+    "file", "study", "image", "path", "instance", "role", "spacing_mm", "upside_down", "mirrored",
+    "series_instance_uid", "rows", "columns",
 )  # fmt: skip
 GRADES: Final = ("study", "condition", "level", "side", "grade")
 
@@ -122,6 +122,7 @@ def _image_row(folder: Path, row: Row, names: LabelNames) -> ImageRow:
         series_instance_uid=row.get("series_instance_uid", ""),
         spacing_mm=number(table, row, "spacing_mm") if row.get("spacing_mm") else None,
         upside_down=row.get("upside_down") == "yes",
+        mirrored=row.get("mirrored") == "yes",
     )
     size = (whole_number(table, row, "rows"), whole_number(table, row, "columns")) if row.get("rows") else None
     return ImageRow(row["study"], image, whole_number(table, row, "instance") if row.get("instance") else None, size)
@@ -227,7 +228,7 @@ def _image_lines(folder: Path, study: LabelledStudy, sizes: Mapping[str, Size]) 
                 yield (
                     file, study.name, image.name, path, instance, image.role,
                     None if image.spacing_mm is None else repr(image.spacing_mm),
-                    "yes" if image.upside_down else "", image.series_instance_uid,
+                    "yes" if image.upside_down else "", "yes" if image.mirrored else "", image.series_instance_uid,
                     *sizes.get(file, ("", "")),
                 )  # fmt: skip
 

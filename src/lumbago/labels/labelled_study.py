@@ -22,6 +22,10 @@ KINDS_BY_SUFFIX: Final[Mapping[str, ImageKind]] = {
 """What a file is by the end of its name; a folder is one of DICOM files."""
 
 
+Flips = tuple[bool, bool]
+"""Whether rows and whether columns run the other way."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """An image of a study, by its place; nothing is opened.
@@ -34,6 +38,7 @@ class ImageRef:
         series_instance_uid: of a DICOM series, "" when not known.
         spacing_mm: pixel size of a picture, None when nobody states it.
         upside_down: a picture that must be turned by 180 degrees.
+        mirrored: a picture whose left and right must be exchanged, after that turn.
     """
 
     name: str
@@ -43,6 +48,12 @@ class ImageRef:
     series_instance_uid: str = ""
     spacing_mm: float | None = None
     upside_down: bool = False
+    mirrored: bool = False
+
+    @property
+    def flips(self) -> "Flips":
+        """Which axes of a picture must be turned round before it stands upright and faces forwards."""
+        return self.upside_down, self.upside_down != self.mirrored
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class OpenedStudy:
             index = _slice_index(volume, shape.instance)
             if index is not None:
                 rows, columns = volume.array.shape[1:]
-                upright = np.array([rows - 1, columns - 1]) - corners if image.upside_down else corners
+                upright = np.where(image.flips, np.array([rows - 1, columns - 1]) - corners, corners)
                 return volume.to_lps_mm(np.insert(upright, 0, index, axis=1))
         return None
 
@@ -102,7 +102,7 @@ def _open(image: ImageRef, decoder: Decoder) -> tuple[list[OpenedSeries], list[s
     if image.kind == "picture":
         spacing_mm = image.spacing_mm or assumed_spacing_mm(image)
         return [
-            OpenedSeries(image.name, image.role, (flat_volume(read_grey(image.path, image.upside_down), spacing_mm),))
+            OpenedSeries(image.name, image.role, (flat_volume(read_grey(image.path, image.flips), spacing_mm),))
         ], []
     found = [one for study in read_studies(image.path, decoder=decoder) for one in study.series]
     wanted = [one for one in found if one.series_instance_uid == image.series_instance_uid] or found

@@ -14,7 +14,7 @@ from lumbago.anatomy.levels import LEVELS, bottom_count
 from lumbago.dicom.build_volume import ASSUMED_FIELD_OF_VIEW_MM
 from lumbago.dicom.volume import Volume
 from lumbago.errors import UnreadableInput
-from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
+from lumbago.labels.labelled_study import Flips, ImageRef, LabelledStudy, Shape
 
 Polygon = Float64[np.ndarray, "_points 2"]
 """Corners as (row, column) in pixels of the picture, head up; each polygon has its own number of them."""
@@ -50,7 +50,7 @@ class LabelledSlice:
         source: the table it came from.
         patient: key of the patient, the same in every table that holds him.
         name: unique name of the slice.
-        image: picture file; `upside_down` says that it must be turned by 180 degrees.
+        image: picture file; `flips` says which of its axes must be turned round before it stands upright.
         spacing_mm: pixel size.
         weighting: `t1` or `t2`.
         bodies: polygons of vertebral bodies by name, empty when not drawn.
@@ -66,7 +66,7 @@ class LabelledSlice:
     image: Path
     spacing_mm: float
     weighting: str
-    upside_down: bool = False
+    flips: Flips = (False, False)
     bodies: dict[str, Polygon] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
     mask: Path | None = None
@@ -99,7 +99,7 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         image=image.path,
         spacing_mm=assumed_spacing_mm(image) if image.spacing_mm is None else image.spacing_mm,
         weighting=str(image.role).rpartition("_")[2],
-        upside_down=image.upside_down,
+        flips=image.flips,
         bodies={str(shape.structure): np.array(shape.points, np.float64) for shape in outlines},
         boxes=tuple(_box(shape) for shape in discs),
         mask=mask.mask if mask else None,
@@ -110,18 +110,23 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
 
 def _head_up(shapes: list[Shape], image: ImageRef) -> list[Shape]:
     """What is drawn on a picture that stands on its head, as on the turned one."""
-    if not (image.upside_down and any(shape.points for shape in shapes)):
+    if not (any(image.flips) and any(shape.points for shape in shapes)):
         return shapes
     size = picture_size(image.path)
     if size is None:
         raise _unreadable(image.path, "no picture")
-    return [_turned(shape, (size[0] - 1, size[1] - 1)) if shape.frame == "pixels" else shape for shape in shapes]
+    return [
+        _turned(shape, (size[0] - 1, size[1] - 1), image.flips) if shape.frame == "pixels" else shape
+        for shape in shapes
+    ]
 
 
-def _turned(shape: Shape, last: tuple[int, int]) -> Shape:
-    """By 180 degrees, on a picture of these last pixels; a box keeps its upper left corner first."""
-    points = tuple((last[0] - row, last[1] - column) for row, column in shape.points)
-    return replace(shape, points=points[::-1] if shape.kind == "box" else points)
+def _turned(shape: Shape, last: tuple[int, int], flips: Flips) -> Shape:
+    """On a picture of these last pixels; a box keeps its upper left corner first."""
+    points = np.where(flips, np.array(last) - np.array(shape.points), np.array(shape.points))
+    if shape.kind == "box":
+        points = np.stack([points.min(axis=0), points.max(axis=0)])
+    return replace(shape, points=tuple((float(row), float(column)) for row, column in points))
 
 
 def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
@@ -168,17 +173,22 @@ def read_picture(row: LabelledSlice) -> Picture:
     Raises:
         UnreadableInput: it cannot be read.
     """
-    return read_grey(row.image, row.upside_down)
+    return read_grey(row.image, row.flips)
 
 
-def read_grey(path: Path, upside_down: bool) -> Picture:
-    """The grey values of a picture, head up.
+def read_grey(path: Path, flips: Flips = (False, False)) -> Picture:
+    """The grey values of a picture with these axes turned round.
 
     Raises:
         UnreadableInput: it cannot be read.
     """
     image = _read(path, _DEEP)
-    return np.ascontiguousarray(image[::-1, ::-1]) if upside_down else image
+    return flipped(image, flips)
+
+
+def flipped(picture: np.ndarray, flips: Flips) -> np.ndarray:
+    """A picture with its rows, its columns or both turned round."""
+    return np.ascontiguousarray(np.flip(picture, tuple(axis for axis, flip in enumerate(flips) if flip)))
 
 
 def read_label_values(path: Path) -> Picture:

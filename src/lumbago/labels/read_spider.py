@@ -20,7 +20,10 @@ from lumbago.labels.picture_slices import picture_size
 from lumbago.labels.problems import Problem
 from lumbago.labels.tables import Row, number, read_table, whole_number
 
-_UPSIDE_DOWN: Final = {"57_t1", "57_t2"}
+_ON_THEIR_HEAD: Final = {
+    "50_t2_SPACE", "52_t1", "52_t2_SPACE", "55_t1", "55_t2_SPACE", "57_t1", "57_t2", "57_t2_SPACE",
+}  # fmt: skip
+"""Pictures with the feet on top, and the back on the right all the same; the slices with masks lie as they should."""
 _SPACE_MM, _SPACE_ROWS, _SPACE_COLUMNS = 0.46875, 640, 512
 _DISCS_FROM, _CANAL, _PARTLY_FROM = 200, 100, 100
 
@@ -127,10 +130,11 @@ def read_spider(folder: Path, names: LabelNames) -> Iterator[LabelledStudy]:
 
 def _picture(folder: Path, row: Row) -> ImageRef:
     name = row["series"]
+    lies = name in _ON_THEIR_HEAD
     spacing = {"spacing": row["PixelSpacing"].strip("[]").split(",")[0]}
     return ImageRef(
         name, folder / "sagittal" / f"{name}.png", "picture", _role(row["sequence"]),
-        spacing_mm=number(folder / "series.csv", spacing, "spacing"), upside_down=name in _UPSIDE_DOWN,
+        spacing_mm=number(folder / "series.csv", spacing, "spacing"), upside_down=lies, mirrored=lies,
     )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
         row.boxes,
     )
     picture = digest_of(row.image)
-    seen = (row.source, row.patient, row.name, row.spacing_mm, row.upside_down)
+    seen = (row.source, row.patient, row.name, row.spacing_mm, row.flips)
     return Piece(_located, (model, row), (model.card.sha256, picture, *seen, *labels))
 
 

@@ -80,7 +80,10 @@ def label_digests(data: Path, sources: Sequence[str]) -> dict[str, str]:
 
 
 def _said(study: LabelledStudy) -> tuple[Any, ...]:
-    images = [(image.name, image.role, image.spacing_mm, image.upside_down) for image in study.images]
+    images = [
+        (image.name, image.role, image.spacing_mm, image.upside_down, *(["mirrored"] if image.mirrored else []))
+        for image in study.images
+    ]
     shapes = [
         (
             shape.kind, shape.points, shape.image, shape.instance, shape.frame, shape.condition, shape.level,

@@ -17,7 +17,7 @@ from scipy import ndimage
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import level_from_bottom
 from lumbago.errors import SettingsRefused
-from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, read_label_values, read_picture
+from lumbago.labels.picture_slices import Box, LabelledSlice, Polygon, flipped, read_label_values, read_picture
 from lumbago.learning.array_files import StoredArray
 from lumbago.learning.sample_cache import Facts
 from lumbago.pipeline.locate_discs import CHANNELS, PIXEL_MM
@@ -289,7 +289,7 @@ def _read_mask(row: LabelledSlice, shape: tuple[int, int]) -> np.ndarray:
             f"leave {row.source} out of the sources",
         )
     values = read_label_values(row.mask)
-    mask = Image.fromarray(values[::-1, ::-1] if row.upside_down else values)
+    mask = Image.fromarray(flipped(values, row.flips))
     return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST))
 
 
