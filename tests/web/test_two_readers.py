@@ -10,6 +10,7 @@ import pytest
 from dashboard import Dashboard
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.labels.sources import read_source
 from lumbago.review.agreement import reader_pairs
 from lumbago.review.readings import Opinion, Reading, StudyReading
 from lumbago.review.write_reviewed import ReviewedStudy, write_reviewed
@@ -91,6 +92,19 @@ def test_a_decision_leaves_a_place_where_a_reader_put_it(dashboard: Dashboard, f
     dashboard.review(ben, study, "adjudicate", PLACE, grade="2")
     assert (shown(dashboard, study)["state"], shown(dashboard, study)["point_lps_mm"]) == ("adjudicated", point)
     assert [row["point_lps_mm"] for row in dashboard.review_file(study)["corrections"]] == [point]
+
+
+def test_labels_of_a_signature_go_when_another_renumbers(dashboard: Dashboard, found: StudyFindings) -> None:
+    """Else a study that was signed without a correction goes on to teach the names that a reader took back."""
+    study = dashboard.add_study(found)
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "sign")
+    assert dashboard.review_file(study)["rest_confirmed"] is True
+    dashboard.review(dashboard.signed_in("reader", "ben"), study, "numbering", shift=1)
+    assert list(dashboard.site.reviewed.iterdir()) == []
+    dashboard.review(dashboard.signed_in("reader", "ben"), study, "sign")
+    (labelled,) = read_source("reviewed", dashboard.settings.home_folder)
+    machine = found.find("pfirrmann", "L4/L5")
+    assert machine is not None and labelled.grade("pfirrmann", "L3/L4") == machine.grade
 
 
 def test_kappa_is_the_same_whoever_spoke_first(found: StudyFindings) -> None:
