@@ -15,9 +15,9 @@ from lumbago.review.readings import Opinion, StudyReading
 def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFindings:
     """What is settled once a reader has signed: grades that readers said stand for sure, `details` keep the machine's.
 
-    A place where readers differ is withheld.
+    A place where readers differ is withheld; one that nobody graded, and that a reader accepted as it is, is none.
     """
-    rows = tuple(_finding(site, opinion) for site, opinion in whole.opinions.items())
+    rows = tuple(_finding(site, opinion) for site, opinion in whole.opinions.items() if not _is_nothing(opinion))
     changed = [row for row in rows if "machine_grade" in row.details]
     count = f"{len(changed)} of {len(rows)} places differ from the machine" if changed else "as the machine graded"
     numbering = f"; levels renumbered by {whole.shift}" if whole.shift else ""
@@ -29,6 +29,10 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
         findings=tuple(sorted(rows, key=lambda row: ordered[row.level])),
         quality=(signed, *differing, *whole.findings.quality),
     )
+
+
+def _is_nothing(opinion: Opinion) -> bool:
+    return opinion.machine is None and opinion.grade is None and opinion.state != "disputed"
 
 
 def _difference(row: Finding) -> str:
