@@ -23,7 +23,7 @@ def time_to_keep(db: Connection, study: str | None) -> datetime:
 
 def _after(db: Connection, study: str | None, *columns: Column[Any]) -> datetime:
     """Two writers never ask at once: a transaction that writes is alone (see `database`)."""
-    latest = [
+    latest: list[datetime | None] = [
         db.execute(select(func.max(column)).where(column.table.c.study_id.is_not_distinct_from(study))).scalar()
         for column in columns
     ]
