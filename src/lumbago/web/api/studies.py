@@ -70,14 +70,14 @@ def findings(study_id: str, visitor: Exporting, site: Here, machine: bool = Fals
 @router.get("/studies/{study_id}/report.pdf", response_class=FileResponse)
 def report(study_id: str, visitor: Exporting, site: Here) -> FileResponse:
     """The report of the findings that stand, as a PDF: of the signed reading, else the machine's, which its name then
-    says; none while it is being made."""
+    says, as it does where a reader has renumbered the levels since; none while it is being made."""
     with site.store.read() as records:
         record = study_record(records, study_id)
     if record.report is None:
         raise _no_report(record)
     path = site.store.blobs.checked(record.report.sha256)
-    name = f"report-{study_id[:8]}{'' if record.is_signed else '-not-signed'}.pdf"
-    return FileResponse(path, media_type="application/pdf", filename=name)
+    about = ("" if record.is_signed else "-not-signed") + ("" if record.is_report_renumbered else "-nor-renumbered")
+    return FileResponse(path, media_type="application/pdf", filename=f"report-{study_id[:8]}{about}.pdf")
 
 
 def _no_report(record: StudyRecord) -> NotInRecords:

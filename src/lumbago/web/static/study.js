@@ -108,7 +108,7 @@ async function showAnew(kind) {
 // A change also takes a signature back: the PDF is then the machine's.
 function showReviewed() {
   const pdf = document.getElementById("pdf");
-  pdf.textContent = "PDF, not signed";
+  pdf.textContent = Number(study.dataset.shift) ? "PDF, not signed nor renumbered" : "PDF, not signed";
   pdf.hidden = false;
   document.getElementById("making")?.remove();
   const badge = document.querySelector(".head .badge");
