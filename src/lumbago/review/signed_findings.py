@@ -31,6 +31,15 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     )
 
 
+def placed_findings(whole: StudyReading) -> StudyFindings:
+    """The machine's findings, each where it was seen, or where a reader put it since."""
+    rows = (
+        replace(row, evidence=_evidence(row.evidence, whole.opinions[row.condition, row.level, row.side]))
+        for row in whole.findings.findings
+    )
+    return replace(whole.findings, findings=tuple(rows))
+
+
 def _is_nothing(opinion: Opinion) -> bool:
     return opinion.machine is None and opinion.grade is None and opinion.state != "disputed"
 
