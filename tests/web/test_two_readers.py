@@ -107,6 +107,14 @@ def test_labels_of_a_signature_go_when_another_renumbers(dashboard: Dashboard, f
     assert machine is not None and labelled.grade("pfirrmann", "L3/L4") == machine.grade
 
 
+def test_a_comment_is_kept_whole_or_refused(dashboard: Dashboard, found: StudyFindings) -> None:
+    study, reader = dashboard.add_study(found), dashboard.signed_in("reader")
+    assert dashboard.review(reader, study, "comment", text="x" * 4000).status_code == 201
+    answer = dashboard.review(reader, study, "comment", text="x" * 4001)
+    assert answer.status_code == 400 and "4000 at most" in answer.json()["detail"]
+    assert [len(one["payload"]["text"]) for one in reader.get(f"/api/v1/studies/{study}/reviews").json()] == [4000]
+
+
 def test_kappa_is_the_same_whoever_spoke_first(found: StudyFindings) -> None:
     site, signed = ("pfirrmann", "L4/L5", None), datetime(2026, 1, 2, tzinfo=UTC)
     readings = {

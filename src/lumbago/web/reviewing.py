@@ -80,7 +80,9 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
         raise UsageError("nothing was moved", "point_lps_mm or box_lps_mm")
     if remark.kind == "numbering":
         payload["shift"] = _shift(remark.payload.get("shift"))
-    text = str(remark.payload.get("text", "")).strip()[:_LONGEST_TEXT]
+    text = str(remark.payload.get("text", "")).strip()
+    if len(text) > _LONGEST_TEXT:
+        raise UsageError(f"the comment has {len(text)} characters", f"{_LONGEST_TEXT} at most", "send it in two")
     if remark.kind == "comment" and not text:
         raise UsageError("the comment is empty", "some words")
     return Remark(remark.kind, remark.condition, remark.level, remark.side, payload | ({"text": text} if text else {}))
