@@ -12,7 +12,7 @@ from lumbago.errors import NotInRecords, UsageError
 from lumbago.records.audit import Deed, Event, append_line
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark
-from lumbago.records.studies import Study, find_study, set_state
+from lumbago.records.studies import Study, set_state
 from lumbago.records.worklist import worklist
 from lumbago.web.access import Visitor, audited
 from lumbago.web.live import job_view
@@ -137,12 +137,7 @@ def reviews(study_id: str, visitor: Opening, site: Here) -> list[dict[str, Any]]
 def review(study_id: str, wanted: ReviewWanted, visitor: Reader, site: Here) -> dict[str, Any]:
     """Says something about the newest findings of a study; it is kept beside all that was said before."""
     remark = Remark(wanted.kind, wanted.condition, wanted.level, wanted.side, wanted.payload)
-    made = review_study(site, visitor.user, study_id, wanted.findings_id, remark, shift_seen=wanted.numbering_shift)
-    with site.store.write() as records:
-        owner = find_study(records, study_id).patient.id
-        detail = {"review": made.id, "kind": made.kind}
-        append_line(records, visitor.actor, Deed(Event.PROCEDURE_RECORD, "review", "success", study_id, owner, detail))
-    return asdict(made)
+    return asdict(review_study(site, visitor, study_id, wanted.findings_id, remark, shift_seen=wanted.numbering_shift))
 
 
 @router.post("/studies/{study_id}/analyze", status_code=202)
