@@ -31,6 +31,11 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     )
 
 
+def settled_findings(whole: StudyReading) -> StudyFindings:
+    """What the page says all in all: with the grades of readers as soon as one said any, signed or not."""
+    return signed_findings(whole, "", "") if whole.readings else whole.findings
+
+
 def placed_findings(whole: StudyReading) -> StudyFindings:
     """The machine's findings, each where it was seen, or where a reader put it since."""
     rows = (

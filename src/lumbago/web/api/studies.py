@@ -14,10 +14,12 @@ from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark
 from lumbago.records.studies import Study, set_state
 from lumbago.records.worklist import worklist
+from lumbago.report.wording import headline
+from lumbago.review.signed_findings import settled_findings
 from lumbago.web.access import Visitor, audited
 from lumbago.web.live import job_view
 from lumbago.web.pages.worklist import Wanted, query_of
-from lumbago.web.place_view import place_views
+from lumbago.web.place_view import chips, place_views
 from lumbago.web.reviewing import review_study
 from lumbago.web.study_records import TEACHING, StudyRecord, study_record
 from lumbago.web.visitors import Here, Reader, Viewer
@@ -106,11 +108,14 @@ def conditions(visitor: Viewer) -> list[dict[str, Any]]:
 
 @router.get("/studies/{study_id}/places")
 def places(study_id: str, visitor: Opening, site: Here) -> dict[str, Any]:
-    """Every place with the machine's probabilities, what readers say, and what is settled."""
+    """Every place with the machine's probabilities, what readers say, and what is settled; all in all, too."""
     with site.store.read() as records:
         record = study_record(records, study_id)
     whole = record.whole
-    return {"places": place_views(whole) if whole else [], "numbering_shift": whole.shift if whole else 0}
+    if whole is None:
+        return {"places": [], "numbering_shift": 0, "headline": "", "abnormal": {"shown": [], "more": 0}}
+    return {"places": place_views(whole), "numbering_shift": whole.shift,
+            "headline": headline(settled_findings(whole)), "abnormal": chips(whole)}  # fmt: skip
 
 
 class ReviewWanted(BaseModel):
