@@ -115,6 +115,16 @@ def test_a_comment_is_kept_whole_or_refused(dashboard: Dashboard, found: StudyFi
     assert [len(one["payload"]["text"]) for one in reader.get(f"/api/v1/studies/{study}/reviews").json()] == [4000]
 
 
+def test_nobody_is_told_to_learn_from_their_own_signature(dashboard: Dashboard, found: StudyFindings) -> None:
+    study, answer = dashboard.add_study(found), {"condition": "pfirrmann", "level": "L4/L5", "grade": "1"}
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "sign")
+    for name, against in (("anna", "the machine"), ("ben", "the signed reading")):
+        client = dashboard.signed_in("reader", name)
+        assert f"<td>{against}</td>" in client.get("/teaching").text
+        compared = client.post(f"/api/v1/studies/{study}/teaching", json={"grades": [answer]}).json()
+        assert compared["against"] == against
+
+
 def test_kappa_is_the_same_whoever_spoke_first(found: StudyFindings) -> None:
     site, signed = ("pfirrmann", "L4/L5", None), datetime(2026, 1, 2, tzinfo=UTC)
     readings = {
