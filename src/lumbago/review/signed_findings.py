@@ -37,12 +37,20 @@ def settled_findings(whole: StudyReading) -> StudyFindings:
 
 
 def placed_findings(whole: StudyReading) -> StudyFindings:
-    """The machine's findings, each where it was seen, or where a reader put it since."""
+    """The machine's findings, each where it was seen or where a reader put it since, and lesions that readers added."""
     rows = (
         replace(row, evidence=_evidence(row.evidence, whole.opinions[row.condition, row.level, row.side]))
         for row in whole.findings.findings
     )
-    return replace(whole.findings, findings=tuple(rows))
+    added = (_added(site, one) for site, one in whole.opinions.items() if one.machine is None and one.grade is not None)
+    return replace(whole.findings, findings=(*rows, *added))
+
+
+def _added(site: Site, opinion: Opinion) -> Finding:
+    """A lesion without a probability, and with a place that names no slice."""
+    point = opinion.point_lps_mm
+    seen = None if point is None else Evidence("", "", None, CONDITIONS[site[0]].source, point)
+    return Finding(*site, opinion.grade, {}, None, evidence=seen)
 
 
 def _is_nothing(opinion: Opinion) -> bool:
