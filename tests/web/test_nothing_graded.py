@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from dashboard import Dashboard
 
-from lumbago.anatomy.findings import StudyFindings
+from lumbago.anatomy.findings import NotAssessed, StudyFindings
 
 PLACE = ("pfirrmann", "L4/L5", "")
 
@@ -34,3 +34,16 @@ def test_a_lesion_that_one_of_two_readers_added_is_not_left_out(dashboard: Dashb
     signed = dashboard.signed_in("reader").get(f"/api/v1/studies/{study}/findings.json").json()["findings"]
     (row,) = (row for row in signed if (row["condition"], row["level"]) == PLACE[:2])
     assert row["grade"] is None and row["reason"] == "readers differ"
+
+
+def test_what_a_reader_graded_is_no_longer_among_what_was_not_assessed(
+    dashboard: Dashboard, found: StudyFindings
+) -> None:
+    rows = tuple(row for row in found.findings if (row.condition, row.level) != PLACE[:2])
+    left_out = tuple(NotAssessed("pfirrmann", "too dark", level) for level in ("L4/L5", "T12/L1"))
+    study = dashboard.add_study(replace(found, findings=rows, not_assessed=left_out))
+    reader = dashboard.signed_in("reader")
+    dashboard.review(reader, study, "grade", PLACE, grade="4")
+    dashboard.review(reader, study, "sign")
+    signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()
+    assert [entry["level"] for entry in signed["not_assessed"]] == ["T12/L1"]

@@ -23,10 +23,13 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     numbering = f"; levels renumbered by {whole.shift}" if whole.shift else ""
     signed = QualityRemark("warning", f"Read and signed by {reader} on {when}: {count}{numbering}.")
     differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
+    graded = {(row.condition, row.level, row.side) for row in rows if row.grade is not None}
+    untried = (one for one in whole.findings.not_assessed if (one.condition, one.level, one.side) not in graded)
     ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
     return replace(
         whole.findings,
         findings=tuple(sorted(rows, key=lambda row: ordered[row.level])),
+        not_assessed=tuple(untried),
         quality=(signed, *differing, *whole.findings.quality),
     )
 
