@@ -111,7 +111,7 @@ def read_together(findings: StudyFindings, acts: Iterable[Act]) -> StudyReading:
 
 
 def _decided(acts: tuple[Act, ...], shift: int, machine: Mapping[Site, Finding]) -> Mapping[Site, Opinion]:
-    """What was decided between readers, by place, unless one of them gave another grade there since."""
+    """What was decided between readers, by place, unless a reader gave another grade there since."""
     decided: dict[Site, Opinion] = {}
     for act in acts:
         site = site_of(act, shift)
