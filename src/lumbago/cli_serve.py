@@ -26,12 +26,15 @@ def serve(
 
 
 @serve_app.command()
-def worker() -> None:
+def worker(
+    until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
+) -> None:
     """Analyze what waits in the records of this LUMBAGO_DATABASE and LUMBAGO_HOME. Needs the extra `serve`."""
     import logging
     import signal
     import threading
 
+    from lumbago.batch.end_with_input import when_input_ends
     from lumbago.batch.worker import work
     from lumbago.records.store import open_records
 
@@ -39,5 +42,7 @@ def worker() -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    if until_input_ends:
+        when_input_ends(stop.set)
     settings = Settings.read()
     work(open_records(settings), settings, stop)

@@ -211,6 +211,25 @@ def test_a_child_ends_with_a_worker_that_is_killed() -> None:
     assert has_ended
 
 
+def test_workers_end_with_a_server_that_is_killed(settings: Settings) -> None:
+    """Else each server that is started after one that was killed has more of them beside it."""
+    code = (
+        "import time; from lumbago.batch.processes import WorkerProcesses\n"
+        "with WorkerProcesses(1) as workers:\n"
+        "    while not workers._running: time.sleep(0.01)\n"
+        "    print('begun', flush=True); time.sleep(60)"
+    )
+    home = os.environ | {"LUMBAGO_HOME": str(settings.home_folder)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=home, start_new_session=True) as doomed:
+        assert doomed.stdout is not None and doomed.stdout.readline() == "begun\n"
+        os.kill(doomed.pid, signal.SIGKILL)
+        have_ended, _, _ = select.select([doomed.stdout], [], [], 20.0)  # nobody is left who might write
+        with suppress(ProcessLookupError):
+            os.killpg(doomed.pid, signal.SIGKILL)
+    assert have_ended
+
+
 def test_progress_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [{"progress": 0.5, "message": "half"}, {"result": {"a": 1}}]
     code = "\n".join(f"print({json.dumps(json.dumps(line))}, flush=True)" for line in lines)

@@ -100,6 +100,22 @@ def test_a_study_stays_with_its_patient_when_a_part_names_no_issuer(store: Store
         assert add_study(db, PatientFacts("1"), StudyFacts("1.2.there")) == others[1]
 
 
+def test_a_study_without_a_patient_id_is_kept_once(store: Store) -> None:
+    """As files are whose names were taken out; another person's of this StudyInstanceUID is another study."""
+    nobody = PatientFacts("", birth_date="1970-12-31")
+    with store.write() as db:
+        study = add_study(db, nobody, StudyFacts("1.2.3"))
+        assert (
+            add_study(db, nobody, StudyFacts("1.2.3")) == add_study(db, PatientFacts(""), StudyFacts("1.2.3")) == study
+        )
+        others = [
+            add_study(db, PatientFacts("", birth_date="1950-01-02"), StudyFacts("1.2.3")),
+            add_study(db, PatientFacts("4711"), StudyFacts("1.2.3")),
+            add_study(db, nobody, StudyFacts("1.2.4")),
+        ]
+        assert len({one.patient.id for one in (study, *others)}) == 4, "a person is known by the study alone"
+
+
 def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:
     with store.write() as db:
         rows = [add_study(db, JANE, StudyFacts(uid, date)) for uid, date in (("1", "2020-01-02"), ("2", ""), ("3", ""))]

@@ -104,6 +104,13 @@ def test_too_large_is_refused_before_a_byte_is_sent(dashboard: Dashboard) -> Non
     assert client.post("/api/v1/uploads", json={"name": "a", "files": files}).status_code in {413, 422}
 
 
+def test_who_sends_too_many_long_names_is_told_to_send_parts_or_a_zip(dashboard: Dashboard) -> None:
+    files = [{"name": f"{number:06}{'x' * 250}", "bytes": 1} for number in range(9_000)]
+    answer = dashboard.signed_in("reader").post("/api/v1/uploads", json={"name": "a", "files": files})
+    told = "The list of the files' names is larger than the 2 MiB allowed; send them in parts, or as a zip."
+    assert (answer.status_code, answer.json()["detail"]) == (413, told)
+
+
 def overlapping_zip() -> bytes:
     """One member's bytes listed a thousand times."""
     archive = io.BytesIO()

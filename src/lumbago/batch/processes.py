@@ -1,4 +1,5 @@
-"""Worker processes beside the server, started anew when one dies."""
+"""Worker processes beside the server, started anew when one dies. Each holds the end of a pipe to the server as its
+standard input, so that they end also with a server that is killed."""
 
 import subprocess
 import sys
@@ -32,12 +33,21 @@ class WorkerProcesses:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)
             process.kill()
-            process.wait()
+            _close(process)
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            self._running = [process for process in self._running if process.poll() is None]
+            for process in [process for process in self._running if process.poll() is not None]:
+                self._running.remove(process)
+                _close(process)
             while len(self._running) < self._wanted:
-                command = [sys.executable, "-P", "-m", "lumbago", "worker"]
-                self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+                command = [sys.executable, "-P", "-m", "lumbago", "worker", "--until-input-ends"]
+                self._running.append(subprocess.Popen(command, stdin=subprocess.PIPE))
             self._stop.wait(_LOOK_SECONDS)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a process, and lets go of the pipe to it."""
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

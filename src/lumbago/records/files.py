@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from lumbago.errors import RecordsDamaged, RecordsFull
 from lumbago.records.blobs import Blob, Blobs, sha256_of
+from lumbago.records.moments import time_to_keep
 from lumbago.records.rows import built, row_of
 from lumbago.records.tables import FILES, new_id, now
 
@@ -39,10 +40,11 @@ def add_file(db: Connection, blob: Blob, kind: FileKind, name: str, study: str |
     """Says whose a kept blob is. The same bytes said twice to be the same are one row, which is then the newest."""
     known = (FILES.c.sha256 == blob.sha256) & (FILES.c.kind == kind) & (FILES.c.name == name)
     row = db.execute(select(FILES).where(known & FILES.c.study_id.is_not_distinct_from(study))).first()
+    moment = time_to_keep(db, study)
     if row is not None:
-        db.execute(FILES.update().where(FILES.c.id == row.id).values(created_at=now(), used_at=now()))
+        db.execute(FILES.update().where(FILES.c.id == row.id).values(created_at=moment, used_at=now()))
         return find_file(db, row.id)
-    file = KeptFile(new_id(), blob.sha256, kind, blob.bytes, study, name, now(), now())
+    file = KeptFile(new_id(), blob.sha256, kind, blob.bytes, study, name, moment, now())
     db.execute(FILES.insert().values(**asdict(file)))
     return file
 

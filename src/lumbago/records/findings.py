@@ -9,9 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, select
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.records.moments import time_to_say
 from lumbago.records.priority import severity, uncertainty
 from lumbago.records.rows import built, checksum, only
-from lumbago.records.tables import FINDINGS, STUDIES, new_id, now
+from lumbago.records.tables import FINDINGS, STUDIES, new_id
 
 MACHINE: Final = "machine"
 
@@ -44,8 +45,9 @@ def add_findings(
 ) -> FindingsVersion:
     """Keeps findings as the study's next version; the worklist goes by them from now on."""
     newest = db.execute(select(func.max(FINDINGS.c.version)).where(FINDINGS.c.study_id == study)).scalar()
+    made_at = time_to_say(db, study)
     made = FindingsVersion(
-        new_id(), study, (newest or 0) + 1, made_by, now(), json.loads(findings.to_json()), dict(manifest)
+        new_id(), study, (newest or 0) + 1, made_by, made_at, json.loads(findings.to_json()), dict(manifest)
     )
     values = {name: getattr(made, name) for name in FindingsVersion.__slots__}
     db.execute(FINDINGS.insert().values(**values, sha256=findings_checksum(made)))

@@ -69,10 +69,9 @@ def _of_number(db: Connection, facts: PatientFacts) -> Sequence[Patient]:
 
 def may_be(known: Patient, facts: PatientFacts) -> bool:
     """Whether a patient who is kept can be the one of these facts, by number, issuer and person; where one of the two
-    names no issuer, it may be the same."""
+    names no issuer, or neither a number, it may be the same."""
     issuers = {known.issuer, facts.issuer} - {""}
-    is_number = bool(facts.patient_id) and known.patient_id == facts.patient_id
-    return is_number and len(issuers) < 2 and not _is_another(known, facts)
+    return known.patient_id == facts.patient_id and len(issuers) < 2 and not _is_another(known, facts)
 
 
 def _is_surely(known: Patient, facts: PatientFacts) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import Connection, select
 
 from lumbago.errors import UsageError
+from lumbago.records.moments import time_to_say
 from lumbago.records.rows import built, checksum
-from lumbago.records.tables import REVIEWS, new_id, now
+from lumbago.records.tables import REVIEWS, new_id
 
 Kind = Literal["accept", "grade", "move", "add", "numbering", "comment", "sign", "adjudicate", "teaching"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -53,7 +54,8 @@ def add_review(db: Connection, about: tuple[str, str], user: str, remark: Remark
     if remark.kind not in KINDS:
         raise UsageError(f"there is no review of the kind {remark.kind}", f"one of {', '.join(KINDS)}")
     place = (remark.condition, remark.level, remark.side)
-    review = Review(new_id(), *about, user, now(), remark.kind, *place, dict(remark.payload))
+    made_at = time_to_say(db, about[0])
+    review = Review(new_id(), *about, user, made_at, remark.kind, *place, dict(remark.payload))
     values = {name: getattr(review, name) for name in Review.__slots__}
     db.execute(REVIEWS.insert().values(**values, sha256=review_checksum(review)))
     return review

@@ -67,7 +67,7 @@ class SeriesFacts:
 
 def add_study(db: Connection, patient: PatientFacts, facts: StudyFacts) -> Study:
     """The study of this patient and StudyInstanceUID, kept from now on if not already; a part of a study that names no
-    issuer of the PatientID belongs to the parts that do."""
+    issuer of the PatientID belongs to the parts that do, and one without a PatientID to the parts without one."""
     parts = studies_with_uid(db, facts.study_instance_uid) if facts.study_instance_uid else ()
     same = [study for study in parts if may_be(study.patient, patient)]
     owner = same[0].patient if len(same) == 1 else add_patient(db, patient)

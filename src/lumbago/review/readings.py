@@ -98,19 +98,34 @@ def read_together(findings: StudyFindings, acts: Iterable[Act]) -> StudyReading:
     named = renumbered(findings, shift)
     machine = {(row.condition, row.level, row.side): row for row in named.findings}
     readings = {reader: _reading(reader, acts, shift, machine) for reader in _readers(acts)}
-    decided = {
-        site: _opinion(act, "adjudicated", machine.get(site))
-        for act in acts
-        if act.kind == "adjudicate" and (site := site_of(act, shift)) is not None
-    }
+    decided = _decided(acts, shift, machine)
     sites = dict.fromkeys((*machine, *(site for reading in readings.values() for site in reading.said), *decided))
-    opinions = {site: decided.get(site) or _together(site, machine.get(site), readings) for site in sites}
+    said = {site: _together(site, machine.get(site), readings) for site in sites}
+    opinions = {site: _placed_as(said[site], decided[site]) if site in decided else said[site] for site in sites}
     comments = tuple(
         (act.user_id, act.made_at, site_of(act, shift), str(act.payload["text"]))
         for act in acts
         if str(act.payload.get("text", "")).strip()
     )
     return StudyReading(named, shift, opinions, readings, comments)
+
+
+def _decided(acts: tuple[Act, ...], shift: int, machine: Mapping[Site, Finding]) -> Mapping[Site, Opinion]:
+    """What was decided between readers, by place, unless a reader gave another grade there since."""
+    decided: dict[Site, Opinion] = {}
+    for act in acts:
+        site = site_of(act, shift)
+        if site is None:
+            continue
+        if act.kind == "adjudicate":
+            decided[site] = _opinion(act, "adjudicated", machine.get(site))
+        elif site in decided and _says_otherwise(act, machine.get(site), decided[site]):
+            del decided[site]
+    return decided
+
+
+def _says_otherwise(act: Act, machine: Finding | None, decided: Opinion) -> bool:
+    return act.kind in JUDGING - {"move"} and _said(act, None, machine).grade != decided.grade
 
 
 def _readers(acts: tuple[Act, ...]) -> tuple[str, ...]:
@@ -186,9 +201,9 @@ def _together(site: Site, machine: Finding | None, readings: Mapping[str, Readin
     readers = tuple(reader for opinion in said for reader in opinion.readers)
     last = max(said, key=lambda opinion: opinion.made_at)
     spoken = [opinion for opinion in said if opinion.state != "machine"] or said
-    if len({opinion.grade for opinion in said}) > 1:
-        return replace(last, grade=None, state="disputed", readers=readers)
     placed = next((opinion for opinion in reversed(spoken) if opinion.point_lps_mm or opinion.box_lps_mm), spoken[-1])
+    if len({opinion.grade for opinion in said}) > 1:
+        return replace(_placed_as(placed, last), grade=None, state="disputed", readers=readers)
     state: State = "agreed" if len(said) > 1 else "accepted" if spoken[-1].state == "machine" else spoken[-1].state
     return replace(placed, grade=last.grade, state=state, readers=readers, made_at=last.made_at)
 

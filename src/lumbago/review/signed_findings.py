@@ -15,20 +15,49 @@ from lumbago.review.readings import Opinion, StudyReading
 def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFindings:
     """What is settled once a reader has signed: grades that readers said stand for sure, `details` keep the machine's.
 
-    A place where readers differ is withheld.
+    A place where readers differ is withheld; one that nobody graded, and that a reader accepted as it is, is none.
     """
-    rows = tuple(_finding(site, opinion) for site, opinion in whole.opinions.items())
+    rows = tuple(_finding(site, opinion) for site, opinion in whole.opinions.items() if not _is_nothing(opinion))
     changed = [row for row in rows if "machine_grade" in row.details]
     count = f"{len(changed)} of {len(rows)} places differ from the machine" if changed else "as the machine graded"
     numbering = f"; levels renumbered by {whole.shift}" if whole.shift else ""
     signed = QualityRemark("warning", f"Read and signed by {reader} on {when}: {count}{numbering}.")
     differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
+    graded = {(row.condition, row.level, row.side) for row in rows if row.grade is not None}
+    untried = (one for one in whole.findings.not_assessed if (one.condition, one.level, one.side) not in graded)
     ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
     return replace(
         whole.findings,
         findings=tuple(sorted(rows, key=lambda row: ordered[row.level])),
+        not_assessed=tuple(untried),
         quality=(signed, *differing, *whole.findings.quality),
     )
+
+
+def settled_findings(whole: StudyReading) -> StudyFindings:
+    """What the page says all in all: with the grades of readers as soon as one said any, signed or not."""
+    return signed_findings(whole, "", "") if whole.readings else whole.findings
+
+
+def placed_findings(whole: StudyReading) -> StudyFindings:
+    """The machine's findings, each where it was seen or where a reader put it since, and lesions that readers added."""
+    rows = (
+        replace(row, evidence=_evidence(row.evidence, whole.opinions[row.condition, row.level, row.side]))
+        for row in whole.findings.findings
+    )
+    added = (_added(site, one) for site, one in whole.opinions.items() if one.machine is None and one.grade is not None)
+    return replace(whole.findings, findings=(*rows, *added))
+
+
+def _added(site: Site, opinion: Opinion) -> Finding:
+    """A lesion without a probability, and with a place that names no slice."""
+    point = opinion.point_lps_mm
+    seen = None if point is None else Evidence("", "", None, CONDITIONS[site[0]].source, point)
+    return Finding(*site, opinion.grade, {}, None, evidence=seen)
+
+
+def _is_nothing(opinion: Opinion) -> bool:
+    return opinion.machine is None and opinion.grade is None and opinion.state != "disputed"
 
 
 def _difference(row: Finding) -> str:

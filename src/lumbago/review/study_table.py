@@ -184,8 +184,9 @@ def _brief(title: str) -> str:
 def _reason(whole: StudyReading, opinion: Opinion, head: Head, level: str) -> str:
     if opinion.state == "disputed":
         return "readers differ"
-    if opinion.readers:
+    machine = opinion.machine
+    if opinion.readers and machine is not None and machine.grade is not None:
         return "withheld by the reader"
-    if opinion.machine is not None:
-        return opinion.machine.reason or "withheld"
+    if machine is not None:
+        return machine.reason or "withheld"
     return why_not_assessed(whole.findings, Column(head.condition, head.side), level)

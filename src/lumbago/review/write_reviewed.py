@@ -8,6 +8,7 @@ Places where readers differ and nobody decided are no labels.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +30,17 @@ class ReviewedStudy:
 
 
 def write_reviewed(folder: Path, study: ReviewedStudy, whole: StudyReading) -> Path | None:
-    """Writes a study's labels; nothing while no reader has said anything.
+    """Writes a study's labels; while no reader says anything there are none, and those of what was taken back go.
 
     Raises:
         OSError: the folder cannot be written.
     """
     corrections = list(_corrections(study, whole))
-    if not corrections and not whole.signed:
-        return None
     place = folder / study.name
+    if not corrections and not whole.signed:
+        if place.exists():
+            shutil.rmtree(place)
+        return None
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     review = {
         "schema": SCHEMA,

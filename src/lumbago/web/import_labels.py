@@ -10,9 +10,9 @@ from typing import Any, Final, Literal, get_args
 from lumbago.errors import NotInRecords
 from lumbago.records.findings import machine_findings
 from lumbago.records.reviews import Remark
-from lumbago.records.users import User
 from lumbago.review.acts import Site as Place
 from lumbago.review.readings import Opinion, StudyReading
+from lumbago.web.access import Visitor
 from lumbago.web.label_archives import Said, known_frames, read_archive
 from lumbago.web.reviewing import review_study
 from lumbago.web.site import Site
@@ -25,7 +25,7 @@ _MOVED_MM: Final = 1.5
 """A point that lies nearer to where it was is rounding."""
 
 
-def import_labels(site: Site, user: User, form: Form, archive: Path) -> Counter[str]:
+def import_labels(site: Site, visitor: Visitor, form: Form, archive: Path) -> Counter[str]:
     """Appends to the reviews what a label archive says otherwise; gives how many of each kind, and studies left out.
 
     Raises:
@@ -34,11 +34,11 @@ def import_labels(site: Site, user: User, form: Form, archive: Path) -> Counter[
     """
     done: Counter[str] = Counter()
     for study, said in read_archive(archive, form, known_frames(site.store)).items():
-        done += _import_study(site, user, study, said)
+        done += _import_study(site, visitor, study, said)
     return done
 
 
-def _import_study(site: Site, user: User, study: str, said: Said) -> Counter[str]:
+def _import_study(site: Site, visitor: Visitor, study: str, said: Said) -> Counter[str]:
     with site.store.read() as records:
         newest = machine_findings(records, study)
         whole = reading_in(records, study)
@@ -49,7 +49,7 @@ def _import_study(site: Site, user: User, study: str, said: Said) -> Counter[str
     done: Counter[str] = Counter()
     for remark in (*_grades(said, whole), *_moves(said, whole)):
         with suppress(NotInRecords):
-            review_study(site, user, study, newest.id, remark, shift_seen=whole.shift)
+            review_study(site, visitor, study, newest.id, remark, shift_seen=whole.shift)
             done[remark.kind] += 1
     return done
 

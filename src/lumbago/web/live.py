@@ -25,7 +25,8 @@ def job_view(job: Job) -> dict[str, Any]:
 
 
 class Live:
-    """Tells listeners of jobs that changed. The watcher runs while somebody listens."""
+    """Tells listeners of jobs that changed. The watcher runs while somebody listens; one that a database ended, which
+    was away for a moment, is followed by another."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
@@ -35,10 +36,10 @@ class Live:
         """Every change of a job from now on; `look` gives the jobs that matter now."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1000)
         self._listeners.add(queue)
-        if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._watch(look))
         try:
             while True:
+                if self._watcher is None or self._watcher.done():
+                    self._watcher = asyncio.create_task(self._watch(look))
                 try:
                     yield await asyncio.wait_for(queue.get(), _KEEP_ALIVE_SECONDS)
                 except TimeoutError:

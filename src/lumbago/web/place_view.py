@@ -1,12 +1,25 @@
 """Every place of a study, as the study page's script and programs see it."""
 
-from typing import Any
+from typing import Any, Final
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.report.wording import expected_text, kind_texts, percent
 from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
 from lumbago.review.study_table import STATE_WORDS, Cell, study_table
+
+_CHIPS: Final = 12
+
+
+def chips(whole: StudyReading) -> dict[str, Any]:
+    """The abnormal places by which a reader begins, and how many more there are."""
+    abnormal = study_table(whole).abnormal
+    shown = [
+        {"place": f"{cell.condition}|{cell.level}|{cell.side or ''}", "class_name": cell.class_name,
+         "text": f"{cell.level} {cell.short}: {cell.title}"}
+        for cell in abnormal[:_CHIPS]
+    ]  # fmt: skip
+    return {"shown": shown, "more": len(abnormal) - len(shown)}
 
 
 def place_views(whole: StudyReading) -> list[dict[str, Any]]:

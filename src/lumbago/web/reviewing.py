@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.levels import MOST_DISCS, Side, bottom_count, level_from_bottom
 from lumbago.errors import UsageError
+from lumbago.records.audit import Deed, Event, append_line
 from lumbago.records.findings import add_findings
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark, Review, add_review
@@ -15,6 +16,7 @@ from lumbago.records.tables import now
 from lumbago.records.users import User
 from lumbago.review.readings import StudyReading
 from lumbago.review.signed_findings import signed_findings
+from lumbago.web.access import Visitor
 from lumbago.web.rendering import when
 from lumbago.web.reviewed_labels import write_labels
 from lumbago.web.site import Site
@@ -26,9 +28,10 @@ _WITH_PLACE = frozenset({"accept", "grade", "move", "add", "adjudicate"})
 
 
 def review_study(
-    site: Site, user: User, study_id: str, findings_id: str, remark: Remark, *, shift_seen: int | None = None
+    site: Site, visitor: Visitor, study_id: str, findings_id: str, remark: Remark, *, shift_seen: int | None = None
 ) -> Review:
-    """Adds a review of a study; signing settles a version of its findings and queues its report.
+    """Adds a review of a study, and its line of the audit trail; signing settles a version of its findings and queues
+    its report.
 
     Args:
         findings_id, shift_seen: the findings and the numbering that the reader had before them; None: as it is.
@@ -52,10 +55,13 @@ def review_study(
             )
         checked = _checked(remark, record.whole)
         _refuse_lone_verdict(checked, record.whole)
-        review = add_review(records, (study_id, record.machine.id), user.id, checked)
+        review = add_review(records, (study_id, record.machine.id), visitor.user.id, checked)
+        whose, detail = record.study.patient.id, {"review": review.id, "kind": review.kind}
+        deed = Deed(Event.PROCEDURE_RECORD, "review", "success", study_id, whose, detail)
+        append_line(records, visitor.actor, deed)
         whole = study_record(records, study_id).whole
         if remark.kind == "sign" and whole is not None:
-            _settle(records, record.study, whole, user)
+            _settle(records, record.study, whole, visitor.user)
         elif remark.kind != "comment":
             set_state(records, study_id, "reviewed")
     write_labels(site.store, site.reviewed, study_id)
@@ -80,7 +86,9 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
         raise UsageError("nothing was moved", "point_lps_mm or box_lps_mm")
     if remark.kind == "numbering":
         payload["shift"] = _shift(remark.payload.get("shift"))
-    text = str(remark.payload.get("text", "")).strip()[:_LONGEST_TEXT]
+    text = str(remark.payload.get("text", "")).strip()
+    if len(text) > _LONGEST_TEXT:
+        raise UsageError(f"the comment has {len(text)} characters", f"{_LONGEST_TEXT} at most", "send it in two")
     if remark.kind == "comment" and not text:
         raise UsageError("the comment is empty", "some words")
     return Remark(remark.kind, remark.condition, remark.level, remark.side, payload | ({"text": text} if text else {}))

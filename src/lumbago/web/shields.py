@@ -55,7 +55,7 @@ class LimitBodies:
         limit = LARGEST_CHUNK if is_piece else LARGEST_BODY
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdecimal() or int(length) > limit:
-            await _too_large(limit)(scope, receive, send)
+            await _too_large(limit, scope["path"])(scope, receive, send)
             return
         seen = 0
 
@@ -70,7 +70,8 @@ class LimitBodies:
         await self._app(scope, counted, send)
 
 
-def _too_large(limit: int) -> JSONResponse:
-    return JSONResponse(
-        {"detail": f"The request is larger than the {limit} bytes allowed; files go as an upload, in pieces."}, 413
-    )
+def _too_large(limit: int, path: str) -> JSONResponse:
+    is_list = path == "/api/v1/uploads"
+    found = "The list of the files' names is" if is_list else "The request is"
+    advice = "send them in parts, or as a zip" if is_list else "files go as an upload, in pieces"
+    return JSONResponse({"detail": f"{found} larger than the {limit >> 20} MiB allowed; {advice}."}, 413)

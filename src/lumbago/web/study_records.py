@@ -52,6 +52,11 @@ class StudyRecord:
         return self.standing is not None and self.standing.made_by != MACHINE
 
     @property
+    def is_report_renumbered(self) -> bool:
+        """Whether the report of what stands names levels as the page does: the machine's keeps the machine's names."""
+        return self.is_signed or self.whole is None or self.whole.shift == 0
+
+    @property
     def report(self) -> KeptFile | None:
         """The report of what stands; None while it is not made: that of anything else is not given out."""
         name = report_name(self.standing.id) if self.standing is not None else ""

@@ -19,7 +19,8 @@ from lumbago.records.worklist import WorklistQuery, worklist
 from lumbago.review.acts import Site
 from lumbago.review.agreement import Agreement, Pair, agreement, pairs_of
 from lumbago.review.changes import Course, TimePoint
-from lumbago.web.study_records import TEACHING, StudyRecord, study_record
+from lumbago.review.readings import StudyReading
+from lumbago.web.study_records import TEACHING, StudyRecord, reading_in, study_record
 
 _MOST: Final = 50
 _TRUTH, _SIGNED, _MACHINE = "the truth", "the signed reading", "the machine"
@@ -71,10 +72,14 @@ def reference(store: Store, record: StudyRecord, user: str) -> tuple[str, Grades
     whole = record.whole
     if whole is None:
         return "nothing", {}
-    others = [reading.reader for reading in whole.signed if reading.reader != user]
-    if others:
+    if _is_signed_by_another(whole, user):
         return _SIGNED, {site: opinion.grade for site, opinion in whole.opinions.items()}
     return _MACHINE, {(row.condition, row.level, row.side): row.grade for row in whole.findings.findings}
+
+
+def _is_signed_by_another(whole: StudyReading, user: str) -> bool:
+    """From one's own signature one learns nothing."""
+    return any(reading.reader != user for reading in whole.signed)
 
 
 def answers_to(store: Store, record: StudyRecord, user: str) -> list[Answer]:
@@ -102,18 +107,19 @@ class Exercise:
     times: int
 
 
-def exercises(records: Connection, answers: Sequence[Answer]) -> list[Exercise]:
-    """The newest studies that can be graded; those that teach most, with a truth or a signed reading, first."""
+def exercises(records: Connection, answers: Sequence[Answer], user: str) -> list[Exercise]:
+    """The newest studies that a user can grade; those that teach most, with a truth or a signed reading, first."""
     found = worklist(records, WorklistQuery(states=("analyzed", "reviewed", "signed"), limit=_MOST)).studies
     times = Counter(answer.study_id for answer in answers)
-    rows = [Exercise(study.id, _likely(records, study), times[study.id]) for study in found]
+    rows = [Exercise(study.id, _likely(records, study, user), times[study.id]) for study in found]
     return sorted(rows, key=lambda row: _TEACHES.index(row.against))
 
 
-def _likely(records: Connection, study: Study) -> str:
+def _likely(records: Connection, study: Study, user: str) -> str:
     if files_of_study(records, study.id, ("truth",)):
         return _TRUTH
-    return _SIGNED if study.state == "signed" else _MACHINE
+    whole = reading_in(records, study.id) if study.state in {"reviewed", "signed"} else None
+    return _SIGNED if whole is not None and _is_signed_by_another(whole, user) else _MACHINE
 
 
 def all_answers(store: Store, records: Connection, user: str) -> list[Answer]:

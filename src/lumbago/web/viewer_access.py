@@ -10,6 +10,7 @@ from lumbago.errors import NotInRecords
 from lumbago.records.audit import Event
 from lumbago.records.files import files_of_study
 from lumbago.records.studies import find_study
+from lumbago.review.signed_findings import placed_findings
 from lumbago.web.access import Visitor, audited
 from lumbago.web.site import Site
 from lumbago.web.study_records import TEACHING, study_record
@@ -36,14 +37,15 @@ def images_of(study_id: str, visitor: Looking, site: Here, images: str = "") -> 
 
 
 def reading_of(study_id: str, visitor: Looking, site: Here, blind: bool = False) -> Reading:
-    """Findings under the numbering in force, and reviews; nothing of it to one who grades blind."""
+    """Findings under the numbering in force, where readers put them, and reviews; nothing of it to one who grades
+    blind."""
     with site.store.read() as records:
         record = study_record(records, study_id)
     if blind or record.whole is None:
         return Reading()
     heat_maps = {file.name: site.store.blobs.place(file.sha256) for file in record.files if file.kind == "heat_map"}
     reviews = [jsonable_encoder(asdict(review)) for review in record.reviews if review.kind != TEACHING]
-    return Reading(record.whole.findings, reviews, heat_maps)
+    return Reading(placed_findings(record.whole), reviews, heat_maps)
 
 
 def router_of(site: Site) -> APIRouter:

@@ -32,7 +32,7 @@ class Reading:
     """What is known of a study besides its images.
 
     Attributes:
-        findings: the newest ones, None before its analysis.
+        findings: the newest ones, None before its analysis; a place that a reader moved is where it was put.
         reviews: people's corrections, as the records give them, ready for JSON.
         heat_maps: where the PNG pictures lie, by the name that the findings give them.
     """

@@ -55,7 +55,7 @@ def viewer_router(
 
     @router.get("/viewer", response_class=Response)
     def viewer(study_id: str, where: where_it_lies, reading: what_is_known, blind: bool = False) -> Response:
-        """A study's slices, where they lie, and what was found on them; `blind` leaves out all but the levels."""
+        """A study's slices, where they lie, and what was found on them; `blind` leaves out every grade."""
         reading = without_grades(reading) if blind else reading
         place = Address(f"/api/v1/studies/{study_id}", where.version)
         described = describe_for_viewer(_open(shelf, where), reading, shelf, place)

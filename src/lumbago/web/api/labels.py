@@ -62,7 +62,7 @@ async def bring_in(request: Request, form: Form, visitor: Reader, site: Here, up
         else:
             archive = Path(place) / "labels.zip"
             archive.write_bytes(await request.body())
-            work = partial(import_labels, site, visitor.user, form, archive)
+            work = partial(import_labels, site, visitor, form, archive)
         done = await run_in_threadpool(work)
     with site.store.write() as records:
         append_line(records, visitor.actor, Deed(Event.IMPORT, "import labels", detail=dict(done)))
@@ -74,6 +74,6 @@ def _import_upload(site: Site, visitor: Visitor, form: Form, upload_id: str) -> 
     if upload.received != upload.bytes:
         raise UsageError(f"{upload.received} of {upload.bytes} bytes are here", "all of them", "send the rest")
     try:
-        return import_labels(site, visitor.user, form, site.uploads / upload.id / "data")
+        return import_labels(site, visitor, form, site.uploads / upload.id / "data")
     finally:
         cancel_upload(site.uploads, upload)

@@ -12,12 +12,14 @@ from lumbago.errors import NotInRecords, UsageError
 from lumbago.records.audit import Deed, Event, append_line
 from lumbago.records.jobs import add_job
 from lumbago.records.reviews import Remark
-from lumbago.records.studies import Study, find_study, set_state
+from lumbago.records.studies import Study, set_state
 from lumbago.records.worklist import worklist
+from lumbago.report.wording import headline
+from lumbago.review.signed_findings import settled_findings
 from lumbago.web.access import Visitor, audited
 from lumbago.web.live import job_view
 from lumbago.web.pages.worklist import Wanted, query_of
-from lumbago.web.place_view import place_views
+from lumbago.web.place_view import chips, place_views
 from lumbago.web.reviewing import review_study
 from lumbago.web.study_records import TEACHING, StudyRecord, study_record
 from lumbago.web.visitors import Here, Reader, Viewer
@@ -70,14 +72,14 @@ def findings(study_id: str, visitor: Exporting, site: Here, machine: bool = Fals
 @router.get("/studies/{study_id}/report.pdf", response_class=FileResponse)
 def report(study_id: str, visitor: Exporting, site: Here) -> FileResponse:
     """The report of the findings that stand, as a PDF: of the signed reading, else the machine's, which its name then
-    says; none while it is being made."""
+    says, as it does where a reader has renumbered the levels since; none while it is being made."""
     with site.store.read() as records:
         record = study_record(records, study_id)
     if record.report is None:
         raise _no_report(record)
     path = site.store.blobs.checked(record.report.sha256)
-    name = f"report-{study_id[:8]}{'' if record.is_signed else '-not-signed'}.pdf"
-    return FileResponse(path, media_type="application/pdf", filename=name)
+    about = ("" if record.is_signed else "-not-signed") + ("" if record.is_report_renumbered else "-nor-renumbered")
+    return FileResponse(path, media_type="application/pdf", filename=f"report-{study_id[:8]}{about}.pdf")
 
 
 def _no_report(record: StudyRecord) -> NotInRecords:
@@ -106,11 +108,14 @@ def conditions(visitor: Viewer) -> list[dict[str, Any]]:
 
 @router.get("/studies/{study_id}/places")
 def places(study_id: str, visitor: Opening, site: Here) -> dict[str, Any]:
-    """Every place with the machine's probabilities, what readers say, and what is settled."""
+    """Every place with the machine's probabilities, what readers say, and what is settled; all in all, too."""
     with site.store.read() as records:
         record = study_record(records, study_id)
     whole = record.whole
-    return {"places": place_views(whole) if whole else [], "numbering_shift": whole.shift if whole else 0}
+    if whole is None:
+        return {"places": [], "numbering_shift": 0, "headline": "", "abnormal": {"shown": [], "more": 0}}
+    return {"places": place_views(whole), "numbering_shift": whole.shift,
+            "headline": headline(settled_findings(whole)), "abnormal": chips(whole)}  # fmt: skip
 
 
 class ReviewWanted(BaseModel):
@@ -137,12 +142,7 @@ def reviews(study_id: str, visitor: Opening, site: Here) -> list[dict[str, Any]]
 def review(study_id: str, wanted: ReviewWanted, visitor: Reader, site: Here) -> dict[str, Any]:
     """Says something about the newest findings of a study; it is kept beside all that was said before."""
     remark = Remark(wanted.kind, wanted.condition, wanted.level, wanted.side, wanted.payload)
-    made = review_study(site, visitor.user, study_id, wanted.findings_id, remark, shift_seen=wanted.numbering_shift)
-    with site.store.write() as records:
-        owner = find_study(records, study_id).patient.id
-        detail = {"review": made.id, "kind": made.kind}
-        append_line(records, visitor.actor, Deed(Event.PROCEDURE_RECORD, "review", "success", study_id, owner, detail))
-    return asdict(made)
+    return asdict(review_study(site, visitor, study_id, wanted.findings_id, remark, shift_seen=wanted.numbering_shift))
 
 
 @router.post("/studies/{study_id}/analyze", status_code=202)

@@ -13,9 +13,10 @@ from lumbago.report import wording
 from lumbago.report.measurement_table import measurement_table
 from lumbago.report.visible_text import person_name
 from lumbago.review.agreement import agreement, reader_pairs
-from lumbago.review.signed_findings import signed_findings
+from lumbago.review.signed_findings import settled_findings
 from lumbago.review.study_table import study_table
 from lumbago.web.access import Visitor, audited
+from lumbago.web.place_view import chips
 from lumbago.web.rendering import page
 from lumbago.web.reviewing import levels_from_the_top
 from lumbago.web.study_records import study_record, user_names
@@ -33,21 +34,20 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
     known: dict[str, Any] = {
         "study": record.study, "job": record.job, "series": record.series, "names": names,
         "is_report_pending": record.is_report_pending, "report": record.report, "report_job": record.report_job,
-        "is_signed": record.is_signed,
+        "is_signed": record.is_signed, "is_report_renumbered": record.is_report_renumbered,
         "patient_name": person_name(record.study.patient.name) or "no name",
         "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,
         "conditions": CONDITIONS.values(), "levels": levels_from_the_top(),
     }  # fmt: skip
     if record.whole is not None:
-        settled = signed_findings(record.whole, "", "") if record.whole.readings else record.whole.findings
         known |= {
-            "table": study_table(record.whole), "headline": wording.headline(settled),
+            "table": study_table(record.whole), "headline": wording.headline(settled_findings(record.whole)),
             "limits": wording.limits(record.whole.findings), "remarks": wording.remarks(record.whole.findings),
             "measurements": measurement_table(record.whole.findings),
             "not_assessed": wording.not_assessed_lines(record.whole.findings),
             "cautions": wording.cautions(record.whole.findings), "models": record.whole.findings.models,
             "agreement": agreement(reader_pairs(record.whole)),
-            "may_adjudicate": len(record.whole.readings) > 1,
+            "chips": chips(record.whole), "may_adjudicate": len(record.whole.readings) > 1,
         }  # fmt: skip
     return page(request, "study.html", visitor, **known)
 

@@ -23,7 +23,7 @@ def teaching_page(request: Request, visitor: Viewer, site: Here) -> Response:
     """Studies to grade, and one's kappa over time."""
     with site.store.read() as records:
         answers = all_answers(site.store, records, visitor.user.id)
-        rows = exercises(records, answers)
+        rows = exercises(records, answers, visitor.user.id)
     pairs = [pair for answer in answers for pair in answer.pairs]
     return page(request, "teaching.html", visitor, studies=rows, course=kappa_course(answers),
                 overall=agreement(pairs))  # fmt: skip

@@ -99,16 +99,32 @@ async function showAnew(kind) {
   const detail = await send("GET", `/api/v1/studies/${id}/places`);
   for (const one of detail.places) known.set(keyOf(one), one);
   for (const cell of cells) fill(cell, known.get(keyOf(placeOf(cell)))?.cell);
+  showAbnormal(detail);
   choose(chosen);
   if (kind === "comment") document.getElementById("remark").value = "";
   else showReviewed();
   say(kind === "comment" ? "The comment is kept." : "Kept.");
 }
 
+function showAbnormal({ headline, abnormal }) {
+  document.getElementById("headline").textContent = `${headline}.`;
+  const box = document.getElementById("abnormal");
+  box.hidden = !abnormal.shown.length;
+  box.replaceChildren(...abnormal.shown.map((one) => {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.className = `chip ${one.class_name}`;
+    chip.dataset.goto = one.place;
+    chip.textContent = one.text;
+    return chip;
+  }));
+  if (abnormal.more) box.append(line("small", `and ${abnormal.more} more`));
+}
+
 // A change also takes a signature back: the PDF is then the machine's.
 function showReviewed() {
   const pdf = document.getElementById("pdf");
-  pdf.textContent = "PDF, not signed";
+  pdf.textContent = Number(study.dataset.shift) ? "PDF, not signed nor renumbered" : "PDF, not signed";
   pdf.hidden = false;
   document.getElementById("making")?.remove();
   const badge = document.querySelector(".head .badge");
@@ -171,14 +187,13 @@ form?.elements.condition.addEventListener("change", fillGrades);
 form?.addEventListener("submit", (event) => { event.preventDefault(); act({ kind: "add", ...lesion() }); });
 
 for (const cell of cells) cell.addEventListener("click", () => choose(cell));
-for (const chip of document.querySelectorAll("[data-goto]")) {
-  chip.addEventListener("click", () => {
-    const cell = cells.find((one) => keyOf(placeOf(one)) === chip.dataset.goto);
-    if (!cell) return;
-    choose(cell);
-    cell.scrollIntoView({ block: "nearest", inline: "center" });
-  });
-}
+document.getElementById("abnormal")?.addEventListener("click", (event) => {
+  const place = event.target.closest("[data-goto]")?.dataset.goto;
+  const cell = cells.find((one) => keyOf(placeOf(one)) === place);
+  if (!cell) return;
+  choose(cell);
+  cell.scrollIntoView({ block: "nearest", inline: "center" });
+});
 for (const button of document.querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => acts[button.dataset.act](button));
 }
