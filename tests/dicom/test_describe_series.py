@@ -99,6 +99,30 @@ def test_timing_beats_the_name_and_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("timing", "weighting"),
+    [
+        ({"repetition_time": 3.5, "echo_time": 0.1}, "t2"),
+        ({"repetition_time": 0.55, "echo_time": 0.011, "scanning_sequence": ""}, "t1"),
+        ({"repetition_time": 3000.0, "echo_time": 0.1}, "t2"),
+        ({"repetition_time": 4.0, "echo_time": 0.06, "inversion_time": 0.16, "scanning_sequence": "SE\\IR"}, "stir"),
+        ({"repetition_time": 2.1, "echo_time": 0.012, "inversion_time": 0.86, "scanning_sequence": "IR"}, "t1"),
+        ({"repetition_time": 0.6, "echo_time": 0.018, "scanning_sequence": "GR"}, "t2_star"),
+    ],
+)
+def test_timing_in_seconds(timing: dict[str, object], weighting: str) -> None:
+    description = describe(slice_thickness=5.0, **timing)
+    assert (description.weighting, description.is_localizer) == (weighting, False)
+    assert description.conflicts == (
+        f"an echo time of {timing['echo_time']} can only be in seconds, and its times were read so",
+    )
+
+
+@pytest.mark.parametrize("sequence", ["GR", "GR\\IR"])
+def test_an_ultrashort_echo_is_in_milliseconds(sequence: str) -> None:
+    assert describe(repetition_time=8.0, echo_time=0.1, scanning_sequence=sequence, flip_angle=5.0).conflicts == ()
+
+
 def test_stated_contrast_stands_between_timing_and_name() -> None:
     description = describe(acquisition_contrast="STIR", echo_time=None, series_description="T2")
     assert description.weighting == "stir"
