@@ -243,6 +243,29 @@ class TestStrays:
         assert without_strays(series) is series
         assert not describe_series(series).is_localizer
 
+    @pytest.mark.parametrize(
+        ("count", "kind"), [(1, "SCREEN SAVE"), (2, "PROJECTION IMAGE"), (12, "PHASE MAP"), (12, "SUBTRACT")]
+    )
+    def test_computed_images_among_the_others(self, count: int, kind: str) -> None:
+        computed = tuple(
+            make_header(number, image_orientation=AXIAL, image_type=("DERIVED", "PRIMARY", kind))
+            for number in range(count)
+        )
+        series = Series("1", (*computed, *self.READ))
+        assert without_strays(series).slices == self.READ
+        description = describe_series(series)
+        assert not description.is_derived
+        assert f"{count} slice" in description.reasons[-1]
+
+    def test_more_computed_images_than_others_are_a_computed_series(self) -> None:
+        computed = tuple(
+            make_header(number, image_orientation=AXIAL, image_type=("DERIVED", "PRIMARY", "MIP"))
+            for number in range(13)
+        )
+        series = Series("1", (*computed, *self.READ))
+        assert without_strays(series) is series
+        assert describe_series(series).is_derived
+
     def test_slices_without_orientation_are_none(self) -> None:
         series = Series("1", tuple(make_header(number, image_orientation=None) for number in range(3)))
         assert without_strays(series) is series

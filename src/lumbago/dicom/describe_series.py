@@ -135,13 +135,21 @@ def _few_localizers(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
     ]
 
 
+def _few_derived(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
+    """The computed images among others, where they are no more than these."""
+    derived = [header for header in slices if _how_derived(header)]
+    return derived if 2 * len(derived) <= len(slices) else []
+
+
 def without_strays(series: Series) -> Series:
     """The series without single slices that were put among those to be read: slices at right angles to the others, as
-    a sagittal one that shows where axial ones lie, up to a fifth of all, and localizers of another size, up to half.
+    a sagittal one that shows where axial ones lie, up to a fifth of all, and localizers of another size and computed
+    images, as phase images or pictures of a screen, up to half.
 
     A series whose slices cross each other more evenly, as those of a localizer do, stays as it is.
     """
-    strays = {id(header) for header in (*_few_crossing(series.slices), *_few_localizers(series.slices))}
+    few = (_few_crossing, _few_localizers, _few_derived)
+    strays = {id(header) for strays_in in few for header in strays_in(series.slices)}
     kept = tuple(header for header in series.slices if id(header) not in strays)
     return replace(series, slices=kept) if strays else series
 
@@ -296,7 +304,7 @@ def _representative(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, tuple[s
 def _strays_text(count: int) -> str:
     if not count:
         return ""
-    return f"{count} slice{'s' if count > 1 else ''} of another plane or size left out"
+    return f"{count} slice{'s' if count > 1 else ''} of another plane, size or kind left out"
 
 
 def _plane_conflicts(plane: str, words: str) -> tuple[str, ...]:
