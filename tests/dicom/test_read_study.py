@@ -88,6 +88,23 @@ def test_header_fields(tmp_path: Path, decoder: Decoder) -> None:
     assert header.image_position == (8.0, -50.0, 60.0)
 
 
+@pytest.mark.parametrize(
+    ("stated", "imager", "used"),
+    [
+        ([0.5, 0.75], [0.6, 0.6], (0.5, 0.75)),
+        (None, [0.6, 0.7], (0.6, 0.7)),
+        ([0.5, 0], [0.6, 0.7], (0.6, 0.7)),
+        (None, [0.6], None),
+        (None, [0, 0], None),
+    ],
+)
+def test_pixel_spacing(
+    tmp_path: Path, decoder: Decoder, stated: list[float] | None, imager: list[float], used: tuple[float, float] | None
+) -> None:
+    path = save(make_slice(PixelSpacing=stated, ImagerPixelSpacing=imager), tmp_path / "x")
+    assert read_study(path, decoder=decoder).first.pixel_spacing == used
+
+
 def test_order_does_not_depend_on_names_uids_or_file_order(tmp_path: Path, decoder: Decoder) -> None:
     def write(folder: Path, seed: int) -> Study:
         rng = random.Random(seed)
