@@ -76,6 +76,16 @@ class TestOneForAll:
         ]
         assert counts(group_series(planning)) == [15]
 
+    def test_a_localizer_among_the_slices_of_a_series(self) -> None:
+        planning = [
+            header
+            for plane in (CORONAL, AXIAL)
+            for header in slices(5, **{**T2, "image_orientation": plane, "repetition_time": 7.0})
+        ]
+        others = slices(11, series_instance_uid="2", **T1)
+        assert counts(group_series([*others, *slices(13, **T2), *planning])) == [10, 11, 13]
+        assert counts(group_series([*others, *slices(9, **T2), *planning])) == [11, 19]
+
     def test_echoes_stay_one(self) -> None:
         echoes = [header for echo in (20.0, 90.0) for header in slices(11, **{**T2, "echo_time": echo})]
         assert counts(group_series(echoes)) == [22]

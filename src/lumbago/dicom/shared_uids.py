@@ -28,8 +28,9 @@ def group_series(slices: Sequence[SliceHeader]) -> list[Series]:
     """The series of a study, each with its slices in order.
 
     Slices of one SeriesInstanceUID are a series, with two exceptions. Where a UID is given to slices of several
-    SeriesNumbers that differ in plane, name, size or timing, or all slices of a study have one UID and cross each other
-    or show T1 and T2, these are series of their own. Where most of many slices have a UID of their own, those of one
+    SeriesNumbers that differ in plane, name, size or timing, these are series of their own; so are slices of several
+    names, sizes and timings, where most are of one and others cross them, or where all slices of a study have one UID
+    and cross each other or show T1 and T2. Where most of many slices have a UID of their own, those of one
     SeriesNumber, else of one name, size and timing, are a series. Such a series has a made-up UID, and a remark.
     """
     by_uid = _grouped(slices, lambda header: header.series_instance_uid)
@@ -78,17 +79,23 @@ def _parted(slices: Sequence[SliceHeader], *, is_alone: bool) -> list[Series]:
     numbers, protocols = _grouped(slices, _number), _grouped(slices, _protocol)
     if _may_be_series(numbers, slices) and len({frozenset(map(_kind, part)) for part in numbers.values()}) > 1:
         return _made_up(numbers, f"{len(numbers)} series share one SeriesInstanceUID; they were parted by {_BY_NUMBER}")
-    if is_alone and _may_be_series(protocols, slices) and _are_several(slices, protocols):
+    if _may_be_series(protocols, slices) and _are_several(slices, protocols, is_alone=is_alone):
         text = f"{len(protocols)} series share one SeriesInstanceUID; they were parted by {_BY_PROTOCOL}"
         return _made_up(protocols, text)
     return [_series(slices)]
 
 
-def _are_several(slices: Sequence[SliceHeader], protocols: _Groups) -> bool:
-    """Whether slices cannot be one series: they cross each other, or some show T1 and some T2."""
-    weightings = {timed_weighting(in_milliseconds(part[0])) for part in protocols.values()}
-    crossing = len(slices) > _PLANNING and describe_series(_series(slices)).plane == "unknown"
-    return {"t1", "t2"} <= weightings or crossing
+def _are_several(slices: Sequence[SliceHeader], protocols: _Groups, *, is_alone: bool) -> bool:
+    """Whether slices cannot be one series: they cross each other, or some show T1 and some T2; beside other series only
+    where most are of one protocol and do not cross each other, as those of a localizer do."""
+    if len(slices) > _PLANNING and _cross(slices):
+        most = max(protocols.values(), key=len)
+        return is_alone or (2 * len(most) > len(slices) and not _cross(most))
+    return is_alone and {"t1", "t2"} <= {timed_weighting(in_milliseconds(part[0])) for part in protocols.values()}
+
+
+def _cross(slices: Sequence[SliceHeader]) -> bool:
+    return describe_series(_series(slices)).plane == "unknown"
 
 
 def _brought_together(slices: Sequence[SliceHeader]) -> list[Series]:
