@@ -223,6 +223,20 @@ class TestDuplicates:
         assert damaged(study) == set()
         assert {skip.reason for skip in study.skipped} == {f"a copy of a/IM000{n}" for n in (1, 2, 3)}
 
+    @pytest.mark.parametrize("field", ["SeriesInstanceUID", "StudyInstanceUID"])
+    def test_copies_filed_under_another_series_or_study_count_once(
+        self, tmp_path: Path, decoder: Decoder, field: str
+    ) -> None:
+        """Whichever file of a slice comes first."""
+        for number in (1, 2, 3):
+            mine, other = (f"{number}a", f"{number}b")[:: 1 if number == 2 else -1]
+            save(make_slice(number, **{field: f"{ROOT}70"}), tmp_path / mine)
+            copy = {field: f"{ROOT}71", "SeriesNumber": 900, "FrameOfReferenceUID": f"{ROOT}72"}
+            save(make_slice(number, **copy), tmp_path / other)
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == ["1b", "2a", "3b"]
+        assert (len(study.series), damaged(study), len(study.skipped)) == (1, set(), 3)
+
     def test_copies_of_different_patients_contradict(self, tmp_path: Path, decoder: Decoder) -> None:
         write_series(tmp_path / "a", 3)
         save(make_slice(2, PatientID="P2"), tmp_path / "other")
