@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from headers import AXIAL, CORONAL, SAGITTAL, make_header
 
 from lumbago.dicom.shared_uids import group_series
@@ -100,8 +101,9 @@ class TestOneForEveryImage:
         assert counts(found) == [11, 12, 20]
         assert_made_up(found, "most slices have a SeriesInstanceUID of their own; they were joined by SeriesNumber")
 
-    def test_joined_by_timing(self) -> None:
-        found = group_series(self.own(study(series_number=None)))
+    @pytest.mark.parametrize("number", [None, 1])
+    def test_joined_by_timing(self, number: int | None) -> None:
+        found = group_series(self.own(study(series_number=number)))
         assert counts(found) == [11, 12, 20]
 
     def test_few_are_left_alone(self) -> None:

@@ -31,7 +31,7 @@ def group_series(slices: Sequence[SliceHeader]) -> list[Series]:
     SeriesNumbers that differ in plane, name, size or timing, these are series of their own; so are slices of several
     names, sizes and timings, where most are of one and others cross them, or where all slices of a study have one UID
     and cross each other or show T1 and T2. Where most of many slices have a UID of their own, those of one
-    SeriesNumber, else of one name, size and timing, are a series. Such a series has a made-up UID, and a remark.
+    SeriesNumber, else of one plane, name, size and timing, are a series. Such a series has a made-up UID, and a remark.
     """
     by_uid = _grouped(slices, lambda header: header.series_instance_uid)
     if len(slices) >= _FEW and 2 * len(by_uid) > len(slices):
@@ -102,11 +102,11 @@ def _brought_together(slices: Sequence[SliceHeader]) -> list[Series]:
     """None where neither number nor protocol is common to several slices, or one without a place may stand alone."""
     if any(header.image_position is None for header in slices):
         return []
-    for key, words in ((_number, _BY_NUMBER), (_kind, _BY_PROTOCOL)):
-        groups = _grouped(slices, key)
-        if len(groups) <= len(slices) // 2 and (key is _kind or None not in groups):
-            return _made_up(groups, f"most slices have a SeriesInstanceUID of their own; they were joined by {words}")
-    return []
+    remark = "most slices have a SeriesInstanceUID of their own; they were joined by"
+    numbers, kinds = _grouped(slices, _number), _grouped(slices, _kind)
+    if _may_be_series(numbers, slices) and None not in numbers:
+        return _made_up(numbers, f"{remark} {_BY_NUMBER}")
+    return _made_up(kinds, f"{remark} {_BY_PROTOCOL}") if len(kinds) <= len(slices) // 2 else []
 
 
 def _made_up(groups: _Groups, remark: str) -> list[Series]:
