@@ -294,3 +294,49 @@ def test_rounded_positions_are_within_tolerance() -> None:
     built = stack(headers)
     assert [len(volume.array) for volume in built.volumes] == [15]
     assert_true_to_headers(built.volumes[0])
+
+
+class TestPlacesInWholeMillimetres:
+    NORMAL = Rotation.from_euler("yz", [3.0, -5.0], degrees=True).as_matrix()
+
+    def rounded(self, step: float, left_out: tuple[int, ...] = (), digits: int = 0) -> list[SliceHeader]:
+        turned = tuple((self.NORMAL @ np.array(SAGITTAL).reshape(2, 3).T).T.ravel().tolist())
+        places = {n: self.NORMAL[:, 0] * step * n + np.array([-31.2, 110.45, 87.7]) for n in range(15)}
+        return [
+            make_header(n, image_orientation=turned, image_position=tuple(np.round(place, digits).tolist()))
+            for n, place in places.items()
+            if n not in left_out
+        ]
+
+    @pytest.mark.parametrize("step", [3.3, 4.4, 5.5])
+    def test_are_one_volume(self, step: float) -> None:
+        built = stack(self.rounded(step))
+        assert [len(volume.array) for volume in built.volumes] == [15]
+        assert built.refused == ()
+        (volume,) = built.volumes
+        assert volume.spacing_mm[0] == pytest.approx(step, abs=0.05)
+        assert volume.remarks[0].startswith("places are stated in whole millimetres; the slices were taken to lie")
+        assert_true_to_headers(volume, 0.75)
+
+    @pytest.mark.parametrize("step", [3.3, 4.4, 5.5])
+    def test_a_missing_slice_is_seen(self, step: float) -> None:
+        built = stack(self.rounded(step, left_out=(4,)))
+        assert sorted(len(volume.array) for volume in built.volumes) == [4, 10]
+        assert all("1 slice missing: the series was split there" in volume.remarks for volume in built.volumes)
+
+    def test_of_blocks(self) -> None:
+        built = stack(self.rounded(4.4, left_out=(4, 5, 6, 11)))
+        assert [len(volume.array) for volume in built.volumes] == [3, 4, 4]
+
+    def test_thin_slices_in_tenths(self) -> None:
+        (volume,) = stack(self.rounded(0.88, digits=1)).volumes
+        assert (len(volume.array), volume.remarks) == (15, ())
+
+    def test_even_ones_stay_as_they_are(self) -> None:
+        (volume,) = stack(line(7)).volumes
+        np.testing.assert_array_equal(volume.affine[:3, 0], [-4.0, 0.0, 0.0])
+        assert volume.remarks == ()
+
+    def test_slices_that_shift_sideways_are_no_rounding(self) -> None:
+        built = stack([make_header(n, image_position=(4.0 * n, 1.0 * n, 0.0)) for n in range(3)])
+        assert built.volumes == ()

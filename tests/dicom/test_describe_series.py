@@ -99,6 +99,30 @@ def test_timing_beats_the_name_and_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("timing", "weighting"),
+    [
+        ({"repetition_time": 3.5, "echo_time": 0.1}, "t2"),
+        ({"repetition_time": 0.55, "echo_time": 0.011, "scanning_sequence": ""}, "t1"),
+        ({"repetition_time": 3000.0, "echo_time": 0.1}, "t2"),
+        ({"repetition_time": 4.0, "echo_time": 0.06, "inversion_time": 0.16, "scanning_sequence": "SE\\IR"}, "stir"),
+        ({"repetition_time": 2.1, "echo_time": 0.012, "inversion_time": 0.86, "scanning_sequence": "IR"}, "t1"),
+        ({"repetition_time": 0.6, "echo_time": 0.018, "scanning_sequence": "GR"}, "t2_star"),
+    ],
+)
+def test_timing_in_seconds(timing: dict[str, object], weighting: str) -> None:
+    description = describe(slice_thickness=5.0, **timing)
+    assert (description.weighting, description.is_localizer) == (weighting, False)
+    assert description.conflicts == (
+        f"an echo time of {timing['echo_time']} can only be in seconds, and its times were read so",
+    )
+
+
+@pytest.mark.parametrize("sequence", ["GR", "GR\\IR"])
+def test_an_ultrashort_echo_is_in_milliseconds(sequence: str) -> None:
+    assert describe(repetition_time=8.0, echo_time=0.1, scanning_sequence=sequence, flip_angle=5.0).conflicts == ()
+
+
 def test_stated_contrast_stands_between_timing_and_name() -> None:
     description = describe(acquisition_contrast="STIR", echo_time=None, series_description="T2")
     assert description.weighting == "stir"
@@ -218,6 +242,29 @@ class TestStrays:
         series = Series("1", (*self.READ[:3], tagged, *self.READ[4:]))
         assert without_strays(series) is series
         assert not describe_series(series).is_localizer
+
+    @pytest.mark.parametrize(
+        ("count", "kind"), [(1, "SCREEN SAVE"), (2, "PROJECTION IMAGE"), (12, "PHASE MAP"), (12, "SUBTRACT")]
+    )
+    def test_computed_images_among_the_others(self, count: int, kind: str) -> None:
+        computed = tuple(
+            make_header(number, image_orientation=AXIAL, image_type=("DERIVED", "PRIMARY", kind))
+            for number in range(count)
+        )
+        series = Series("1", (*computed, *self.READ))
+        assert without_strays(series).slices == self.READ
+        description = describe_series(series)
+        assert not description.is_derived
+        assert f"{count} slice" in description.reasons[-1]
+
+    def test_more_computed_images_than_others_are_a_computed_series(self) -> None:
+        computed = tuple(
+            make_header(number, image_orientation=AXIAL, image_type=("DERIVED", "PRIMARY", "MIP"))
+            for number in range(13)
+        )
+        series = Series("1", (*computed, *self.READ))
+        assert without_strays(series) is series
+        assert describe_series(series).is_derived
 
     def test_slices_without_orientation_are_none(self) -> None:
         series = Series("1", tuple(make_header(number, image_orientation=None) for number in range(3)))

@@ -88,6 +88,23 @@ def test_header_fields(tmp_path: Path, decoder: Decoder) -> None:
     assert header.image_position == (8.0, -50.0, 60.0)
 
 
+@pytest.mark.parametrize(
+    ("stated", "imager", "used"),
+    [
+        ([0.5, 0.75], [0.6, 0.6], (0.5, 0.75)),
+        (None, [0.6, 0.7], (0.6, 0.7)),
+        ([0.5, 0], [0.6, 0.7], (0.6, 0.7)),
+        (None, [0.6], None),
+        (None, [0, 0], None),
+    ],
+)
+def test_pixel_spacing(
+    tmp_path: Path, decoder: Decoder, stated: list[float] | None, imager: list[float], used: tuple[float, float] | None
+) -> None:
+    path = save(make_slice(PixelSpacing=stated, ImagerPixelSpacing=imager), tmp_path / "x")
+    assert read_study(path, decoder=decoder).first.pixel_spacing == used
+
+
 def test_order_does_not_depend_on_names_uids_or_file_order(tmp_path: Path, decoder: Decoder) -> None:
     def write(folder: Path, seed: int) -> Study:
         rng = random.Random(seed)
@@ -205,6 +222,20 @@ class TestDuplicates:
         assert sorted(header.source.name for header in study.series[0].slices) == [f"a/IM000{n}" for n in (1, 2, 3)]
         assert damaged(study) == set()
         assert {skip.reason for skip in study.skipped} == {f"a copy of a/IM000{n}" for n in (1, 2, 3)}
+
+    @pytest.mark.parametrize("field", ["SeriesInstanceUID", "StudyInstanceUID"])
+    def test_copies_filed_under_another_series_or_study_count_once(
+        self, tmp_path: Path, decoder: Decoder, field: str
+    ) -> None:
+        """Whichever file of a slice comes first."""
+        for number in (1, 2, 3):
+            mine, other = (f"{number}a", f"{number}b")[:: 1 if number == 2 else -1]
+            save(make_slice(number, **{field: f"{ROOT}70"}), tmp_path / mine)
+            copy = {field: f"{ROOT}71", "SeriesNumber": 900, "FrameOfReferenceUID": f"{ROOT}72"}
+            save(make_slice(number, **copy), tmp_path / other)
+        study = read_study(tmp_path, decoder=decoder)
+        assert sorted(header.source.name for header in study.series[0].slices) == ["1b", "2a", "3b"]
+        assert (len(study.series), damaged(study), len(study.skipped)) == (1, set(), 3)
 
     def test_copies_of_different_patients_contradict(self, tmp_path: Path, decoder: Decoder) -> None:
         write_series(tmp_path / "a", 3)

@@ -8,7 +8,7 @@ from made_up_discs import discs_every, location_of, small_volume
 from painted_spine import T1, PaintedLocator, Spine, sagittal_volume
 
 from lumbago.dicom.study import SkippedFile
-from lumbago.errors import NotALumbarStudy, UnreadableInput
+from lumbago.errors import NotAGrid, NotALumbarStudy, UnreadableInput
 from lumbago.pipeline.judge_quality import doubt_of, quality_remarks, require_lumbar, seen_weighting
 from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
 
@@ -103,6 +103,11 @@ def test_a_study_of_which_nothing_could_be_read_names_the_first_file() -> None:
         require_lumbar([], broken)
     with pytest.raises(UnreadableInput, match="no sagittal series could be read; expected"):
         require_lumbar([], [])
+
+
+def test_a_study_whose_slices_form_no_volume_says_why() -> None:
+    with pytest.raises(UnreadableInput, match=r"be read \(IM0001 states no position\); expected one in every slice;"):
+        require_lumbar([], [], [NotAGrid("IM0001 states no position", "one in every slice")])
 
 
 # --- weighting -------------------------------------------------------------------------------------------------------

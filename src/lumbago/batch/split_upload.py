@@ -7,18 +7,22 @@ Names are labels: they become no path but for letters, digits and dots of their 
 """
 
 import json
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from lumbago.anatomy.findings import StudyFindings
+from lumbago.dicom.open_source import BadImageError, list_archive, open_source
 from lumbago.errors import UnreadableInput
 from lumbago.labels.labelled_study import file_name
 
 _CHUNK: Final = 1 << 20
 _LONGEST_NAME: Final = 80
 _LARGEST_TRUTH: Final = 8 << 20
+_TRUTH_NAME: Final = "truth.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,36 @@ class SplitUpload:
     path: Path
 
     def truths(self) -> Mapping[str, str]:
-        """Findings files named `truth.json` among the files, as text, by StudyInstanceUID: a phantom brings its own."""
+        """Findings files named `truth.json` among the files, or in a zip that is the only one, as text, by
+        StudyInstanceUID: a phantom brings its own."""
         found = {}
-        for file in self.path.glob("*-truth.json") if self.path.is_dir() else ():
-            text = file.read_text(encoding="utf8", errors="replace") if file.stat().st_size <= _LARGEST_TRUTH else ""
+        for text in _truths_in_folder(self.path) if self.path.is_dir() else _truths_in_zip(self.path):
             try:
                 found[StudyFindings.from_json(text).study.study_instance_uid] = text
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
         return found
+
+
+def _truths_in_folder(folder: Path) -> Iterator[str]:
+    for file in folder.glob(f"*-{_TRUTH_NAME}"):
+        if file.stat().st_size <= _LARGEST_TRUTH:
+            yield file.read_text(encoding="utf8", errors="replace")
+
+
+def _truths_in_zip(path: Path) -> Iterator[str]:
+    """None of a file that is no zip; members are read as far as the limits of `open_source` allow."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        members = list_archive(str(path))["members"]
+        for member in (name for name in members if PurePosixPath(name).name == _TRUTH_NAME):
+            stream, size = open_source(str(path), member)
+            with stream:
+                if size <= _LARGEST_TRUTH:
+                    yield stream.read(_LARGEST_TRUTH).decode("utf8", errors="replace")
+    except (BadImageError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        return
 
 
 def split_upload(upload: Path, place: Path) -> SplitUpload:

@@ -117,7 +117,8 @@ def build_volumes(series: Series, decoder: Decoder) -> BuiltVolumes:
     of slices.
 
     Every affine is true for every slice of its volume, within 0.1 mm or 5 % of the slice distance: where slices are
-    missing the series is split, never resampled. A single slice is a volume, as thick as it says, or 4 mm; so are axial
+    missing the series is split, never resampled. Places that are uneven only because they are stated in whole
+    millimetres or tenths are made even first. A single slice is a volume, as thick as it says, or 4 mm; so are axial
     slices that form no grid, each. Without position or orientation only the lone image of a series is taken, as a
     sagittal one; without pixel spacing a field of view of 300 mm is assumed; both set `geometry_is_assumed`.
     """

@@ -25,6 +25,7 @@ from lumbago.dicom.series_words import (
     words_of,
 )
 from lumbago.dicom.study import Series, SliceHeader
+from lumbago.dicom.timing_units import in_milliseconds
 
 SeriesPlane = Plane | Literal["oblique", "unknown"]
 DixonPart = Literal["", "water", "fat", "in_phase", "out_phase"]
@@ -71,7 +72,8 @@ class SeriesDescription:
         has_contrast: given contrast agent, as far as the files say.
         is_mr: False for another modality; NIfTI states none and counts as MR.
         reasons: a sentence for each of the answers above.
-        conflicts: where two sources contradict each other; the answer above is then the first-named one.
+        conflicts: where two sources contradict each other, the answer above being then the first-named one, and times
+            that are not in milliseconds.
     """
 
     plane: SeriesPlane
@@ -133,13 +135,21 @@ def _few_localizers(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
     ]
 
 
+def _few_derived(slices: Sequence[SliceHeader]) -> list[SliceHeader]:
+    """The computed images among others, where they are no more than these."""
+    derived = [header for header in slices if _how_derived(header)]
+    return derived if 2 * len(derived) <= len(slices) else []
+
+
 def without_strays(series: Series) -> Series:
     """The series without single slices that were put among those to be read: slices at right angles to the others, as
-    a sagittal one that shows where axial ones lie, up to a fifth of all, and localizers of another size, up to half.
+    a sagittal one that shows where axial ones lie, up to a fifth of all, and localizers of another size and computed
+    images, as phase images or pictures of a screen, up to half.
 
     A series whose slices cross each other more evenly, as those of a localizer do, stays as it is.
     """
-    strays = {id(header) for header in (*_few_crossing(series.slices), *_few_localizers(series.slices))}
+    few = (_few_crossing, _few_localizers, _few_derived)
+    strays = {id(header) for strays_in in few for header in strays_in(series.slices)}
     kept = tuple(header for header in series.slices if id(header) not in strays)
     return replace(series, slices=kept) if strays else series
 
@@ -294,7 +304,7 @@ def _representative(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, tuple[s
 def _strays_text(count: int) -> str:
     if not count:
         return ""
-    return f"{count} slice{'s' if count > 1 else ''} of another plane or size left out"
+    return f"{count} slice{'s' if count > 1 else ''} of another plane, size or kind left out"
 
 
 def _plane_conflicts(plane: str, words: str) -> tuple[str, ...]:
@@ -303,13 +313,21 @@ def _plane_conflicts(plane: str, words: str) -> tuple[str, ...]:
     return (f"{plane} by its geometry, but {named[0]} by its name",) if wrong else ()
 
 
+def _unit_conflicts(stated: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> tuple[str, ...]:
+    header = next((header for header, used in zip(stated, slices, strict=True) if header != used), None)
+    if header is None:
+        return ()
+    return (f"an echo time of {header.echo_time:.3g} can only be in seconds, and its times were read so",)
+
+
 def describe_series(series: Series) -> SeriesDescription:
     """Plane, weighting and kind of a series `without_strays`, each with its reason.
 
     A series of several echoes or blocks is described as a whole; give `Series(uid, volume.headers)` to have one of its
     volumes described.
     """
-    slices = without_strays(series).slices
+    stated = without_strays(series).slices
+    slices = tuple(map(in_milliseconds, stated))
     header, remarks = _representative(slices)
     words, normals = words_of(header), _normals(slices)
     plane, plane_reason = _find_plane(normals)
@@ -317,7 +335,7 @@ def describe_series(series: Series) -> SeriesDescription:
     fat_suppressed, fat_reason = _find_fat_suppression(header, weighting, words)
     localizer, derived = _why_localizer(slices, _crossing_planes(normals), words), _how_derived(header)
     derived_reason = f"derived: {derived[0]}, by its ImageType" if derived else ""
-    strays = _strays_text(len(series.slices) - len(slices))
+    strays = _strays_text(len(series.slices) - len(stated))
     reasons = (plane_reason, weighting_reason, fat_reason, localizer, derived_reason, *remarks, strays)
     return SeriesDescription(
         plane=plane,
@@ -330,5 +348,5 @@ def describe_series(series: Series) -> SeriesDescription:
         has_contrast=names_contrast_agent(header.contrast_agent),
         is_mr=header.modality in ("MR", ""),
         reasons=tuple(reason for reason in reasons if reason),
-        conflicts=conflicts + _plane_conflicts(plane, words),
+        conflicts=conflicts + _plane_conflicts(plane, words) + _unit_conflicts(stated, slices),
     )

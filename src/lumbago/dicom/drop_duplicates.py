@@ -20,17 +20,21 @@ _NO_CONTENT: Final[dict[str, Any]] = dict.fromkeys(
     (
         "series_description", "protocol_name", "study_description", "body_part_examined", "manufacturer", "model_name",
         "patient_id", "patient_name", "patient_birth_date", "patient_sex", "patient_age", "burned_in_annotation",
-        "issuer_of_patient_id",
+        "issuer_of_patient_id", "study_instance_uid", "series_instance_uid", "frame_of_reference_uid",
     ), "",
-)  # fmt: skip
+) | {"series_number": None}  # fmt: skip
 
 
 def _content(image: MrImage) -> tuple[SliceHeader, ...]:
-    """Its headers without place, encoding, patient and free texts, equal for copies; of NIfTI the UIDs are the
-    content's."""
+    """Its headers without place, encoding, patient, free texts and what they are filed under, equal for copies; of
+    NIfTI the UIDs are the content's."""
     if is_nifti(image.source):
         return ()
     return tuple(replace(header, source=_NOWHERE, transfer_syntax_uid="", **_NO_CONTENT) for header in image.slices)
+
+
+def _filed_under(image: MrImage) -> tuple[str, str]:
+    return image.slices[0].study_instance_uid, image.slices[0].series_instance_uid
 
 
 def _same_pixels(one: MrImage, other: MrImage, decoder: Decoder) -> bool:
@@ -81,11 +85,12 @@ def _are_slices(images: Sequence[MrImage], decoder: Decoder) -> list[bool]:
 
 
 def _settle(images: list[MrImage], decoder: Decoder) -> Kept:
-    """What is kept of the images of one UID: the first of its copies, and of images that contradict each other none."""
+    """What is kept of the images of one UID: the first of its copies, for all slices the one of the same series, and of
+    images that contradict each other none."""
     if len(images) == 1:
         return tuple(images), ()
     groups: dict[Hashable, list[MrImage]] = defaultdict(list)
-    for image in images:
+    for image in sorted(images, key=_filed_under):
         groups[_content(image)].append(image)
     kept: list[MrImage] = []
     skipped: list[SkippedFile] = []
@@ -113,7 +118,7 @@ def _contradicted(image: MrImage, images: Sequence[MrImage]) -> SkippedFile:
 def drop_duplicates(images: Iterable[MrImage], decoder: Decoder) -> Kept:
     """Of each SOPInstanceUID one image, or all that are slices of their own; images that contradict each other are left
     out, since nobody can say which is meant. Free texts make no difference, nor does what only one says of whose
-    they are."""
+    they are, nor under which series or study they are filed."""
     by_uid: dict[str, list[MrImage]] = defaultdict(list)
     for image in images:
         by_uid[image.slices[0].sop_instance_uid].append(image)

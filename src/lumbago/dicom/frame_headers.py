@@ -51,7 +51,7 @@ _OTHER_KEYWORDS: Final = (
     "PhotometricInterpretation", "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "EchoPulseSequence", "InversionRecovery", "PulseSequenceName", "SpecificCharacterSet", "ContrastBolusAgentSequence",
-    "PixelPaddingValue",
+    "PixelPaddingValue", "ImagerPixelSpacing",
 )  # fmt: skip
 
 
@@ -113,11 +113,12 @@ def _vector(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] | 
 
 
 def _geometry(position: Dataset, orientation: Dataset, measures: Dataset) -> dict[str, Any]:
-    spacing = _vector(measures, "PixelSpacing", 2)
+    """Some converters move PixelSpacing to ImagerPixelSpacing, which is the same where nothing magnifies."""
+    stated = (_vector(measures, "PixelSpacing", 2) or (), numbers(measures, "ImagerPixelSpacing"))
     return {
         "image_position": _vector(position, "ImagePositionPatient", 3),
         "image_orientation": _vector(orientation, "ImageOrientationPatient", 6),
-        "pixel_spacing": spacing if spacing and min(spacing) > 0 else None,
+        "pixel_spacing": next((pair for pair in stated if len(pair) == 2 and all(0 < mm < 1e6 for mm in pair)), None),
     }
 
 

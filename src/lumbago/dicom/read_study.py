@@ -21,8 +21,9 @@ from lumbago.dicom.decoder import (
 from lumbago.dicom.drop_duplicates import drop_duplicates
 from lumbago.dicom.find_files import find_files, printable
 from lumbago.dicom.same_patient import IdentifiedFile, folder_of, identified, refuse_mixed_patients
-from lumbago.dicom.stable_order import series_key, slice_key, study_key
-from lumbago.dicom.study import Series, SkippedFile, SourceFile, Study
+from lumbago.dicom.shared_uids import group_series
+from lumbago.dicom.stable_order import series_key, study_key
+from lumbago.dicom.study import Series, SkippedFile, SliceHeader, SourceFile, Study
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
 
 Progress = Callable[[int, int], None]
@@ -146,15 +147,10 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
 
 def _group_series(images: Iterable[MrImage]) -> list[tuple[Series, ...]]:
     """The series of every study, all in an order that depends on their content."""
-    studies: dict[str, dict[str, list[MrImage]]] = defaultdict(lambda: defaultdict(list))
+    studies: dict[str, list[SliceHeader]] = defaultdict(list)
     for image in images:
-        first = image.slices[0]
-        studies[first.study_instance_uid][first.series_instance_uid].append(image)
-
-    def series_of(uid: str, members: list[MrImage]) -> Series:
-        return Series(uid, tuple(sorted((header for image in members for header in image.slices), key=slice_key)))
-
-    grouped = [[series_of(uid, members) for uid, members in by_series.items()] for by_series in studies.values()]
+        studies[image.slices[0].study_instance_uid].extend(image.slices)
+    grouped = [group_series(slices) for slices in studies.values()]
     return sorted((tuple(sorted(series, key=series_key)) for series in grouped), key=study_key)
 
 

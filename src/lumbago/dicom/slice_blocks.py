@@ -5,13 +5,13 @@ A series may hold several: blocks of axial slices angled to each disc, stations,
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from lumbago.dicom.study import SliceHeader
 from lumbago.errors import NotAGrid
@@ -27,6 +27,10 @@ _SAME_PLACE_MM: Final = 0.02
 _WIDEST_STEP_MM: Final = 12.0
 _WIDEST_STEP_THICKNESSES: Final = 3.0
 _NEARLY_ALL: Final = 0.75
+_ROUNDINGS_MM: Final = (1.0, 0.1)
+_GAP_SHARE: Final = 0.6
+_ROUNDED_OFF: Final = 0.75
+"""Of the unit that places are rounded to: a half, and what the common distance is off by."""
 _DISTINGUISHING: Final = (
     "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
     "flip_angle", "repetition_time",
@@ -227,10 +231,11 @@ def _refuse_irregular(steps: Float64[np.ndarray, "steps 3"], usual: float, agree
         raise NotAGrid(found, "slices at equal distances")
 
 
-def _gap_remarks(gaps: Sequence[float], usual: float) -> tuple[str, ...]:
-    """One remark for every gap that looks like missing slices."""
+def _gap_remarks(gaps: Sequence[float], usual: float, unit_mm: float) -> tuple[str, ...]:
+    """One remark for every gap that looks like missing slices, as far as places rounded to a unit tell."""
     whole = [(gap, round(gap / usual)) for gap in gaps]
-    missing = [count - 1 for gap, count in whole if 2 <= count <= 4 and abs(gap - count * usual) <= _tolerance_mm(gap)]
+    off_mm = [(abs(gap - count * usual) - _tolerance_mm(gap), count) for gap, count in whole]
+    missing = [count - 1 for off, count in off_mm if 2 <= count <= 4 and off <= unit_mm]
     return tuple(f"{count} slice{'s' if count > 1 else ''} missing: the series was split there" for count in missing)
 
 
@@ -257,6 +262,65 @@ def _block(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> Block:
     return Block(tuple(slices), step, remarks)
 
 
+def _rounding_mm(origins: Float64[np.ndarray, "slices 3"]) -> float | None:
+    """The unit that all places are whole numbers of, None for none."""
+    units = (unit for unit in _ROUNDINGS_MM if np.abs(origins / unit - np.round(origins / unit)).max() < 1e-6)
+    return next(units, None)
+
+
+def _even_places(
+    origins: Float64[np.ndarray, "slices 3"], normal: Vector, is_gap: Bool[np.ndarray, " steps"]
+) -> Float64[np.ndarray, "slices 3"]:
+    """Places at one distance from each other along the normal, near those that are stated; each run between gaps lies
+    by itself."""
+    numbers = np.arange(len(origins), dtype=float)
+    runs = np.split(np.arange(len(origins)), np.flatnonzero(is_gap) + 1)
+    middles = np.concatenate([np.full(len(run), numbers[run].mean()) for run in runs])
+    along = origins @ normal
+    step = float((numbers - middles) @ along / max((numbers - middles) @ numbers, 1e-9))
+    ideal = numbers[:, None] * step * normal
+    off = origins - ideal
+    starts = [np.tile((off[run].min(axis=0) + off[run].max(axis=0)) / 2, (len(run), 1)) for run in runs]
+    even: Float64[np.ndarray, "slices 3"] = ideal + np.concatenate(starts)
+    return even
+
+
+def _unrounded(
+    slices: Sequence[PlacedSlice], steps: Float64[np.ndarray, "steps 3"]
+) -> tuple[Sequence[PlacedSlice], Float64[np.ndarray, "steps 3"], float]:
+    """Slices in order, of which the distances are uneven only because places are stated in whole millimetres or tenths,
+    at even ones; others as they are. Gaps stay. Last the unit, 0 for slices that stay as they are."""
+    origins, thickness = np.array([one.origin for one in slices]), slices[0].header.slice_thickness or 0.0
+    unit, usual = _rounding_mm(origins), float(np.median(steps[:, 2]))
+    is_gap = np.abs(steps[:, 2] - usual) >= _GAP_SHARE * usual
+    uneven = _breaks(steps, _usual_step(steps[:, 2])[0], thickness) & ~is_gap
+    if unit is None or not uneven.any() or usual > _widest_mm(thickness):
+        return slices, steps, 0.0
+    even = _even_places(origins, slices[0].normal, is_gap)
+    if np.abs(even - origins).max() > _ROUNDED_OFF * unit:
+        return slices, steps, 0.0
+    moved = [replace(one, origin=place) for one, place in zip(slices, even, strict=True)]
+    return moved, np.diff(_places(moved), axis=0), unit
+
+
+def _rounding_remark(unit_mm: float, usual: float) -> tuple[str, ...]:
+    if unit_mm < 1.0:
+        return ()
+    return (f"places are stated in whole millimetres; the slices were taken to lie {usual:.1f} mm apart",)
+
+
+def _widest_mm(thickness: float) -> float:
+    return max(_WIDEST_STEP_MM, _WIDEST_STEP_THICKNESSES * thickness)
+
+
+def _breaks(steps: Float64[np.ndarray, "steps 3"], usual: float, thickness: float) -> Bool[np.ndarray, " steps"]:
+    """Where the next slice is not at the usual distance, straight ahead."""
+    tolerance = _tolerance_mm(usual)
+    is_break = (np.abs(steps[:, 2] - usual) > tolerance) | (np.linalg.norm(steps[:, :2], axis=1) > tolerance)
+    found: Bool[np.ndarray, " steps"] = is_break | (steps[:, 2] > _widest_mm(thickness))
+    return found
+
+
 def _blocks_along(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tuple[Block, ...]:
     """Parallel slices, none at the place of another, cut wherever the distance to the next is not the usual one."""
     places = _places(slices)
@@ -265,16 +329,14 @@ def _blocks_along(slices: Sequence[PlacedSlice], remarks: tuple[str, ...]) -> tu
     steps = np.diff(places[order], axis=0)
     if not len(steps):
         return (_block(slices, remarks),)
+    slices, steps, unit_mm = _unrounded(slices, steps)
     usual, agreeing = _usual_step(steps[:, 2])
     thickness = slices[0].header.slice_thickness or 0.0
     _refuse_irregular(steps, usual, agreeing, thickness)
-    tolerance = _tolerance_mm(usual)
-    widest = max(_WIDEST_STEP_MM, _WIDEST_STEP_THICKNESSES * thickness)
-    is_break = (np.abs(steps[:, 2] - usual) > tolerance) | (np.linalg.norm(steps[:, :2], axis=1) > tolerance)
-    is_break |= steps[:, 2] > widest
-    breaks = np.flatnonzero(is_break).tolist()
-    gaps = _gap_remarks([float(steps[place, 2]) for place in breaks], usual) if usual <= widest else ()
-    return tuple(_block(part, remarks + gaps) for part in _cut(slices, breaks))
+    breaks = np.flatnonzero(_breaks(steps, usual, thickness)).tolist()
+    wide = [float(steps[place, 2]) for place in breaks] if usual <= _widest_mm(thickness) else []
+    remarks = remarks + _rounding_remark(unit_mm, usual) + _gap_remarks(wide, usual, unit_mm)
+    return tuple(_block(part, remarks) for part in _cut(slices, breaks))
 
 
 def _is_axial(one: PlacedSlice) -> bool:

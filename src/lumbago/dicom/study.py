@@ -82,10 +82,12 @@ class SliceHeader:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The frames that share a SeriesInstanceUID, in an order that does not depend on file names or file order."""
+    """The frames that share a SeriesInstanceUID, in an order that does not depend on file names or file order; where
+    they were put together otherwise, `remarks` say so, and the UID is made up."""
 
     series_instance_uid: str
     slices: tuple[SliceHeader, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def first(self) -> SliceHeader:

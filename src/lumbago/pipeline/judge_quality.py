@@ -12,7 +12,7 @@ from lumbago.anatomy.findings import QualityRemark
 from lumbago.dicom.patient_geometry import sample_plane
 from lumbago.dicom.study import SkippedFile
 from lumbago.dicom.volume import Volume
-from lumbago.errors import NotALumbarStudy, UnreadableInput
+from lumbago.errors import NotAGrid, NotALumbarStudy, UnreadableInput
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, Vector, channel, slice_on_grid
 from lumbago.pipeline.locate_points import axial_slice_of
 
@@ -32,17 +32,21 @@ _FEW_SLICES: Final = 5
 _COARSE_MM: Final = 1.3
 
 
-def require_lumbar(doubts: Sequence[str], skipped: Sequence[SkippedFile]) -> None:
+def require_lumbar(doubts: Sequence[str], skipped: Sequence[SkippedFile], refused: Sequence[NotAGrid] = ()) -> None:
     """Refuses a study in which no sagittal series shows a lumbar spine.
 
     Args:
         doubts: of every sagittal series that was read, "" for a lumbar one.
         skipped: images that could not be decoded.
+        refused: why slices that could be decoded form no volume.
 
     Raises:
         UnreadableInput: no sagittal series could be read at all.
         NotALumbarStudy: too few discs in a row, or discs of another size than a lumbar spine's.
     """
+    if not doubts and refused and not skipped:
+        found, expected = refused[0].found, refused[0].expected
+        raise UnreadableInput(f"no sagittal series could be read ({found})", expected, "export the study again")
     if not doubts:
         why = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise UnreadableInput(

@@ -51,7 +51,7 @@ def locate_study(study: Study, locator: Model, decoder: Decoder) -> LocatedStudy
     choice = choose_series(study)
     reader = SeriesReader(locator, decoder)
     sagittal = read_sagittal(choice, reader)
-    require_lumbar([found.doubt for found in reader.read.values()], reader.skipped)
+    require_lumbar([found.doubt for found in reader.read.values()], reader.skipped, reader.refused)
     locations = {role: found.location for role, found in sagittal.items()}
     choice, axial = read_axial(choice, reader, reference_of(locations).discs)
     spine = locate_spine(locator, locations, axial)

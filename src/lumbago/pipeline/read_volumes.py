@@ -18,6 +18,7 @@ from lumbago.dicom.describe_series import describe_series
 from lumbago.dicom.patient_geometry import canonical_axial, canonical_sagittal, slice_normal
 from lumbago.dicom.study import Series, SkippedFile
 from lumbago.dicom.volume import Volume
+from lumbago.errors import NotAGrid
 from lumbago.inference.weights import Model
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice, why_not
 from lumbago.pipeline.judge_quality import doubt_of, seen_weighting, shows_axial_t2
@@ -55,6 +56,7 @@ class SeriesReader:
     read: dict[str, ReadSagittal] = field(default_factory=dict)
     remarks: list[QualityRemark] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
+    refused: list[NotAGrid] = field(default_factory=list)
     empty: set[str] = field(default_factory=set)
 
     def sagittal(self, candidate: Candidate) -> ReadSagittal | None:
@@ -97,6 +99,7 @@ class SeriesReader:
     def _volumes(self, candidate: Candidate) -> tuple[Volume, ...]:
         built = build_volumes(candidate.series, self.decoder)
         self.skipped += built.skipped
+        self.refused += built.refused
         self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
         return without_offset(_as_described(candidate, built.volumes))
 

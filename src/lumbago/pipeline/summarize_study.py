@@ -119,7 +119,8 @@ def _quality(reading: StudyReading) -> tuple[QualityRemark, ...]:
         for text in candidate.description.conflicts
     ]
     damaged = [file.name for file in reading.skipped if file.is_damage]
-    said = [*_left_out(damaged), *reading.remarks, *by_series, *of_axial, *conflicts]
+    regrouped = [QualityRemark("warning", text) for series in reading.study.series for text in series.remarks]
+    said = [*_left_out(damaged), *regrouped, *reading.remarks, *by_series, *of_axial, *conflicts]
     return tuple(dict.fromkeys(replace(remark, text=remark.text.rstrip(".") + ".") for remark in said))
 
 
