@@ -40,8 +40,9 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
     }  # fmt: skip
     if record.whole is not None:
         settled = signed_findings(record.whole, "", "") if record.whole.readings else record.whole.findings
+        table = study_table(record.whole)
         known |= {
-            "table": study_table(record.whole), "headline": wording.headline(settled),
+            "table": table, "abnormal": table.abnormal(settled), "headline": wording.headline(settled),
             "limits": wording.limits(record.whole.findings), "remarks": wording.remarks(record.whole.findings),
             "measurements": measurement_table(record.whole.findings),
             "not_assessed": wording.not_assessed_lines(record.whole.findings),
