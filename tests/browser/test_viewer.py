@@ -14,6 +14,7 @@ from scipy import ndimage
 from viewer_page import make_app
 
 from compass import BEADS, write_compass
+from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import (
     Evidence,
     Finding,
@@ -26,6 +27,8 @@ from lumbago.anatomy.findings import (
 from lumbago.anatomy.structures import structure_colour
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.read_study import read_study
+from lumbago.report.level_grid import PHANTOM_MARK
+from lumbago.report.wording import percent
 from lumbago.web.viewer_data import Reading
 from lumbago.web.viewer_routes import ImagesOf
 
@@ -41,6 +44,8 @@ FINDINGS = (
     ("subarticular_stenosis", "L4/L5", "left", "moderate", "axial_t2", "left"),
     ("neural_foraminal_narrowing", "L4/L5", "left", "normal_mild", "sagittal_t1", "left"),
 )
+SHARES = {"pfirrmann": 0.996, "spinal_canal_stenosis": 0.505, "subarticular_stenosis": 0.145}
+"""Probabilities of grades; 0.9 of others."""
 OUTLINED = (
     ("subarticular_stenosis", "sac"),
     ("subarticular_stenosis", "left recess"),
@@ -82,14 +87,16 @@ def make_study(folder: Path, lift_mm: float = 0.0) -> tuple[ImagesOf, Reading]:
         SeriesSummary(one.series_instance_uid, name, name, name.split("_")[0], "t2", 7, "")  # type: ignore[arg-type]
         for name, one in series.items()
     )
+    learned = {"left": "phantoms", None: "real"}
     graded = tuple(
-        Finding(condition, level, side, grade, {grade: 0.9}, evidence=evidence(role, bead))  # type: ignore[arg-type]
-        for condition, level, side, grade, role, bead in FINDINGS
-    )
+        Finding(one, level, side, grade, {grade: SHARES.get(one, 0.9)}, None, evidence=evidence(role, bead),
+                trained_on=learned[side])  # type: ignore[arg-type]
+        for one, level, side, grade, role, bead in FINDINGS
+    )  # fmt: skip
     at = {finding.condition: finding for finding in graded}
     findings = StudyFindings(
         StudySummary("compass", "1.2.3", series=summaries),
-        tuple(LevelLocation(level, (x, y, z + lift_mm), 1.0, True) for level, (x, y, z) in LEVELS.items()),
+        tuple(LevelLocation(level, (x, y, z + lift_mm), 1.0, level != "L3/L4") for level, (x, y, z) in LEVELS.items()),
         graded,
         outlines=tuple(outline(at[condition], structure) for condition, structure in OUTLINED),
     )
@@ -202,6 +209,15 @@ def test_evidence_is_gone_to_and_marked(page: Page) -> None:
     assert caption(page, 1) == "Sagittal T1, slice 7 of 7"
     assert caption(page, 0) == "Sagittal T2, slice 7 of 7", "the other sagittal view follows"
     assert caption(page, 2) == "Axial T2, slice 4 of 7"
+
+
+def test_grades_are_told_as_in_the_report(page: Page) -> None:
+    for condition, level, side, grade, _, _ in FINDINGS:
+        show(page, condition, level, side)
+        row, share = CONDITIONS[condition], percent(SHARES.get(condition, 0.9))
+        place = " ".join(part for part in (f"{level}?" if level == "L3/L4" else level, side, row.short) if part)
+        title = row.scale.titles[row.scale.grades.index(grade)] + (PHANTOM_MARK if side else "")
+        expect(page.locator(".lv-status")).to_have_text(f"{place}: {title}, {share}")
 
 
 def test_the_last_of_two_hasty_clicks_is_shown(page: Page) -> None:
