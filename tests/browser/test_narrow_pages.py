@@ -76,3 +76,13 @@ def test_nothing_is_wider_than_a_telephone(page: Page) -> None:
     assert serious_faults(page) == []
     page.get_by_role("link", name="History").click()
     assert overhang_px(page, "html") == 0
+
+
+def test_a_dark_page_is_printed_as_dark_ink_on_white(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.get_by_role("button", name="Light / dark").click()
+    page.get_by_role("button", name="Light / dark").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.emulate_media(media="print")
+    assert page.locator("body").evaluate("(one) => getComputedStyle(one).color") == "rgb(22, 32, 43)"
+    assert page.locator("body").evaluate("(one) => getComputedStyle(one).backgroundColor") == "rgb(244, 246, 248)"
