@@ -1,6 +1,7 @@
 """The command line: exit codes as documented, one sentence on stderr, never a traceback."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -112,7 +113,9 @@ WRONG = {
 def test_wrong_usage(case: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*WRONG[case]) == 2
-    assert len(complaint(capsys)) > 30
+    said = complaint(capsys)
+    assert len(said) > 30
+    assert re.search(r"[.?] Try: lumbago --help", said) or "Try" not in said, "two sentences"
     assert list(tmp_path.iterdir()) == [], "and nothing was begun"
 
 
