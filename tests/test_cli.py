@@ -375,8 +375,8 @@ def test_options_that_would_change_nothing_are_refused(tmp_path: Path, capsys: C
 
 
 def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
-    assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
-    assert "nothing to score" in complaint(capsys)
+    assert run("evaluate", "--cases", f"{tmp_path / 'a.csv'},{tmp_path / 'cases.txt'}", "--out", tmp_path) == 2
+    assert f"nothing to score in {tmp_path / 'cases.txt'}; expected tables that end in .csv" in complaint(capsys)
     assert run("evaluate", "--cases", tmp_path / "missing.csv", "--out", tmp_path) == 3
     assert "missing.csv" in complaint(capsys)
 
