@@ -1,4 +1,4 @@
-"""What stands first on the study page is what stands first in the report."""
+"""The study page tells what the report tells, in its order and its words."""
 
 import re
 from dataclasses import replace
@@ -7,6 +7,7 @@ from dashboard import Dashboard
 
 from lumbago.anatomy.findings import Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS
+from lumbago.records.studies import SeriesFacts, put_series
 from lumbago.report.level_grid import abnormal_first
 
 
@@ -41,3 +42,10 @@ def test_small_things_hide_no_stenosis(dashboard: Dashboard, found: StudyFinding
     ]
     dashboard.review(reader, study, "grade", ("spinal_canal_stenosis", "L4/L5"), grade="severe")
     assert chips(reader.get(f"/studies/{study}").text)[0] == "spinal_canal_stenosis|L4/L5|", "as the reader said it"
+
+
+def test_series_are_used_for_what_the_report_says(dashboard: Dashboard, found: StudyFindings) -> None:
+    study = dashboard.add_study(found)
+    with dashboard.store.write() as records:
+        put_series(records, study, [SeriesFacts("1.2.3", "tirm", "sagittal_t2", slices=15)])
+    assert "<td>sagittal T2 or STIR</td>" in dashboard.signed_in("reader").get(f"/studies/{study}").text
