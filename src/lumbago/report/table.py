@@ -30,7 +30,7 @@ def findings_report(findings: StudyFindings) -> Group:
         findings_table(findings),
         Text(
             "Below each grade: its probability, and the expected grade. Beside each further finding: its probability. "
-            "- not assessed. R, L: the patient's."
+            "0 of 8: 8 were graded, none is abnormal. - not assessed. R, L: the patient's."
         ),
         *_section("Limits", wording.limits(findings)),
         *_section("No grade", wording.not_assessed_lines(findings)),
