@@ -1,6 +1,7 @@
 """The command line: exit codes as documented, one sentence on stderr, never a traceback."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -112,7 +113,9 @@ WRONG = {
 def test_wrong_usage(case: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*WRONG[case]) == 2
-    assert len(complaint(capsys)) > 30
+    said = complaint(capsys)
+    assert len(said) > 30
+    assert re.search(r"[.?] Try: lumbago --help", said) or "Try" not in said, "two sentences"
     assert list(tmp_path.iterdir()) == [], "and nothing was begun"
 
 
@@ -372,8 +375,8 @@ def test_options_that_would_change_nothing_are_refused(tmp_path: Path, capsys: C
 
 
 def test_nothing_to_score(tmp_path: Path, capsys: Capture) -> None:
-    assert run("evaluate", "--runs", "runs", "--out", tmp_path) == 2
-    assert "nothing to score" in complaint(capsys)
+    assert run("evaluate", "--cases", f"{tmp_path / 'a.csv'},{tmp_path / 'cases.txt'}", "--out", tmp_path) == 2
+    assert f"nothing to score in {tmp_path / 'cases.txt'}; expected tables that end in .csv" in complaint(capsys)
     assert run("evaluate", "--cases", tmp_path / "missing.csv", "--out", tmp_path) == 3
     assert "missing.csv" in complaint(capsys)
 

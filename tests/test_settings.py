@@ -63,7 +63,11 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "no number": ({"LUMBAGO_THREADS": "many"}, {}, "LUMBAGO_THREADS is 'many'; expected a whole number"),
     "nothing": ({"LUMBAGO_THREADS": ""}, {}, "LUMBAGO_THREADS is ''"),
     "unknown formats": ({}, {"formats": ("json", "docx", "bmp")}, "unknown format bmp, docx; expected some of json"),
-    "unknown formats by environment": ({"LUMBAGO_FORMATS": "docx"}, {}, "unknown format docx"),
+    "unknown formats by environment": (
+        {"LUMBAGO_FORMATS": "docx"},
+        {},
+        "unknown format docx; expected some of json, png, pdf; change --format or LUMBAGO_FORMATS",
+    ),
     "too many workers": ({"LUMBAGO_WORKERS": "99"}, {}, "workers is 99; expected 0 to 64"),
     "no time to work": ({"LUMBAGO_JOB_SECONDS": "1"}, {}, "job_seconds is 1; expected 10 to 86400"),
     "no such folder": ({"LUMBAGO_MODELS": "/nowhere/at/all"}, {}, "no folder /nowhere/at/all"),

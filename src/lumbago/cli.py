@@ -56,7 +56,8 @@ def main() -> NoReturn:
         _complain(str(error))
         code = error.exit_code
     except TyperException as error:
-        _complain(f"{error.format_message() or 'No command is given.'} Try: lumbago --help")
+        found = error.format_message() or "No command is given."
+        _complain(f"{found}{'' if found.endswith(('.', '?')) else '.'} Try: lumbago --help")
         code = UsageError.exit_code
     except (KeyboardInterrupt, Abort):
         _complain("interrupted; what was finished is kept.")

@@ -151,8 +151,11 @@ def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> Non
             raise UsageError("places and masks are scored alone", "one table or folder in --cases, and no --against")
         _evaluate_places(tables[0], out)
         return
-    if any(table.suffix.lower() != ".csv" for table in tables):
-        raise UsageError("there is nothing to score", "an experiment with --data and --runs, or a table in --cases")
+    others = [str(table) for table in tables if table.suffix.lower() != ".csv"]
+    if others:
+        raise UsageError(
+            f"there is nothing to score in {', '.join(others)}", "tables that end in .csv, or an experiment with --data"
+        )
     _need("matplotlib", "evaluate")
     from lumbago.evaluation.case_table import read_cases, read_tables
     from lumbago.evaluation.evaluate_cases import evaluate_cases

@@ -72,7 +72,9 @@ class Settings:
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
             raise SettingsRefused(
-                f"unknown format {', '.join(unknown)}", f"some of {', '.join(FORMATS)}", "change --format"
+                f"unknown format {', '.join(unknown)}",
+                f"some of {', '.join(FORMATS)}",
+                "change --format or LUMBAGO_FORMATS",
             )
         if self.models and not Path(self.models).is_dir():
             raise SettingsRefused(f"no folder {self.models}", "a folder with models", "change LUMBAGO_MODELS")

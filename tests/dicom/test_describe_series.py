@@ -94,7 +94,7 @@ def test_timing_beats_the_name_and_says_so() -> None:
     description = describe(series_description="T1 axial", repetition_time=4000.0, echo_time=110.0)
     assert (description.weighting, description.plane) == ("t2", "sagittal")
     assert description.conflicts == (
-        "t2 by its timing (TR 4000 ms, TE 110 ms), but t1 by its name alone",
+        "T2 by its timing (TR 4000 ms, TE 110 ms), but T1 by its name alone",
         "sagittal by its geometry, but axial by its name",
     )
 
@@ -126,7 +126,7 @@ def test_an_ultrashort_echo_is_in_milliseconds(sequence: str) -> None:
 def test_stated_contrast_stands_between_timing_and_name() -> None:
     description = describe(acquisition_contrast="STIR", echo_time=None, series_description="T2")
     assert description.weighting == "stir"
-    assert description.conflicts == ("stir by its AcquisitionContrast, but t2 by its name alone",)
+    assert description.conflicts == ("STIR by its AcquisitionContrast, but T2 by its name alone",)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,10 @@ class TestLocalizer:
         description = describe_series(Series("1", tuple(slices)))
         assert (description.is_localizer, description.plane) == (False, "axial")
         assert description.reasons[0] == "axial by its geometry, tilted 5 to 44 degrees"
+
+    def test_one_degree(self) -> None:
+        description = describe_series(Series("1", (make_header(0, image_orientation=tilted_axial(1)),)))
+        assert description.reasons[0] == "axial by its geometry, tilted 1 degree"
 
 
 class TestStrays:

@@ -71,7 +71,7 @@ def test_series_of_a_volume(tmp_path: Path, decoder: Decoder) -> None:
     assert (series.first.modality, series.first.series_description) == ("", "t2_sag")
     description = describe_series(series)
     assert (description.plane, description.weighting, description.is_mr) == ("sagittal", "t2", True)
-    assert "t2 by its name alone" in description.reasons
+    assert "T2 by its name alone" in description.reasons
 
 
 def test_isotropic_volumes_are_cut_sagittally(tmp_path: Path, decoder: Decoder) -> None:

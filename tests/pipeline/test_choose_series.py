@@ -125,7 +125,7 @@ def test_an_axial_series_of_unknown_weighting_stands_in_for_t2() -> None:
     assert chosen(choose_series(study(SAG_T2, unknown)))["axial_t2"] == ["unknown"]
     choice = choose_series(study(SAG_T2, unknown, AX_T2))
     assert chosen(choice)["axial_t2"] == ["ax"]
-    assert [row.reason for row in choice.left_out] == ["axial unknown: no role for it"]
+    assert [row.reason for row in choice.left_out] == ["axial of unknown weighting: no role for it"]
 
 
 PD: dict[str, Any] = {"repetition_time": 3000.0, "echo_time": 55.0}
@@ -169,8 +169,8 @@ def test_a_lone_picture_without_orientation_may_be_sagittal() -> None:
     [
         (series("x", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), "a localizer"),
         (series("x", image_type=("DERIVED", "SECONDARY", "MPR")), "computed from other images"),
-        (series("x", image_orientation=CORONAL), "coronal t2: no role for it"),
-        (series("x", image_orientation=AXIAL, **T1), "axial t1: no role for it"),
+        (series("x", image_orientation=CORONAL), "coronal T2: no role for it"),
+        (series("x", image_orientation=AXIAL, **T1), "axial T1: no role for it"),
         (series("x", modality="CT"), "not an MR image"),
     ],
     ids=lambda item: item if isinstance(item, str) else "",
@@ -204,11 +204,11 @@ def test_out_of_phase_comes_after_in_phase_and_water() -> None:
     ("members", "found"),
     [
         ([series("x", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))], "the study holds localizers only"),
-        ([AX_T2], r"the study holds no sagittal series \(axial t2\)"),
+        ([AX_T2], r"the study holds no sagittal series \(axial T2\)"),
         ([AX_T2, series("x", image_orientation=CORONAL, **T1)],
-         r"the study holds no sagittal series \(axial t2, coronal t1\)"),
+         r"the study holds no sagittal series \(axial T2, coronal T1\)"),
         ([series("x", image_type=("DERIVED", "PRIMARY", "SUBTRACT"))],
-         r"the study holds no sagittal series \(computed sagittal t2\)"),
+         r"the study holds no sagittal series \(computed sagittal T2\)"),
     ],
 )  # fmt: skip
 def test_a_study_without_sagittal_images_is_refused(members: list[Series], found: str) -> None:

@@ -345,5 +345,5 @@ def test_an_untimed_axial_series_that_shows_t2_comes_before_proton_density(
     axial_series(40, tmp_path, "unknown")
     choice, _, said = axial_choice(tmp_path, location, decoder)
     assert [row.series.series_instance_uid for row in choice.candidates["axial_t2"]] == [f"{ROOT}2.40"]
-    assert [row.reason for row in choice.left_out] == ["axial pd: no role for it"]
+    assert [row.reason for row in choice.left_out] == ["axial PD: no role for it"]
     assert said == []

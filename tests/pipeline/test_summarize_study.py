@@ -65,7 +65,7 @@ def test_every_remark_is_a_sentence_that_names_its_series(
     (folder / "IM3005").unlink()
     texts = [remark.text for remark in summary(folder, locator, decoder).quality]
     assert [text for text in texts if not text.endswith(".")] == []
-    assert [text for text in texts if text.startswith("sagittal T2 or STIR: t2 by its timing") and "but t1" in text]
+    assert [text for text in texts if text.startswith("sagittal T2 or STIR: T2 by its timing") and "but T1" in text]
     assert [text for text in texts if text.startswith("axial T2: ")]
 
 

@@ -68,6 +68,7 @@ def test_a_probability_is_not_taken_for_the_size_of_a_slip(findings: StudyFindin
 def test_what_has_no_grade_is_not_left_blank() -> None:
     (row,) = (line for line in printed(no_axial()[0]).splitlines() if line.startswith(" L1/L2"))
     assert row.split() == ["L1/L2", "normal/mild†", "normal/mild†", "normal/mild†", "-", "-", "1", "0", "of", "8"]
+    assert "0 of 8: 8 were graded, none is abnormal." in " ".join(printed(no_axial()[0]).split())
     withheld = printed(CASES["all_abstained"]()[0])
     assert withheld.count("withheld") >= 30
 

@@ -1,5 +1,6 @@
 """Uploads: whole, resumed, hostile. What cannot be used costs one sentence and nothing else."""
 
+import asyncio
 import io
 import json
 import zipfile
@@ -232,3 +233,24 @@ def test_a_full_quota_is_told_before_a_byte_is_sent_and_before_one_is_kept(phant
     assert client.get("/api/v1/studies").json()["total"] == 0
     dashboard.site.images.close()
     dashboard.store.close()
+
+
+def test_a_client_that_goes_away_while_it_sends_is_no_fault_of_the_server(dashboard: Dashboard) -> None:
+    client = dashboard.signed_in("reader")
+    place = f"/api/v1/uploads/{begin(client, 9).json()['id']}"
+    request = client.build_request("PUT", place, params={"offset": 0}, content=b"123456789")
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "PUT", "scheme": "http", "path": request.url.path,
+        "raw_path": request.url.raw_path, "query_string": request.url.query, "headers": headers,
+        "client": ("testclient", 1), "server": ("testserver", 80), "root_path": "",
+    }  # fmt: skip
+    coming = iter([{"type": "http.request", "body": b"1234", "more_body": True}])
+
+    async def receive() -> dict[str, Any]:
+        return next(coming, {"type": "http.disconnect"})
+
+    async def send(_: Any) -> None: ...
+
+    asyncio.run(dashboard.app(scope, receive, send))
+    assert begin(client, 9).json()["received"] == 0

@@ -212,12 +212,14 @@ function drawSelected(scene: Scene): void {
   if (shown.editable && here) drawHandles(scene, point, corners ?? null);
 }
 
-/** Right of the ring, or where there is no room, at the edge that is farther from it. */
+/** Right of the ring, or where there is no room, at the edge that is farther from it; smaller where it would be cut. */
 function nameSelected({ view, svg }: Scene, [x, y]: [number, number], words: string): void {
   const label = text(svg, [x + 18, Math.max(18, y - 14)], words, "start", 14);
-  const width = (label as SVGTextElement).getComputedTextLength();
   const [right, bottom] = view.size;
+  const long = (label as SVGTextElement).getComputedTextLength();
+  const width = Math.min(long, right - 16);
   if (x + 18 + width <= right - 8) return;
+  label.setAttribute("font-size", String((14 * width) / long));
   label.setAttribute("x", String(Math.max(8, right - 8 - width)));
   label.setAttribute("y", String(y > bottom / 2 ? 42 : bottom - 54));
 }

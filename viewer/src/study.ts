@@ -46,6 +46,7 @@ export interface Finding {
   abstained: boolean;
   reason: string | null;
   evidence: Evidence | null;
+  trained_on: string | null;
 }
 
 /** A structure as it was drawn on a slice. */
@@ -153,12 +154,20 @@ export function colourOf(data: StudyData, finding: Finding | undefined): string 
   return `rgb(${lighter.join(",")})`;
 }
 
-/** `L4/L5 left foramen: severe, 82 %`. */
+/** As the report has it: never certain, and halves go to the even number. */
+function percent(share: number): string {
+  const shown = 100 * share, down = Math.floor(shown);
+  const whole = shown - down === 0.5 ? down + (down % 2) : Math.round(shown);
+  return whole >= 100 ? ">99%" : whole ? `${whole}%` : "<1%";
+}
+
+/** `L4/L5? left foramen: severe†, 82%`, with the report's marks of unsure names and of models that saw phantoms only. */
 export function describe(data: StudyData, finding: Finding): string {
   const condition = data.conditions[finding.condition];
-  const where = [finding.level, finding.side, condition.short].filter(Boolean).join(" ");
+  const isSure = levelsOf(data).every((one) => one.level !== finding.level || one.name_is_sure);
+  const where = [finding.level + (isSure ? "" : "?"), finding.side, condition.short].filter(Boolean).join(" ");
   if (finding.grade === null) return `${where}: no grade`;
-  const title = condition.titles[condition.grades.indexOf(finding.grade)];
+  const title = condition.titles[condition.grades.indexOf(finding.grade)] + (finding.trained_on === "phantoms" ? "†" : "");
   const share = finding.probabilities[finding.grade];
-  return `${where}: ${title}${share === undefined ? "" : `, ${Math.round(100 * share)} %`}`;
+  return `${where}: ${title}${share === undefined ? "" : `, ${percent(share)}`}`;
 }

@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from lumbago.anatomy.levels import Plane
 from lumbago.dicom.series_words import (
+    WEIGHTING_TITLES,
     Weighting,
     named_planes,
     named_weighting,
@@ -167,7 +168,7 @@ def _find_plane(normals: Float64[np.ndarray, "slices 3"]) -> tuple[SeriesPlane, 
     plane = _PLANES[axis]
     if common[axis] < _CLEAR_PLANE:
         return "oblique", f"its slices are tilted {spread} degrees from {plane}"
-    return plane, f"{plane} by its geometry, tilted {spread} degrees"
+    return plane, f"{plane} by its geometry, tilted {spread} degree{'' if spread == '1' else 's'}"
 
 
 def _is_gradient_echo(header: SliceHeader) -> bool:
@@ -234,12 +235,14 @@ def _find_weighting(header: SliceHeader, words: str) -> tuple[Weighting, str, tu
         (stated, "by its AcquisitionContrast"),
         (named, "by its name alone"),
     )
-    known = [(weighting, why) for weighting, why in sources if weighting != "unknown"]
+    known = [
+        (weighting, f"{WEIGHTING_TITLES[weighting]} {why}") for weighting, why in sources if weighting != "unknown"
+    ]
     if not known:
         return "unknown", f"weighting unknown: {_timing_text(header)}, and its name says nothing", ()
     weighting, why = known[0]
-    conflicts = tuple(f"{weighting} {why}, but {other} {source}" for other, source in known[1:] if other != weighting)
-    return weighting, f"{weighting} {why}", conflicts
+    conflicts = tuple(f"{why}, but {source}" for other, source in known[1:] if other != weighting)
+    return weighting, why, conflicts
 
 
 def _find_dixon(header: SliceHeader) -> DixonPart:

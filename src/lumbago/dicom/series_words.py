@@ -7,6 +7,12 @@ from lumbago.dicom.study import SliceHeader
 
 Weighting = Literal["t1", "t2", "pd", "stir", "flair", "t2_star", "diffusion", "unknown"]
 
+WEIGHTING_TITLES: Final[dict[Weighting, str]] = {
+    "t1": "T1", "t2": "T2", "pd": "PD", "stir": "STIR", "flair": "FLAIR", "t2_star": "T2*", "diffusion": "diffusion",
+    "unknown": "of unknown weighting",
+}  # fmt: skip
+"""As a reader sees them."""
+
 _START, _END = r"(?:(?<![a-z0-9])|(?<=sag)|(?<=ax)|(?<=cor)|(?<=tra))", r"(?![a-z0-9])"
 _WEIGHTINGS: Final[tuple[tuple[Weighting, str], ...]] = (
     ("diffusion", rf"{_START}(dwi|dti|diff|adc|trace)"),

@@ -6,6 +6,7 @@ from typing import Final
 
 from lumbago.anatomy.conditions import ROLE_TITLES, ROLES, Role
 from lumbago.dicom.describe_series import SeriesDescription, describe_series, without_strays
+from lumbago.dicom.series_words import WEIGHTING_TITLES
 from lumbago.dicom.study import Series, Study
 from lumbago.errors import NotALumbarStudy
 
@@ -132,7 +133,7 @@ def why_not(text: SeriesDescription) -> str:
         return "a localizer"
     if text.is_derived:
         return "computed from other images"
-    return f"{text.plane} {text.weighting}: no role for it"
+    return f"{text.plane} {WEIGHTING_TITLES[text.weighting]}: no role for it"
 
 
 def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotALumbarStudy:
@@ -144,6 +145,8 @@ def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotA
     elif all(text.is_localizer for _, text in images):
         found = "the study holds localizers only"
     else:
-        kinds = sorted({f"{'computed ' * text.is_derived}{text.plane} {text.weighting}" for _, text in images})
+        kinds = sorted(
+            {f"{'computed ' * text.is_derived}{text.plane} {WEIGHTING_TITLES[text.weighting]}" for _, text in images}
+        )
         found = f"the study holds no sagittal series ({', '.join(kinds)})"
     return NotALumbarStudy(found, "a sagittal T1 or T2 series of the lumbar spine", "check that the export is complete")

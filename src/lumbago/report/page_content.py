@@ -138,7 +138,7 @@ def _row(row: GridRow, reasons: dict[str, str]) -> Json:
         "cells": [_graded_cell(cell.finding) if cell.finding and cell.finding.grade else
                   _ungraded_cell(cell, reasons) for cell in row.cells],
         "further": [{"title": wording.short_graded(f),
-                     "numbers": wording.percent(f.confidence or 0.0)} for f in row.further],
+                     "numbers": wording.how_sure(f)} for f in row.further],
         "further_was_graded": row.further_graded > 0,
         "further_none": _UNGRADED.get(row.further_state, f"none abnormal of {row.further_graded}"),
     }  # fmt: skip
@@ -149,7 +149,7 @@ def _ungraded_cell(cell: Cell, reasons: dict[str, str]) -> Json:
 
 
 def _graded_cell(finding: Finding) -> Json:
-    numbers = [wording.percent(finding.confidence or 0.0), wording.expected_text(finding)]
+    numbers = [wording.how_sure(finding), wording.expected_text(finding)]
     fill = cell_fill(finding)
     return {
         "state": "graded",

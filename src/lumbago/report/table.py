@@ -30,7 +30,7 @@ def findings_report(findings: StudyFindings) -> Group:
         findings_table(findings),
         Text(
             "Below each grade: its probability, and the expected grade. Beside each further finding: its probability. "
-            "- not assessed. R, L: the patient's."
+            "0 of 8: 8 were graded, none is abnormal. - not assessed. R, L: the patient's."
         ),
         *_section("Limits", wording.limits(findings)),
         *_section("No grade", wording.not_assessed_lines(findings)),
@@ -54,14 +54,14 @@ def findings_table(findings: StudyFindings) -> Table:
 def _cell(cell: Cell) -> Text:
     if cell.finding is None or cell.finding.grade is None:
         return Text(_UNGRADED[cell.state], style="dim")
-    numbers = [wording.percent(cell.finding.confidence or 0.0), wording.expected_text(cell.finding)]
+    numbers = [wording.how_sure(cell.finding), wording.expected_text(cell.finding)]
     return _in_colours(cell.finding, grade_title(cell.finding), "\n", "  ".join(part for part in numbers if part))
 
 
 def _further(row: GridRow) -> Text:
     if not row.further:
         return Text(_UNGRADED.get(row.further_state, f"0 of {row.further_graded}"), style="dim")
-    texts = [_in_colours(f, wording.short_graded(f), " ", wording.percent(f.confidence or 0.0)) for f in row.further]
+    texts = [_in_colours(f, wording.short_graded(f), " ", wording.how_sure(f)) for f in row.further]
     return Text("\n").join(texts)
 
 

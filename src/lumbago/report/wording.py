@@ -20,6 +20,7 @@ from lumbago.report.visible_text import visible
 
 _ALSO_NAMED: Final = 3
 """How many findings follow the worst one in the headline; a reader takes in no more at a glance."""
+_BY_A_PERSON: Final = "labels"
 _LONGEST: Final = 300
 """Characters of a sentence that may quote the files."""
 
@@ -30,9 +31,15 @@ def percent(probability: float) -> str:
     return ">99%" if whole >= 100 else f"{whole}%" if whole else "<1%"
 
 
+def how_sure(finding: Finding) -> str:
+    """The probability of the grade, or `reader` where a person gave it: nobody asked how sure they are."""
+    return "reader" if finding.trained_on == _BY_A_PERSON else percent(finding.confidence or 0.0)
+
+
 def expected_text(finding: Finding) -> str:
-    """The expected grade with one decimal, or nothing for a scale of two grades or without order."""
+    """The expected grade with one decimal, or nothing for a scale of two grades or without order, or a person's."""
     is_telling = finding.expected_grade is not None and len(finding.scale.grades) > 2
+    is_telling = is_telling and finding.trained_on != _BY_A_PERSON
     return f"{finding.expected_grade:.1f}" if is_telling else ""
 
 
@@ -45,7 +52,7 @@ def graded(finding: Finding, label: str) -> str:
     """Where, what, how bad, of which kind and how sure: `L4/L5 spinal canal stenosis, severe† (94%)`; the finding has
     a grade."""
     parts = (place(finding, label), grade_title(finding), *kind_texts(finding))
-    return f"{', '.join(parts)} ({percent(finding.confidence or 0.0)})"
+    return f"{', '.join(parts)} ({how_sure(finding)})"
 
 
 def kind_texts(finding: Finding) -> tuple[str, ...]:
@@ -111,7 +118,7 @@ def _level_line(findings: StudyFindings, level: str) -> str:
 def _short(finding: Finding) -> str:
     name = " ".join(part for part in (CONDITIONS[finding.condition].short, finding.side) if part)
     expected = expected_text(finding)
-    numbers = percent(finding.confidence or 0.0) + (f", expected {expected}" if expected else "")
+    numbers = how_sure(finding) + (f", expected {expected}" if expected else "")
     return f"{name} {grade_title(finding)} ({numbers})"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Evidence, Finding, QualityRemark, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, QualityRemark, StudyFindings
 from lumbago.labels.labelled_study import label
 from lumbago.report.added_places import PLACED
 from lumbago.report.level_grid import from_the_top
@@ -62,7 +62,11 @@ def _is_nothing(opinion: Opinion) -> bool:
 
 def _difference(row: Finding) -> str:
     place = " ".join(part for part in (row.level, row.side, CONDITIONS[row.condition].title) if part)
-    return f"{place}: machine {row.details['machine_grade'] or 'no grade'}, reader {row.grade or 'no grade'}"
+    return f"{place}: machine {_title(row, row.details['machine_grade'])}, reader {_title(row, row.grade)}"
+
+
+def _title(row: Finding, grade: str | None) -> str:
+    return row.scale.titles[row.scale.grades.index(grade)] if grade else "no grade"
 
 
 def _finding(site: Site, opinion: Opinion) -> Finding:
@@ -75,6 +79,7 @@ def _finding(site: Site, opinion: Opinion) -> Finding:
     own = machine.grade if machine is not None else None
     if opinion.grade == own and machine is not None and opinion.state != "disputed":
         return replace(machine, evidence=_evidence(machine.evidence, opinion), details=details)
+    details.pop(CALLED_FROM, None)
     details |= {"machine_grade": own, "machine_probabilities": dict(machine.probabilities) if machine else {}}
     graded = _graded(site, opinion)
     return replace(

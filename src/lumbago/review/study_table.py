@@ -6,9 +6,16 @@ from itertools import groupby
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
-from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.findings import Finding, StudyFindings
 from lumbago.anatomy.levels import Side
-from lumbago.report.level_grid import PHANTOM_MARK, Column, level_label, shown_levels, why_not_assessed
+from lumbago.report.level_grid import (
+    PHANTOM_MARK,
+    Column,
+    abnormal_first,
+    level_label,
+    shown_levels,
+    why_not_assessed,
+)
 from lumbago.report.wording import expected_text, percent
 from lumbago.review.readings import Opinion, StudyReading
 
@@ -80,12 +87,6 @@ class Cell:
         return SAID_BRIEF.get(self.said, self.said)
 
     @property
-    def share(self) -> float:
-        """How far up its scale the grade stands, 0 to 1."""
-        grades = CONDITIONS[self.condition].scale.grades
-        return grades.index(self.grade) / (len(grades) - 1) if self.grade else 0.0
-
-    @property
     def label(self) -> str:
         """The whole place in words, for those who hear the page."""
         place = " ".join(part for part in (self.level, self.side, CONDITIONS[self.condition].title) if part)
@@ -120,11 +121,10 @@ class StudyTable:
         """The columns of each condition: one, or one a side."""
         return [tuple(heads) for _, heads in groupby(self.heads, lambda head: head.condition.name)]
 
-    @property
-    def abnormal(self) -> list[Cell]:
-        """The cells that a reader wants to see first, the worst grades of their scales at the front."""
-        found = [cell for _, _, cells in self.rows for cell in cells if cell.abnormal]
-        return sorted(found, key=lambda cell: -cell.share)
+    def abnormal(self, settled: StudyFindings) -> list[Cell]:
+        """The cells that a reader wants to see first, in the order of the report of the `settled` findings."""
+        at = {(cell.condition, cell.level, cell.side): cell for _, _, cells in self.rows for cell in cells}
+        return [at[row.condition, row.level, row.side] for row in abnormal_first(settled)]
 
 
 def study_table(whole: StudyReading) -> StudyTable:

@@ -6,14 +6,15 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.report.wording import expected_text, kind_texts, percent
 from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
+from lumbago.review.signed_findings import settled_findings
 from lumbago.review.study_table import STATE_WORDS, Cell, study_table
 
 _CHIPS: Final = 12
 
 
 def chips(whole: StudyReading) -> dict[str, Any]:
-    """The abnormal places by which a reader begins, and how many more there are."""
-    abnormal = study_table(whole).abnormal
+    """The abnormal places by which a reader begins, in the order of the report, and how many more there are."""
+    abnormal = study_table(whole).abnormal(settled_findings(whole))
     shown = [
         {"place": f"{cell.condition}|{cell.level}|{cell.side or ''}", "class_name": cell.class_name,
          "text": f"{cell.level} {cell.short}: {cell.title}"}

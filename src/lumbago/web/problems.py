@@ -8,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from lumbago.errors import InputError, LumbagoError, NotInRecords, RecordsFull, Refused, UsageError
 from lumbago.web.access import access_of, current_user
@@ -27,6 +28,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(LumbagoError, _own_problem)
     app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(ClientDisconnect, _gone)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
@@ -49,6 +51,11 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return _answer(request, 422, f"{place or 'request'}: {first['msg']}.", {})
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody hears it: an upload that broke off goes on when its reader comes back."""
+    return Response(status_code=400)
 
 
 def _is_program(request: Request) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES
 from lumbago.errors import UsageError
 from lumbago.records.audit import Event
 from lumbago.records.studies import find_study
@@ -37,7 +37,7 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
         "is_signed": record.is_signed, "is_report_renumbered": record.is_report_renumbered,
         "patient_name": person_name(record.study.patient.name) or "no name",
         "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,
-        "conditions": CONDITIONS.values(), "levels": levels_from_the_top(),
+        "conditions": CONDITIONS.values(), "role_titles": ROLE_TITLES, "levels": levels_from_the_top(),
     }  # fmt: skip
     if record.whole is not None:
         known |= {

@@ -36,3 +36,13 @@ for (const form of document.querySelectorAll("form[data-api]")) {
 for (const control of document.querySelectorAll("[data-submits]")) {
   control.addEventListener("change", () => control.form.requestSubmit());
 }
+
+// A table that is wider than the page, with nothing in it to go to, is scrolled by the keyboard once it can have the focus.
+const widths = new ResizeObserver((seen) => {
+  for (const { target: box } of seen) {
+    const scrolls = box.scrollWidth > box.clientWidth && !box.querySelector("a, button, input, select");
+    if (scrolls) Object.assign(box, { tabIndex: 0, role: "group", ariaLabel: "Table, wider than the page" });
+    else ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
+  }
+});
+document.querySelectorAll(".scroll").forEach((box) => widths.observe(box));
