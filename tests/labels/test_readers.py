@@ -226,6 +226,22 @@ def test_drawn_labels_train_networks_of_slices(tmp_path: Path) -> None:
     assert rows[0].grades["pfirrmann", "L4/L5"] == "3"
 
 
+@pytest.mark.parametrize("table, first", [("", "4"), ("5", "4"), ("2", "2")])
+def test_a_picture_teaches_the_grade_that_is_drawn_on_it(table: str, first: str, tmp_path: Path) -> None:
+    """It had the study's, that of the worst picture. A table that says otherwise than the drawings holds."""
+    folder = write_yolo(tmp_path)
+    path, classes = folder / "labels" / "ann_t2_2.txt", folder / "data.yaml"
+    classes.write_text(classes.read_text() + "  4: Pfirrmann 5 L5-S1\n")
+    path.write_text(path.read_text().replace("0 ", "4 ", 1).partition("\n1 ")[0])
+    if table:
+        (folder / "grades.csv").write_text(f"study,condition,level,side,grade\nann,pfirrmann,L5/S1,,{table}\n")
+    study = only("yolo", folder)
+    assert study.grade("pfirrmann", "L5/S1") == (table or "5")
+    assert [row.grades["pfirrmann", "L5/S1"] for row in labelled_slices(study)] == [first, table or "5"]
+    if not table:
+        assert [row.grades["pfirrmann", "L4/L5"] for row in labelled_slices(study)] == ["3", "3"], "drawn on one alone"
+
+
 def test_absence_trains_too(tmp_path: Path) -> None:
     """A level of an annotated study at which no high-intensity zone was drawn has none."""
     (row, *_) = labelled_slices(only("coco", write_coco(tmp_path)))
