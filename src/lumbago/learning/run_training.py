@@ -48,7 +48,7 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
     Raises:
         SettingsRefused: an experiment that makes no sense, a run folder that is taken, or one that was begun with other
-            labels or locators.
+            labels, pictures or locators.
         ModelRefused: a locator that has seen the patients it is to place.
         UnreadableInput: label tables that are not there.
     """
