@@ -162,6 +162,23 @@ def test_absence_is_negative_where_somebody_looked(tmp_path: Path) -> None:
     assert study.grade("pfirrmann", "L1/L2") is None, "not graded"
 
 
+def test_what_is_drawn_at_no_known_level_is_absent_nowhere(tmp_path: Path) -> None:
+    """Every level of a study was taken as one without a high-intensity zone, though somebody drew one."""
+    folder = write_yolo(tmp_path)
+    classes = folder / "data.yaml"
+    classes.write_text(classes.read_text() + "  4: HIZ\n")
+    path = folder / "labels" / "ann_t2_1.txt"
+    path.write_text(path.read_text() + "4 0.5 0.05 0.01 0.01\n")
+    ann, bob = read_source("yolo", folder)
+    assert [problem.kind for problem in ann.problems] == ["incomplete"]
+    assert ann.absence == {} and ann.grade("high_intensity_zone", "L4/L5") == "present"
+    assert bob.absence == {"high_intensity_zone": "negative"}
+    (folder / "grades.csv").write_text("study,condition,level,side,grade\nann,high_intensity_zone,L4/L5,,present\n")
+    (folder / "studies.csv").write_text("study,patient,negative_when_absent\nann,ann,high_intensity_zone\n")
+    ann, _ = read_source("yolo", folder)
+    assert ann.grade("high_intensity_zone", "L1/L2") == "absent", "the tables say so"
+
+
 @pytest.mark.parametrize("source, write", [("labelme", write_labelme), ("yolo", write_yolo)])
 def test_where_nobody_looked_nothing_is_absent(source: str, write: Callable[[Path], Path], tmp_path: Path) -> None:
     """Studies that were still to be annotated were taken as ones without high-intensity zones."""

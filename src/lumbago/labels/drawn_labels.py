@@ -86,7 +86,7 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
             name=study,
             images=images.get(study, ()),
             truth=truth_of(study, findings),
-            absence=beside.absence.get(study, absence if study in annotated else {}),
+            absence=_where_told(beside.absence.get(study, absence if study in annotated else {}), shapes, beside),
             shapes=shapes,
             problems=(*general, *problems, *more),
         )
@@ -152,6 +152,15 @@ def _absence(classes: Iterable[str], names: LabelNames) -> dict[str, Absence]:
     """A condition that is drawn wherever it is seen is absent where it is not drawn, if anyone looked for it at all."""
     named = {names.read_class(name).condition for name in classes}
     return {condition: absence for condition, absence in names.absence.items() if condition in named}
+
+
+def _where_told(absence: Mapping[str, Absence], shapes: Iterable[Shape], beside: Companions) -> Mapping[str, Absence]:
+    """Without the conditions of which something is drawn that no place is known of, unless a table tells the grades: it
+    is somewhere."""
+    if beside.grades is not None:
+        return absence
+    somewhere = {shape.condition for shape in shapes if site_of(shape) is None}
+    return {condition: meant for condition, meant in absence.items() if condition not in somewhere}
 
 
 def _shapes(
