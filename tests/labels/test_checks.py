@@ -235,7 +235,7 @@ def test_a_picture_of_which_nobody_says_what_it_shows(tmp_path: Path, decoder: D
         path.rename(path.with_name(path.name.replace("_t2_", "_")))
     labels = folder / "annotations.json"
     labels.write_text(labels.read_text().replace("ann_t2_", "ann_"))
-    assert kinds_of("coco", folder, decoder) == {"no_role": "2 pictures of unknown role"}
+    assert kinds_of("coco", folder, decoder) == {"no_role": "pictures of unknown role: 2"}
 
 
 def test_a_grade_without_level(tmp_path: Path, decoder: Decoder) -> None:

@@ -71,7 +71,7 @@ def check_images(study: LabelledStudy, frames: FrameReader) -> Iterator[Problem]
     unknown = [image.name for image in study.images if image.kind == "picture" and image.role is None]
     if is_labelled and unknown:
         yield Problem(
-            "no_role", study.name, unknown[0], f"{len(unknown)} pictures of unknown role",
+            "no_role", study.name, unknown[0], f"pictures of unknown role: {len(unknown)}",
             "sagittal_t1, sagittal_t2 or axial_t2", "put t1 or t2 into their names, or a role into images.csv",
         )  # fmt: skip
     for image in study.images:
