@@ -350,6 +350,18 @@ def test_a_table_made_elsewhere_is_scored(tmp_path: Path, capsys: Capture) -> No
     assert written == {"report.html", "scores.csv", "scores.md", "slices.csv", "differences.csv", "figures"}
 
 
+def test_several_tables_are_compared_with_several(tmp_path: Path) -> None:
+    """The others' were taken for one file of a long name."""
+    tables = {"a": TABLE, "b": TABLE.replace("bulging", "narrowing")}
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+        (tmp_path / f"other-{name}.csv").write_text(text.replace("0.6 0.4", "0.4 0.6"))
+    mine, theirs = (",".join(str(tmp_path / f"{start}{name}.csv") for name in tables) for start in ("", "other-"))
+    assert run("evaluate", "--cases", mine, "--against", theirs, "--out", tmp_path / "scores") == 0
+    found = (tmp_path / "scores" / "differences.csv").read_text()
+    assert ",bulging,accuracy," in found and ",narrowing,accuracy," in found
+
+
 def test_tables_that_are_not_scored_together(tmp_path: Path, capsys: Capture) -> None:
     places = "source,patient,image,label,place,unit,score\nclinic,a,1,disc,0 0 9 9,px,\n"
     for name, text in (("cases.CSV", TABLE), ("places.csv", places), ("more.csv", places)):

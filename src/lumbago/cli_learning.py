@@ -85,14 +85,15 @@ def evaluate(
         ),
     ],
     experiment: Annotated[Path | None, typer.Argument(help="A TOML file, see experiments/; none for a table.")] = None,
-    against: Annotated[Path | None, typer.Option(help="With a table: another model's of the same cases.")] = None,
+    against: Annotated[str, typer.Option(help="With tables: another model's of the same cases (commas between).")] = "",
 ) -> None:
     """Score models on patients that they have not seen, or any table of cases, with 95 % intervals over patients."""
     if experiment is None or whom.data is None:
         _refuse("a table", {"--on": whom.on, "--fold": whom.fold, "--card": whom.card, "--locators": whom.locators})
         if experiment is not None:
             raise UsageError("an experiment without --data", "the folder of the label sources, or a table alone")
-        _evaluate_tables([Path(part) for part in runs.split(",")], against, out)
+        others = [Path(part) for part in against.split(",") if part]
+        _evaluate_tables([Path(part) for part in runs.split(",")], others, out)
         return
     _refuse("an experiment", {"--against": against})
     _need_training()
@@ -143,7 +144,7 @@ def _refuse(what: str, options: Mapping[str, object]) -> None:
         raise UsageError(f"{', '.join(given)} says nothing of {what}", "see lumbago evaluate --help", "leave it out")
 
 
-def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> None:
+def _evaluate_tables(tables: list[Path], against: list[Path], out: Path) -> None:
     from lumbago.evaluation.place_table import is_place_table
 
     if tables[0].is_dir() or is_place_table(tables[0]):
@@ -157,12 +158,12 @@ def _evaluate_tables(tables: list[Path], against: Path | None, out: Path) -> Non
             f"there is nothing to score in {', '.join(others)}", "tables that end in .csv, or an experiment with --data"
         )
     _need("matplotlib", "evaluate")
-    from lumbago.evaluation.case_table import read_cases, read_tables
+    from lumbago.evaluation.case_table import read_tables
     from lumbago.evaluation.evaluate_cases import evaluate_cases
     from lumbago.evaluation.score_tables import markdown
     from lumbago.evaluation.write_evaluation import pictures_beside, write_evaluation
 
-    evaluation = evaluate_cases(read_tables(tables), read_cases(against) if against else ())
+    evaluation = evaluate_cases(read_tables(tables), read_tables(against))
     page = write_evaluation(evaluation, out, _own_command(), pictures_beside(Path()))
     print(f"{markdown(evaluation, _own_command())}\nThe page: {page}")
 

@@ -228,6 +228,16 @@ def test_a_class_that_means_nothing(tmp_path: Path, decoder: Decoder) -> None:
     assert kinds_of("labelme", folder, decoder) == {"unknown_name": "the class 'banana'"}
 
 
+def test_a_picture_of_which_nobody_says_what_it_shows(tmp_path: Path, decoder: Decoder) -> None:
+    """It teaches nothing, and no problem was found."""
+    folder = write_coco(tmp_path)
+    for path in [*folder.rglob("ann_t2_*.png")]:
+        path.rename(path.with_name(path.name.replace("_t2_", "_")))
+    labels = folder / "annotations.json"
+    labels.write_text(labels.read_text().replace("ann_t2_", "ann_"))
+    assert kinds_of("coco", folder, decoder) == {"no_role": "pictures of unknown role: 2"}
+
+
 def test_a_grade_without_level(tmp_path: Path, decoder: Decoder) -> None:
     folder = write_labelme(tmp_path)
     labelme_edit(folder, lambda content: relabel(content, "disc L4/L5", "disc"))
@@ -272,7 +282,7 @@ def test_pictures_of_nobody_knows_whom(tmp_path: Path, decoder: Decoder) -> None
     folder = write_labelme(tmp_path)
     for number, path in enumerate(sorted(folder.rglob("*.json")) * 3):
         content = json.loads(path.read_text())
-        image = path.parent / f"IMG_{number}.png"
+        image = path.parent / f"IMG_{number}_t2.png"
         image.write_bytes((path.parent / content["imagePath"]).read_bytes() + bytes([number]))
         image.with_suffix(".json").write_text(json.dumps(content | {"imagePath": image.name}))
     for path in folder.rglob("*_t2_*"):

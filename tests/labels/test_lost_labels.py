@@ -90,3 +90,19 @@ def test_a_picture_on_which_nobody_drew_takes_no_labels_and_has_a_size(tmp_path:
     assert [(one["imageHeight"], one["imageWidth"]) for one in files] == [(16, 24)] * 3
     lines = {path.name: path.read_text() for path in (tmp_path / "yolo" / "labels").iterdir()}
     assert len(lines) == 2 and sum(map(len, lines.values())) > 0
+
+
+def test_a_picture_that_cannot_be_opened_is_left_out_of_coco(tmp_path: Path, decoder: Decoder) -> None:
+    """COCO states the size of every image: it was 0 x 0, and nobody was told."""
+    Image.new("L", (24, 16)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"torn")
+    images = tuple(ImageRef(name, tmp_path / f"{name}.png", "picture", "sagittal_t2") for name in ("a", "b", "gone"))
+    shapes = tuple(Shape("point", ((2.0, 4.0),), name, structure="disc", level="L4/L5") for name in ("a", "b"))
+    study = LabelledStudy("any", "any:1", "1", images, truth_of("1", ()), shapes=shapes)
+    report = export_labels([study], tmp_path / "coco", "coco", decoder)
+    assert (report.shapes, report.exit_code) == (1, 5)
+    assert report.left_out == {"images that cannot be opened": 2, "shapes on images that cannot be opened": 1}
+    data = json.loads((tmp_path / "coco" / "annotations.json").read_text())
+    assert [(row["height"], row["width"]) for row in data["images"]] == [(16, 24)]
+    (back,) = read_source("coco", tmp_path / "coco")
+    assert [shape.image for shape in back.shapes] == ["a"] and len(back.images) == 3, "the tables beside it name all"

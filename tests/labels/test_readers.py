@@ -162,6 +162,23 @@ def test_absence_is_negative_where_somebody_looked(tmp_path: Path) -> None:
     assert study.grade("pfirrmann", "L1/L2") is None, "not graded"
 
 
+def test_what_is_drawn_at_no_known_level_is_absent_nowhere(tmp_path: Path) -> None:
+    """Every level of a study was taken as one without a high-intensity zone, though somebody drew one."""
+    folder = write_yolo(tmp_path)
+    classes = folder / "data.yaml"
+    classes.write_text(classes.read_text() + "  4: HIZ\n")
+    path = folder / "labels" / "ann_t2_1.txt"
+    path.write_text(path.read_text() + "4 0.5 0.05 0.01 0.01\n")
+    ann, bob = read_source("yolo", folder)
+    assert [problem.kind for problem in ann.problems] == ["incomplete"]
+    assert ann.absence == {} and ann.grade("high_intensity_zone", "L4/L5") == "present"
+    assert bob.absence == {"high_intensity_zone": "negative"}
+    (folder / "grades.csv").write_text("study,condition,level,side,grade\nann,high_intensity_zone,L4/L5,,present\n")
+    (folder / "studies.csv").write_text("study,patient,negative_when_absent\nann,ann,high_intensity_zone\n")
+    ann, _ = read_source("yolo", folder)
+    assert ann.grade("high_intensity_zone", "L1/L2") == "absent", "the tables say so"
+
+
 @pytest.mark.parametrize("source, write", [("labelme", write_labelme), ("yolo", write_yolo)])
 def test_where_nobody_looked_nothing_is_absent(source: str, write: Callable[[Path], Path], tmp_path: Path) -> None:
     """Studies that were still to be annotated were taken as ones without high-intensity zones."""
@@ -224,6 +241,22 @@ def test_drawn_labels_train_networks_of_slices(tmp_path: Path) -> None:
     assert rows[0].weighting == "t2" and rows[0].spacing_mm == pytest.approx(300 / 384)
     assert [box.count for box in rows[0].boxes] == [1, 2, 3] and list(rows[0].bodies) == ["L1"]
     assert rows[0].grades["pfirrmann", "L4/L5"] == "3"
+
+
+@pytest.mark.parametrize("table, first", [("", "4"), ("5", "4"), ("2", "2")])
+def test_a_picture_teaches_the_grade_that_is_drawn_on_it(table: str, first: str, tmp_path: Path) -> None:
+    """It had the study's, that of the worst picture. A table that says otherwise than the drawings holds."""
+    folder = write_yolo(tmp_path)
+    path, classes = folder / "labels" / "ann_t2_2.txt", folder / "data.yaml"
+    classes.write_text(classes.read_text() + "  4: Pfirrmann 5 L5-S1\n")
+    path.write_text(path.read_text().replace("0 ", "4 ", 1).partition("\n1 ")[0])
+    if table:
+        (folder / "grades.csv").write_text(f"study,condition,level,side,grade\nann,pfirrmann,L5/S1,,{table}\n")
+    study = only("yolo", folder)
+    assert study.grade("pfirrmann", "L5/S1") == (table or "5")
+    assert [row.grades["pfirrmann", "L5/S1"] for row in labelled_slices(study)] == [first, table or "5"]
+    if not table:
+        assert [row.grades["pfirrmann", "L4/L5"] for row in labelled_slices(study)] == ["3", "3"], "drawn on one alone"
 
 
 def test_absence_trains_too(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from lumbago.learning.places import Places
 from lumbago.learning.run_evaluation import SCORERS, run_evaluation
 from lumbago.learning.run_training import TASKS, run_training
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON
+from made_up_labels import write_spider
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 
@@ -124,6 +125,17 @@ RUNS: dict[str, tuple[list[str], type[LumbagoError], str]] = {
     "no phantoms": (['kind = "grader"', 'conditions = ["modic"]'], SettingsRefused, "nothing to learn from"),
     "nothing to grade": (['kind = "grader"', "phantoms = 1"], SettingsRefused, "grades nothing"),
 }
+
+
+def test_labels_that_teach_nothing_are_named(tmp_path: Path) -> None:
+    """It was told to name sources, which it did."""
+    write_spider(tmp_path)
+    boxes = tmp_path / "spider" / "disc_boxes.csv"
+    boxes.write_text(boxes.read_text().partition("\n")[0])
+    places = Places(data=tmp_path, run=tmp_path / "run", threads=1)
+    path = written(tmp_path, 'kind = "locator"', 'sources = ["spider"]')
+    with pytest.raises(SettingsRefused, match="finds nothing to learn from in spider; expected bodies or boxes"):
+        run_training(path, places, -1, lambda *_: None, resume=False)
 
 
 @pytest.mark.parametrize("case", RUNS)

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 from made_up_patches import made_up_patches
+from torch import nn
 
 from lumbago.anatomy.conditions import CONDITIONS as CONDITION_TABLE
 from lumbago.errors import SettingsRefused
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.grader_task import GraderTask, grade_table
+from lumbago.learning.hardware import Hardware
 from lumbago.learning.phantom_patches import phantom_patches, read_grades, true_grades
 from lumbago.learning.shake import draw_shake, shaken_patch
+from lumbago.learning.train import validation_loss
 from lumbago.networks.patch_grader import PatchGrader
 from lumbago.phantom.measure_truth import measure_truth
 from lumbago.phantom.phantom_study import phantom_study
@@ -165,3 +168,23 @@ def test_nobody_is_validated_on_without_a_grade_that_is_learned(patches: list[Gr
     unknown = [replace(patch, grades={"modic": 1}) for patch in patches]
     assert GraderTask(EXPERIMENT, patches, patches).validation()
     assert not GraderTask(EXPERIMENT, patches, unknown).validation()
+
+
+class Unsure(nn.Module):
+    """Says the same of every place."""
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Logits of five grades and of two."""
+        return torch.tensor([3.0, 0, 0, 0, 0, 0, 0]).expand(len(patches), -1)
+
+
+def test_a_condition_counts_in_validation_as_in_training(patches: list[GradedPatch]) -> None:
+    """Where a source of many places has one condition and that of few has all, the first was nearly all that told when
+    to stop; and places with nothing to learn drew the loss towards 0 or weighed for others."""
+    known, unknown = ([replace(patches[0], grades=grades) for _ in range(128)] for grades in ({"pfirrmann": 3}, {}))
+    both = [replace(patches[0], grades={"pfirrmann": 3, "bulging": 1}) for _ in range(64)]
+    task = GraderTask(EXPERIMENT, patches, [*unknown, *known, *both])
+    outputs = Unsure()(torch.zeros(192, 1))
+    wanted = float(task.loss(outputs, (torch.from_numpy(grade_table([*known, *both], CONDITIONS)),)))
+    assert [len(grades) for _, grades in task.validation()] == [64, 64, 64]
+    assert validation_loss(task, Unsure(), Hardware()) == pytest.approx(wanted, rel=0.01)

@@ -57,6 +57,12 @@ def test_other_labels_or_locators_are_not_gone_on_with(places: Places, monkeypat
         with pytest.raises(SettingsRefused, match=rf"run was begun with other data: {what}; expected the same; put it"):
             train_model(SMALL, places, killed_at(0), resume=True)
         path.write_text(text)
+    ours, other = (places.data / "sudirman" / "sagittal" / f"00{n}_t2.png" for n in (1, 2))
+    kept = ours.read_bytes()
+    shutil.copy(other, ours)
+    with pytest.raises(SettingsRefused, match="other data: pictures of sudirman;"):
+        train_model(SMALL, places, killed_at(0), resume=True)
+    ours.write_bytes(kept)
     with pytest.raises(KeyboardInterrupt):
         train_model(SMALL, places, killed_at(2), resume=True)
 
@@ -76,17 +82,18 @@ def test_what_labels_say_is_told_apart_not_where_they_lie(tmp_path: Path) -> Non
     names = ("spider", "spider_space")
     first = label_digests(tmp_path / "data", names)
     (tmp_path / "data").rename(tmp_path / "moved")
-    assert label_digests(tmp_path / "moved", names) == first and len(set(first.values())) == 2
+    assert label_digests(tmp_path / "moved", names) == first and len(set(first.values())) == 4
     (mask,) = (tmp_path / "moved" / "spider_space" / "masks").iterdir()
     shutil.copy(tmp_path / "moved" / "spider" / "sagittal" / "7_t2.png", mask)
     boxes = tmp_path / "moved" / "spider" / "disc_boxes.csv"
     boxes.write_text(boxes.read_text().replace("7_t2,2,", "7_t2,4,"))
     again = label_digests(tmp_path / "moved", names)
-    assert all(again[name] != digest for name, digest in first.items())
+    assert {name for name in names if again[f"labels of {name}"] != first[f"labels of {name}"]} == set(names)
+    assert {name for name in names if again[f"pictures of {name}"] != first[f"pictures of {name}"]} == set()
     (tmp_path / "moved" / "spider" / "sagittal" / "57_t1.png").unlink()
     assert label_digests(tmp_path / "moved", names) != again
 
 
 def test_what_learns_from_phantoms_alone_has_no_data_to_keep(places: Places) -> None:
     assert data_digests(Experiment("made", "grader", phantoms=3), places) == {}
-    assert set(data_digests(SMALL, places)) == {"labels of sudirman", "locator of fold 1"}
+    assert set(data_digests(SMALL, places)) == {"labels of sudirman", "pictures of sudirman", "locator of fold 1"}

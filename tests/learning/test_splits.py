@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[list[tuple[str, object]], str]] = {
     "two folds": ([("sudirman:1", 0), ("sudirman:2", 1), ("sudirman:1", 2)], "has sudirman:1 in folds 0 and 2; .* one"),
     "no such fold": ([("sudirman:1", 3)], "has sudirman:1 in fold '3'; expected 0 to 2"),
     "no fold": ([("sudirman:1", "")], "in fold ''"),
-    "someone missing": ([("sudirman:1", 0)], "does not say in which fold sudirman:2 is"),
+    "someone missing": ([("sudirman:1", 2)], "does not say in which fold sudirman:2 is"),
 }
 
 
@@ -122,6 +122,14 @@ def test_a_split_that_cannot_hold_is_refused(case: str, data: Path, tmp_path: Pa
     rows, pattern = REFUSED[case]
     with pytest.raises(SettingsRefused, match=pattern):
         LocatorTask.read(replace(EXPERIMENT, split=table(tmp_path, *rows)), data)
+
+
+def test_a_fold_of_nobody_is_not_left_out(data: Path, tmp_path: Path) -> None:
+    """A file of fewer folds than the experiment has, which are four unless it says otherwise: nothing was left out."""
+    split = table(tmp_path, *((f"sudirman:{number}", number % 2) for number in range(1, 7)))
+    assert fold_rule(replace(EXPERIMENT, split=split, fold=1, validation_fold=-1))("sudirman:1") == 1
+    with pytest.raises(SettingsRefused, match=r"has nobody in fold 2, .*; expected one of the folds 0, 1;"):
+        LocatorTask.read(replace(EXPERIMENT, split=split), data)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"patient;who\n1;2\n", b"patient,fold\n\xff,1\n"])

@@ -21,13 +21,13 @@ from lumbago.anatomy.conditions import CONDITIONS, ROLES, Role
 from lumbago.anatomy.findings import Point
 from lumbago.dicom.decoder import open_decoder
 from lumbago.dicom.volume import Volume
+from lumbago.labels.companions import EXPORTED
 from lumbago.labels.export_labels import export_labels
 from lumbago.labels.labelled_study import ImageRef, LabelledStudy, Shape
 from lumbago.labels.open_images import OpenedStudy, open_images
 from lumbago.labels.sources import read_source
 
 FRAMES: Final = "frames.json"
-EXPORTED: Final = "exported.json"
 _DARKEST, _BRIGHTEST = 1.0, 99.7
 
 

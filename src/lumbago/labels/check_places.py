@@ -55,7 +55,8 @@ def name_of(shape: Shape) -> str:
 
 
 def check_images(study: LabelledStudy, frames: FrameReader) -> Iterator[Problem]:
-    """Images that are not there, masks that are not there or do not fit, labels without images, images without."""
+    """Images that are not there, masks that are not there or do not fit, labels without images, images without; and
+    labelled pictures of unknown role."""
     is_labelled = bool(study.truth.findings or study.shapes)
     if is_labelled and not study.images:
         yield Problem(
@@ -66,6 +67,12 @@ def check_images(study: LabelledStudy, frames: FrameReader) -> Iterator[Problem]
         yield Problem(
             "no_labels", study.name, "", f"{len(study.images)} images without any label", "labels for every study",
             "nothing is learned from it; label it, or take it out",
+        )  # fmt: skip
+    unknown = [image.name for image in study.images if image.kind == "picture" and image.role is None]
+    if is_labelled and unknown:
+        yield Problem(
+            "no_role", study.name, unknown[0], f"pictures of unknown role: {len(unknown)}",
+            "sagittal_t1, sagittal_t2 or axial_t2", "put t1 or t2 into their names, or a role into images.csv",
         )  # fmt: skip
     for image in study.images:
         if not image.path.exists():

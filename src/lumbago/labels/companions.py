@@ -29,7 +29,8 @@ IMAGES: Final = (
     "series_instance_uid", "rows", "columns",
 )  # fmt: skip
 GRADES: Final = ("study", "condition", "level", "side", "grade")
-
+EXPORTED: Final = "exported.json"
+"""Beside labels that went out with pictures, see `batch.label_pictures`: by study, the grades as they went out."""
 
 Size = tuple[int, int]
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import Finding
-from lumbago.anatomy.levels import Side
 from lumbago.labels.companions import Companions, ImageRow, contradiction, images_by_study, read_grades, unknown_name
 from lumbago.labels.label_names import ClassMeaning, LabelNames, words
 from lumbago.labels.labelled_study import (
@@ -17,12 +16,15 @@ from lumbago.labels.labelled_study import (
     LabelledStudy,
     Shape,
     ShapeKind,
+    Site,
     file_name,
     kind_of,
     label,
     label_stem,
+    site_of,
     stem_of,
     truth_of,
+    worst_grade,
 )
 from lumbago.labels.problems import Problem
 
@@ -30,8 +32,6 @@ PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm")
 NO_PATIENTS: Final = ("", ".", "..", "images", "train", "training", "val", "valid", "validation", "test", "testing")
 """Folders that images of several patients lie in."""
 _FEWEST_TO_SPLIT: Final = 10
-
-Site = tuple[str, str, Side | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def drawn_studies(drawn: DrawnSet, beside: Companions, names: LabelNames) -> Ite
             name=study,
             images=images.get(study, ()),
             truth=truth_of(study, findings),
-            absence=beside.absence.get(study, absence if study in annotated else {}),
+            absence=_where_told(beside.absence.get(study, absence if study in annotated else {}), shapes, beside),
             shapes=shapes,
             problems=(*general, *problems, *more),
         )
@@ -154,6 +154,15 @@ def _absence(classes: Iterable[str], names: LabelNames) -> dict[str, Absence]:
     return {condition: absence for condition, absence in names.absence.items() if condition in named}
 
 
+def _where_told(absence: Mapping[str, Absence], shapes: Iterable[Shape], beside: Companions) -> Mapping[str, Absence]:
+    """Without the conditions of which something is drawn that no place is known of, unless a table tells the grades: it
+    is somewhere."""
+    if beside.grades is not None:
+        return absence
+    somewhere = {shape.condition for shape in shapes if site_of(shape) is None}
+    return {condition: meant for condition, meant in absence.items() if condition not in somewhere}
+
+
 def _shapes(
     study: str, drawings: Iterable[Drawing], rows: Mapping[str, ImageRow], names: LabelNames
 ) -> tuple[tuple[Shape, ...], list[Problem]]:
@@ -203,14 +212,6 @@ def _holds(disc: Shape, point: tuple[float, ...]) -> bool:
     )
 
 
-def site_of(shape: Shape) -> Site | None:
-    """Where a shape grades something; None when its condition, level, side or grade is not known."""
-    if shape.condition is None or shape.level is None or shape.grade is None:
-        return None
-    side = shape.side if CONDITIONS[shape.condition].sided else None
-    return (shape.condition, shape.level, side) if side in CONDITIONS[shape.condition].sides else None
-
-
 def _incomplete(study: str, shape: Shape) -> Iterator[Problem]:
     if shape.condition is None or site_of(shape) is not None:
         return
@@ -236,12 +237,8 @@ def _findings(
         site = site_of(shape)
         if site is not None:
             drawn[site].append(shape)
-    found = [label(*site, _worst(site, [str(shape.grade) for shape in at])) for site, at in drawn.items()]
+    found = [label(*site, worst_grade(site, [str(shape.grade) for shape in at])) for site, at in drawn.items()]
     return tuple(found), tuple(problem for site, at in drawn.items() for problem in _at_odds(study, site, at))
-
-
-def _worst(site: Site, grades: Sequence[str]) -> str:
-    return max(grades, key=CONDITIONS[site[0]].scale.grades.index)
 
 
 def _at_odds(study: str, site: Site, shapes: Sequence[Shape]) -> Iterator[Problem]:
@@ -251,6 +248,6 @@ def _at_odds(study: str, site: Site, shapes: Sequence[Shape]) -> Iterator[Proble
         by_slice[shape.image, shape.instance].add(str(shape.grade))
     for (image, _), grades in by_slice.items():
         if len(grades) > 1:
-            worst = _worst(site, sorted(grades))
+            worst = worst_grade(site, sorted(grades))
             place = " ".join(part for part in (*site, f"on {image}") if part)
             yield contradiction(study, place, (worst, *sorted(grades - {worst})))

@@ -152,7 +152,12 @@ def _write_coco(folder: Path, studies: Sequence[LabelledStudy], frames: FrameRea
     number_of = {name: number for number, name in enumerate(classes, 1)}
     images, annotations = [], list[dict[str, Any]]()
     for number, (file, drawn) in enumerate(files.items(), 1):
-        rows, columns = drawn.size or (0, 0)
+        if drawn.size is None:
+            shapes = {"shapes on images that cannot be opened": len(drawn.shapes)} if drawn.shapes else {}
+            report.left_out += Counter({"images that cannot be opened": 1, **shapes})
+            report.shapes -= len(drawn.shapes)
+            continue
+        rows, columns = drawn.size
         images.append({"id": number, "file_name": file, "height": rows, "width": columns})
         for shape in drawn.shapes:
             about = {"id": len(annotations) + 1, "image_id": number, "category_id": number_of[class_of(shape)]}

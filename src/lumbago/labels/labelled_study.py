@@ -14,6 +14,8 @@ ImageKind = Literal["dicom", "metaimage", "nifti", "picture"]
 ShapeKind = Literal["point", "box", "polygon", "mask"]
 Frame = Literal["pixels", "lps_mm"]
 Absence = Literal["negative", "unknown"]
+Site = tuple[str, str, Side | None]
+"""Condition, level, side."""
 
 KINDS_BY_SUFFIX: Final[Mapping[str, ImageKind]] = {
     ".dcm": "dicom", ".mha": "metaimage", ".nii": "nifti", ".nii.gz": "nifti",
@@ -130,6 +132,19 @@ class LabelledStudy:
     def grades(self) -> dict[tuple[str, str, Side | None], str | None]:
         """Grade by (condition, level, side)."""
         return {(row.condition, row.level, row.side): row.grade for row in self.truth.findings}
+
+
+def site_of(shape: Shape) -> Site | None:
+    """Where a shape grades something; None when its condition, level, side or grade is not known."""
+    if shape.condition is None or shape.level is None or shape.grade is None:
+        return None
+    side = shape.side if CONDITIONS[shape.condition].sided else None
+    return (shape.condition, shape.level, side) if side in CONDITIONS[shape.condition].sides else None
+
+
+def worst_grade(site: Site, grades: Iterable[str]) -> str:
+    """The last in the scale of the site's condition."""
+    return max(grades, key=CONDITIONS[site[0]].scale.grades.index)
 
 
 def label(condition: str, level: str, side: Side | None, grade: str) -> Finding:

@@ -1,6 +1,6 @@
 """Labelled sagittal pictures, the form in which networks that learn from single slices take their labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from lumbago.anatomy.levels import LEVELS, bottom_count
 from lumbago.dicom.build_volume import ASSUMED_FIELD_OF_VIEW_MM
 from lumbago.dicom.volume import Volume
 from lumbago.errors import UnreadableInput
-from lumbago.labels.labelled_study import Flips, ImageRef, LabelledStudy, Shape
+from lumbago.labels.labelled_study import Flips, ImageRef, LabelledStudy, Shape, Site, site_of, worst_grade
 
 Polygon = Float64[np.ndarray, "_points 2"]
 """Corners as (row, column) in pixels of the picture, head up; each polygon has its own number of them."""
@@ -75,9 +75,11 @@ class LabelledSlice:
 
 
 def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
-    """The sagittal pictures of a study, in its order; grades without side are those of every picture.
+    """The sagittal pictures of a study, in its order.
 
-    A picture whose spacing nobody states is taken for one of 300 mm across.
+    Grades without side are those of every picture; but where drawings alone tell the grade of a place, a picture with
+    one of them has the grade that is drawn on it. A picture whose spacing nobody states is taken for one of 300 mm
+    across.
 
     Raises:
         UnreadableInput: a picture whose size is needed cannot be read.
@@ -104,7 +106,7 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         boxes=tuple(_box(shape) for shape in discs),
         mask=mask.mask if mask else None,
         mask_values=mask.values if mask else (),
-        grades=_unsided_grades(study),
+        grades=_unsided_grades(study) | _own_grades(study, image),
     )
 
 
@@ -138,6 +140,20 @@ def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
         sites = [(condition.name, level) for level in LEVELS if not condition.sided]
         grades |= {site: condition.scale.grades[0] for site in sites if site not in known}
     return grades
+
+
+def _own_grades(study: LabelledStudy, image: ImageRef) -> dict[tuple[str, str], str]:
+    """What is drawn on a picture of places in the middle that are as bad as their worst drawing; where a table says
+    otherwise, it holds."""
+    everywhere, here = (_drawn_grades(study.shapes, name) for name in (None, image.name))
+    return {site[:2]: here[site] for site in here if study.grade(*site) == everywhere[site]}
+
+
+def _drawn_grades(shapes: Iterable[Shape], image: str | None) -> dict[Site, str]:
+    """The worst grade drawn of each place in the middle, on a picture or, when None, on all."""
+    drawn = [(site_of(shape), str(shape.grade)) for shape in shapes if image in (None, shape.image)]
+    unsided = {site for site, _ in drawn if site is not None and site[2] is None}
+    return {site: worst_grade(site, (grade for at, grade in drawn if at == site)) for site in unsided}
 
 
 def _box(shape: Shape) -> Box:

@@ -41,6 +41,7 @@ PROBLEMS: Final[dict[str, tuple[Weight, str]]] = {
     "side_swap": ("suspicious", "left and right exchanged in a whole study"),
     "no_images": ("suspicious", "labels of a study without images"),
     "no_labels": ("suspicious", "a study without labels"),
+    "no_role": ("suspicious", "a picture of which nobody says whether it is a sagittal T1 or T2: it teaches nothing"),
     "incomplete": ("suspicious", "a label that lacks its level, side or grade, or is of a form that is not read"),
     "count_differs": ("suspicious", "another number of discs than the table says: names of levels may be shifted"),
     "missing_grades": ("suspicious", "a condition without grade at many places"),

@@ -4,7 +4,7 @@ Its header comment gives the command, the hours it took and the score it reached
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -152,6 +152,29 @@ class Experiment:
         if values.get("split"):
             values["split"] = str(path.parent / str(values["split"]))
         return cls(**{"name": path.stem, **values, **changes})
+
+
+_TEACHING: Final[Mapping[str, str]] = {
+    "locator": "bodies or boxes of discs drawn on pictures of known role, or their masks",
+    "grader": "graded places, on pictures of sagittal T2, series or volumes, that the locator finds",
+    "pretrain": "pictures of known role",
+}
+
+
+def require_samples(experiment: Experiment, samples: Collection[Any]) -> None:
+    """Refuses an experiment that has nothing to learn from.
+
+    Raises:
+        SettingsRefused: there are no samples.
+    """
+    if samples:
+        return
+    if experiment.sources and experiment.kind in _TEACHING:
+        raise SettingsRefused(
+            f"{experiment.name} finds nothing to learn from in {', '.join(experiment.sources)}",
+            _TEACHING[experiment.kind], "see what lumbago labels check says, and docs/how-to/labels.md",
+        )  # fmt: skip
+    raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
 
 
 _Row = TypeVar("_Row")

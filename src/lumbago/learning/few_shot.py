@@ -16,7 +16,7 @@ import torch
 from lumbago.errors import SettingsRefused
 from lumbago.inference.deployed import models_in_use
 from lumbago.inference.weights import load_model
-from lumbago.learning.experiment import Experiment
+from lumbago.learning.experiment import Experiment, require_samples
 from lumbago.learning.feature_store import JOINED, FeatureTable, JoinedFeatures, stored_features
 from lumbago.learning.few_shot_heads import Examples, HeadChoice, Linear, choose_head, fit_head
 from lumbago.learning.grader_network import LITE0
@@ -160,8 +160,7 @@ def train_few_shot(experiment: Experiment, places: Places, *, resume: bool) -> P
     start = time.perf_counter()
     frozen = frozen_network(places.few_shot, experiment)
     samples, _ = grader_samples(data_of(experiment), places.sources)
-    if not samples:
-        raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    require_samples(experiment, samples)
     task = GraderTask(experiment, samples)
     graders, choices = fit_few_shot(frozen, task, places.run / "features")
     facts = task.export(list(graders), places.run / "model")

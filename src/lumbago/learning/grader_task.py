@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ UNKNOWN = -1
 """In place of a grade that is not known."""
 
 _AT_ONCE = 64
+_Sample = TypeVar("_Sample")
 
 
 class GraderTask:
@@ -117,12 +119,17 @@ class GraderTask:
         return like.new_tensor(weights) if len(weights) == self.heads[condition] else None
 
     def validation(self) -> Sequence[Batch]:
-        """The unseen places as an analysis would crop them."""
+        """The unseen places with a known grade, as an analysis would crop them.
+
+        The loss of a batch is a mean over what is known in it. So every source is spread over all batches: in one of
+        its own, of a source that knows one condition alone, that condition would weigh as much as all in another.
+        """
         return self._validation
 
     @cached_property
     def _validation(self) -> list[Batch]:
-        parts = [self.unseen[first : first + _AT_ONCE] for first in range(0, len(self.unseen), _AT_ONCE)]
+        known = [sample for sample in self.unseen if is_graded([sample], self.experiment.conditions)]
+        parts = spread(known, _AT_ONCE)
         return [
             (
                 torch.from_numpy(np.stack([still_patch(sample, self.recipe) for sample in part])),
@@ -177,6 +184,12 @@ def _check(experiment: Experiment) -> None:
             f"{experiment.name} has {len(experiment.class_weights)} class weights", "one for each grade"
         )
     check_network(experiment)
+
+
+def spread(samples: Sequence[_Sample], most: int) -> list[Sequence[_Sample]]:
+    """As few parts as hold so many each, every one with samples from the whole length."""
+    count = -(-len(samples) // most)
+    return [samples[first::count] for first in range(count)]
 
 
 def is_graded(samples: Sequence[GradedPatch], conditions: Sequence[str]) -> bool:

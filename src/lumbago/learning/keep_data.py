@@ -1,4 +1,4 @@
-"""What a run learns from, as digests kept in its folder: it does not go on with other labels, or other locators."""
+"""What a run learns from, as digests kept in its folder: it does not go on with other labels, pictures or locators."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lumbago.errors import SettingsRefused
 from lumbago.inference.weights import read_card
-from lumbago.labels.labelled_study import LabelledStudy, Shape, kind_of
+from lumbago.labels.labelled_study import LabelledStudy, kind_of
 from lumbago.labels.tables import write_whole
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.label_tables import usable_studies
@@ -65,17 +65,21 @@ def data_digests(experiment: Experiment, places: Places) -> dict[str, str]:
 
 
 def label_digests(data: Path, sources: Sequence[str]) -> dict[str, str]:
-    """Of what the labels of each source say, and of which images are there; of images not what they show.
+    """Of what the labels of each source say, of which images are there, and of what its pictures show; of series and
+    volumes, which may be very large, not what they show.
 
     Raises:
         SettingsRefused, UnreadableInput: as `label_tables.labelled_studies`.
     """
     found = {}
     for source in sources:
-        total = hashlib.sha256()
+        said, shown = hashlib.sha256(), dict[str, str]()
         for study in usable_studies(data, (source,)):
-            total.update(repr(_said(study)).encode())
-        found[f"labels of {source}"] = total.hexdigest()[:16]
+            said.update(repr(_said(study)).encode())
+            shown |= {f"{study.name}/{image.name}": digest for image in study.images if (digest := _digest(image.path))}
+        found[f"labels of {source}"] = said.hexdigest()[:16]
+        if shown:
+            found[f"pictures of {source}"] = hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
     return found
 
 
@@ -87,15 +91,16 @@ def _said(study: LabelledStudy) -> tuple[Any, ...]:
     shapes = [
         (
             shape.kind, shape.points, shape.image, shape.instance, shape.frame, shape.condition, shape.level,
-            shape.side, shape.grade, shape.structure, shape.is_certain, shape.values, _drawn(shape),
+            shape.side, shape.grade, shape.structure, shape.is_certain, shape.values,
+            "" if shape.mask is None else _digest(shape.mask),
         )
         for shape in study.shapes
     ]  # fmt: skip
     return study.patient, study.name, images, study.grades, dict(study.absence), shapes
 
 
-def _drawn(shape: Shape) -> str:
-    """Digest of a mask that is a picture, as networks of single slices learn from."""
-    if shape.mask is None or kind_of(shape.mask) != "picture" or not shape.mask.is_file():
+def _digest(path: Path) -> str:
+    """Of a picture or of a mask that is one, as networks of single slices learn from; "" of all else."""
+    if kind_of(path) != "picture" or not path.is_file():
         return ""
-    return hashlib.sha256(shape.mask.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import SettingsRefused, UnreadableInput
 from lumbago.learning.choose_layers import AUTO, LayerChoice, choose_layers
 from lumbago.learning.detector_task import DetectorTask
-from lumbago.learning.experiment import Experiment, of_kind
+from lumbago.learning.experiment import Experiment, of_kind, require_samples
 from lumbago.learning.few_shot import few_shot_sentence, train_few_shot
 from lumbago.learning.grader_network import FITTED, LITE0
 from lumbago.learning.grader_samples import data_of, grader_samples
@@ -48,7 +48,7 @@ def run_training(path: Path, places: Places, fold: int, progress: Progress, *, r
 
     Raises:
         SettingsRefused: an experiment that makes no sense, a run folder that is taken, or one that was begun with other
-            labels or locators.
+            labels, pictures or locators.
         ModelRefused: a locator that has seen the patients it is to place.
         UnreadableInput: label tables that are not there.
     """
@@ -106,8 +106,7 @@ def open_task(experiment: Experiment, places: Places) -> Task:
         SettingsRefused: there are none, or none to validate on where it is to validate.
     """
     task = of_kind(TASKS, experiment)(experiment, places)
-    if not task.sample_counts():
-        raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    require_samples(experiment, task.sample_counts())
     if experiment.validate_every and not task.validation():
         raise SettingsRefused(
             f"{experiment.name} validates on no one: nothing is labelled of what it is to validate on",

@@ -30,12 +30,19 @@ def fold_rule(experiment: Experiment) -> FoldOf:
     """The fold of a patient by the file that the experiment names, else by his key alone.
 
     Raises:
-        SettingsRefused: a file that cannot be used, or, when called, a patient who is not in it.
+        SettingsRefused: a file that cannot be used, or has nobody in the fold that is left out; or, when called, a
+            patient who is not in it.
     """
     if not experiment.split:
         return lambda patient: fold_of(patient, experiment.folds)
     path = Path(experiment.split)
     table = read_split(path, experiment.folds)
+    if experiment.fold >= 0 and experiment.fold not in table.values():
+        raise SettingsRefused(
+            f"{path} has nobody in fold {experiment.fold}, which is to be left out",
+            f"one of the folds {', '.join(map(str, sorted(set(table.values()))))}",
+            "change --fold, and set folds to as many as the file holds",
+        )
 
     def fold(patient: str) -> int:
         if patient not in table:

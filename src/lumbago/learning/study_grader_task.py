@@ -15,7 +15,7 @@ from lumbago.anatomy.levels import LEVELS, SIDES
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
-from lumbago.learning.grader_task import UNKNOWN, GraderTask
+from lumbago.learning.grader_task import UNKNOWN, GraderTask, spread
 from lumbago.learning.shake import Shake, draw_shake, shaken_patch
 from lumbago.networks.grader import Grader
 from lumbago.networks.study_grader import StudyGraderForExport
@@ -133,8 +133,7 @@ class StudyGraderTask(GraderTask):
 
     @cached_property
     def _validation(self) -> list[Batch]:
-        parts = [self.unseen_groups[n : n + _AT_ONCE] for n in range(0, len(self.unseen_groups), _AT_ONCE)]
-        return [_stacked([self._still(group) for group in part]) for part in parts]
+        return [_stacked([self._still(group) for group in part]) for part in spread(self.unseen_groups, _AT_ONCE)]
 
     def _still(self, group: StudyGroup) -> tuple[Channels, np.ndarray]:
         return study_input(group.spots, self.sites, self.recipe, see_still), self._grades(group)

@@ -12,9 +12,8 @@ from jaxtyping import Float32, Int64
 from torch import nn
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.errors import SettingsRefused
 from lumbago.learning.disc_samples import GradedPatch
-from lumbago.learning.experiment import Experiment
+from lumbago.learning.experiment import Experiment, require_samples
 from lumbago.learning.fit_rules import fit_rules
 from lumbago.learning.fit_svm import fit_svm
 from lumbago.learning.grader_network import RULES, SVM, check_network
@@ -78,8 +77,7 @@ def train_fit(experiment: Experiment, places: Places, *, resume: bool) -> Path:
     check_network(experiment)
     start = time.perf_counter()
     samples, _ = grader_samples(data_of(experiment), places.sources)
-    if not samples:
-        raise SettingsRefused(f"{experiment.name} has nothing to learn from", "sources, phantoms or both")
+    require_samples(experiment, samples)
     require_graded(experiment, samples)
     fitted, facts = fit_and_export(experiment, samples, places.run / "model")
     told = {experiment.network: {fitted.sized: fitted.size, "samples": len(samples)}}

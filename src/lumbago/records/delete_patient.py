@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from lumbago.errors import NotInRecords
+from lumbago.labels.companions import EXPORTED
 from lumbago.records.audit import Actor, Deed, Event, append_line
 from lumbago.records.export_patient import patient_meant
 from lumbago.records.files import drop_file, files_of_kind
@@ -19,8 +20,6 @@ from lumbago.records.store import Store
 from lumbago.records.tables import FILES, JOBS, PATIENTS, STUDIES
 
 _SECONDS_TO_BE_NAMED: Final = 60.0
-_EXPORTED: Final = "exported.json"
-"""In an archive of labels: its studies, see `batch.label_pictures`."""
 
 
 def delete_patient(store: Store, name: str, actor: Actor) -> int:
@@ -79,7 +78,7 @@ def _holds(archive: Path, studies: Collection[str]) -> bool:
     """Whether an archive of labels has one of these studies; one that cannot be read may."""
     try:
         with zipfile.ZipFile(archive) as source:
-            return not set(studies).isdisjoint(json.loads(source.read(_EXPORTED)))
+            return not set(studies).isdisjoint(json.loads(source.read(EXPORTED)))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return True
 

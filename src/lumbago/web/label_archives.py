@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
-from lumbago.batch.label_pictures import EXPORTED, FRAMES, PictureFrame
+from lumbago.batch.label_pictures import FRAMES, PictureFrame
 from lumbago.errors import UnreadableInput
-from lumbago.labels.drawn_labels import site_of
-from lumbago.labels.labelled_study import LabelledStudy, Shape
+from lumbago.labels.companions import EXPORTED
+from lumbago.labels.labelled_study import LabelledStudy, Shape, site_of
 from lumbago.labels.read_yolo import CLASS_FILES
 from lumbago.labels.sources import read_source
 from lumbago.labels.tables import write_table
