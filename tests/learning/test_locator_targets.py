@@ -232,7 +232,8 @@ def test_what_is_drawn_on_a_picture_that_lies_otherwise_is_turned_with_it(
     box = Shape("box", tuple(zip(rows, columns, strict=True)), "ann_t2", structure="disc", level="L5/S1")
     line = Shape("polygon", (*box.points, (rows[0], columns[1])), "ann_t2", structure="L5")
     image = replace(ImageRef("ann_t2", turned.image, "picture", "sagittal_t2", spacing_mm=1.0), **MEANT[lies])
-    study = LabelledStudy("any", "ann", "ann", (image,), truth_of("ann", ()), shapes=(box, line))
+    mask = Shape("mask", (), "ann_t2", mask=turned.mask)
+    study = LabelledStudy("any", "ann", "ann", (image,), truth_of("ann", ()), shapes=(mask, box, line))
     (row,) = labelled_slices(study)
     assert (row.boxes[0].rows, row.boxes[0].columns) == ((10.0, 13.0), (20.0, 39.0))
     drawn = {(float(r), float(c)) for r, c in row.bodies["L5"]}

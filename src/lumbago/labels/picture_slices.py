@@ -124,7 +124,9 @@ def _head_up(shapes: list[Shape], image: ImageRef) -> list[Shape]:
 
 
 def _turned(shape: Shape, last: tuple[int, int], flips: Flips) -> Shape:
-    """On a picture of these last pixels; a box keeps its upper left corner first."""
+    """On a picture of these last pixels; a box keeps its upper left corner first, a mask is turned when it is read."""
+    if not shape.points:
+        return shape
     points = np.where(flips, np.array(last) - np.array(shape.points), np.array(shape.points))
     if shape.kind == "box":
         points = np.stack([points.min(axis=0), points.max(axis=0)])
