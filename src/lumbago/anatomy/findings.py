@@ -57,6 +57,12 @@ SPOT_CONTRAST: Final = "spot_contrast"
 """Key of `Finding.details`: the evidence's point is that of a bright spot, and this is how far it stands out (1: as
 fluid out of black)."""
 
+Site = tuple[str, str, Side | None]
+"""Condition, level, side."""
+
+BY_A_PERSON: Final = "labels"
+"""What `Finding.trained_on` says of a grade that a person gave."""
+
 CALLED_FROM: Final = "called_from"
 """Key of `Finding.details`: the probability from which on an abnormal grade was called, see `Scale.called`."""
 

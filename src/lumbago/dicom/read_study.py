@@ -20,8 +20,8 @@ from lumbago.dicom.decoder import (
 )
 from lumbago.dicom.drop_duplicates import drop_duplicates
 from lumbago.dicom.find_files import find_files, printable
+from lumbago.dicom.group_series import group_series
 from lumbago.dicom.same_patient import IdentifiedFile, folder_of, identified, refuse_mixed_patients
-from lumbago.dicom.shared_uids import group_series
 from lumbago.dicom.stable_order import series_key, study_key
 from lumbago.dicom.study import Series, SkippedFile, SliceHeader, SourceFile, Study
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
@@ -145,7 +145,7 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
     raise UnreadableInput(f"{name} is empty", "DICOM or NIfTI files")
 
 
-def _group_series(images: Iterable[MrImage]) -> list[tuple[Series, ...]]:
+def _series_by_study(images: Iterable[MrImage]) -> list[tuple[Series, ...]]:
     """The series of every study, all in an order that depends on their content."""
     studies: dict[str, list[SliceHeader]] = defaultdict(list)
     for image in images:
@@ -163,7 +163,7 @@ def _skipped_beside(
 
 
 def _studies(path: Path, contents: Contents) -> tuple[Study, ...]:
-    groups, name = _group_series(contents.images), result_name(path)
+    groups, name = _series_by_study(contents.images), result_name(path)
     return tuple(
         Study(
             source=path,

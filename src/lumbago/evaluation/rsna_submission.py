@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from lumbago.anatomy.conditions import SEVERITY
-from lumbago.anatomy.findings import Finding
-from lumbago.anatomy.levels import LEVELS, Side
+from lumbago.anatomy.findings import Finding, Site
+from lumbago.anatomy.levels import LEVELS
 from lumbago.dicom.decoder import Decoder
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
 from lumbago.evaluation.cases import GradedCase
@@ -32,7 +32,6 @@ _UNSEEN: Final = "the study cannot be read"
 _NO_PLACE: Final = "no slice shows the place, or no grader grades it"
 
 Probabilities = tuple[float, ...]
-Site = tuple[str, str, Side | None]
 SITES: Final[Mapping[str, Site]] = {
     grade_column(name, level): (condition, level, side)
     for (condition, side), name in CONDITIONS_OF_RSNA.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
-from lumbago.anatomy.findings import Finding
+from lumbago.anatomy.findings import Finding, Site
 from lumbago.labels.companions import Companions, ImageRow, contradiction, images_by_study, read_grades, unknown_name
 from lumbago.labels.label_names import ClassMeaning, LabelNames, words
 from lumbago.labels.labelled_study import (
@@ -16,7 +16,6 @@ from lumbago.labels.labelled_study import (
     LabelledStudy,
     Shape,
     ShapeKind,
-    Site,
     file_name,
     kind_of,
     label,

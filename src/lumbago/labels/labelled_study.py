@@ -6,7 +6,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Final, Literal
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
-from lumbago.anatomy.findings import Finding, StudyFindings, StudySummary
+from lumbago.anatomy.findings import BY_A_PERSON, Finding, Site, StudyFindings, StudySummary
 from lumbago.anatomy.levels import Side
 from lumbago.labels.problems import Problem
 
@@ -14,8 +14,6 @@ ImageKind = Literal["dicom", "metaimage", "nifti", "picture"]
 ShapeKind = Literal["point", "box", "polygon", "mask"]
 Frame = Literal["pixels", "lps_mm"]
 Absence = Literal["negative", "unknown"]
-Site = tuple[str, str, Side | None]
-"""Condition, level, side."""
 
 KINDS_BY_SUFFIX: Final[Mapping[str, ImageKind]] = {
     ".dcm": "dicom", ".mha": "metaimage", ".nii": "nifti", ".nii.gz": "nifti",
@@ -152,7 +150,7 @@ def label(condition: str, level: str, side: Side | None, grade: str) -> Finding:
     scale = CONDITIONS[condition].scale
     probabilities = {name: float(name == grade) for name in scale.grades}
     return Finding(
-        condition, level, side, grade, probabilities, scale.expected_grade(probabilities), trained_on="labels"
+        condition, level, side, grade, probabilities, scale.expected_grade(probabilities), trained_on=BY_A_PERSON
     )
 
 

@@ -10,11 +10,12 @@ from jaxtyping import Float32, Float64
 from PIL import ExifTags, Image, ImageOps
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Site
 from lumbago.anatomy.levels import LEVELS, bottom_count
 from lumbago.dicom.build_volume import ASSUMED_FIELD_OF_VIEW_MM
 from lumbago.dicom.volume import Volume
 from lumbago.errors import UnreadableInput
-from lumbago.labels.labelled_study import Flips, ImageRef, LabelledStudy, Shape, Site, site_of, worst_grade
+from lumbago.labels.labelled_study import Flips, ImageRef, LabelledStudy, Shape, site_of, worst_grade
 
 Polygon = Float64[np.ndarray, "_points 2"]
 """Corners as (row, column) in pixels of the picture, head up; each polygon has its own number of them."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES
-from lumbago.anatomy.findings import Finding
-from lumbago.anatomy.levels import LEVELS, Side
+from lumbago.anatomy.findings import Finding, Site
+from lumbago.anatomy.levels import LEVELS
 from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import Companions, contradiction, read_companions, unknown_name
 from lumbago.labels.label_names import LabelNames
@@ -28,8 +28,6 @@ TEST_SERIES_TABLE: Final = "test_series_descriptions.csv"
 TEST_IMAGES_FOLDER: Final = "test_images"
 POINT_COLUMNS: Final = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
 SERIES_COLUMNS: Final = ("study_id", "series_id", "series_description")
-
-Site = tuple[str, str, Side | None]
 
 
 @dataclass(frozen=True, slots=True)

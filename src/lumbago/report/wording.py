@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import CALLED_FROM, Finding, StudyFindings
+from lumbago.anatomy.findings import BY_A_PERSON, CALLED_FROM, Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -20,7 +20,6 @@ from lumbago.report.visible_text import visible
 
 _ALSO_NAMED: Final = 3
 """How many findings follow the worst one in the headline; a reader takes in no more at a glance."""
-_BY_A_PERSON: Final = "labels"
 _LONGEST: Final = 300
 """Characters of a sentence that may quote the files."""
 
@@ -33,13 +32,13 @@ def percent(probability: float) -> str:
 
 def how_sure(finding: Finding) -> str:
     """The probability of the grade, or `reader` where a person gave it: nobody asked how sure they are."""
-    return "reader" if finding.trained_on == _BY_A_PERSON else percent(finding.confidence or 0.0)
+    return "reader" if finding.trained_on == BY_A_PERSON else percent(finding.confidence or 0.0)
 
 
 def expected_text(finding: Finding) -> str:
     """The expected grade with one decimal, or nothing for a scale of two grades or without order, or a person's."""
     is_telling = finding.expected_grade is not None and len(finding.scale.grades) > 2
-    is_telling = is_telling and finding.trained_on != _BY_A_PERSON
+    is_telling = is_telling and finding.trained_on != BY_A_PERSON
     return f"{finding.expected_grade:.1f}" if is_telling else ""
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol, runtime_checkable
 
+from lumbago.anatomy.findings import Site
 from lumbago.anatomy.levels import MOST_DISCS, Side, bottom_count, level_from_bottom
-
-Site = tuple[str, str, Side | None]
-"""Condition, level, side."""
 
 JUDGING: Final[frozenset[str]] = frozenset({"accept", "grade", "add", "move"})
 """Kinds by which a reader says something about one place."""

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Site
 from lumbago.evaluation.metrics import weighted_kappa
-from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, Reading, StudyReading
 
 Pair = tuple[str, str, str]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, Measurement, StudyFindings
+from lumbago.anatomy.findings import Finding, Measurement, Site, StudyFindings
 from lumbago.report.measurement_table import value_text
-from lumbago.review.acts import Site
 
 _SURE: Final = 0.95
 _TWO_SIDED_Z: Final = 1.959964

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lumbago.anatomy.findings import Finding, Point, StudyFindings
-from lumbago.review.acts import JUDGING, Act, Site, renamed, shift_of, site_of
+from lumbago.anatomy.findings import Finding, Point, Site, StudyFindings
+from lumbago.review.acts import JUDGING, Act, renamed, shift_of, site_of
 
 State = Literal["machine", "accepted", "changed", "added", "agreed", "disputed", "adjudicated"]
 _WORDS: Mapping[str, State] = {"accept": "accepted", "grade": "changed", "add": "added", "move": "accepted"}

@@ -4,11 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, QualityRemark, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, QualityRemark, Site, StudyFindings
 from lumbago.labels.labelled_study import label
 from lumbago.report.added_places import PLACED
 from lumbago.report.level_grid import from_the_top
-from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
 
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from lumbago.anatomy.findings import Site as Place
 from lumbago.errors import NotInRecords
 from lumbago.records.findings import machine_findings
 from lumbago.records.reviews import Remark
-from lumbago.review.acts import Site as Place
 from lumbago.review.readings import Opinion, StudyReading
 from lumbago.web.access import Visitor
 from lumbago.web.label_archives import Said, known_frames, read_archive

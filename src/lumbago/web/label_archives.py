@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLES
+from lumbago.anatomy.findings import Site as Place
 from lumbago.batch.label_pictures import FRAMES, PictureFrame
 from lumbago.errors import UnreadableInput
 from lumbago.labels.companions import EXPORTED
@@ -27,7 +28,6 @@ from lumbago.labels.sources import read_source
 from lumbago.labels.tables import write_table
 from lumbago.records.files import files_of_kind
 from lumbago.records.store import Store
-from lumbago.review.acts import Site as Place
 
 MOST_BYTES: Final = 64 << 20
 MOST_FILES: Final = 20_000

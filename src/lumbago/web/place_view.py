@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Site
 from lumbago.report.wording import expected_text, kind_texts, percent
-from lumbago.review.acts import Site
 from lumbago.review.readings import Opinion, StudyReading
 from lumbago.review.signed_findings import settled_findings
 from lumbago.review.study_table import STATE_WORDS, Cell, study_table

@@ -52,7 +52,7 @@ class StudyRecord:
         return self.standing is not None and self.standing.made_by != MACHINE
 
     @property
-    def is_report_renumbered(self) -> bool:
+    def report_follows_numbering(self) -> bool:
         """Whether the report of what stands names levels as the page does: the machine's keeps the machine's names."""
         return self.is_signed or self.whole is None or self.whole.shift == 0
 

@@ -9,14 +9,13 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import StudyFindings
+from lumbago.anatomy.findings import Site, StudyFindings
 from lumbago.errors import UsageError
 from lumbago.records.files import files_of_study
 from lumbago.records.reviews import Remark, Review, add_review, studies_graded_blind
 from lumbago.records.store import Store
 from lumbago.records.studies import Study
 from lumbago.records.worklist import WorklistQuery, worklist
-from lumbago.review.acts import Site
 from lumbago.review.agreement import Agreement, Pair, agreement, pairs_of
 from lumbago.review.changes import Course, TimePoint
 from lumbago.review.readings import StudyReading

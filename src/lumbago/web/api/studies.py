@@ -78,7 +78,7 @@ def report(study_id: str, visitor: Exporting, site: Here) -> FileResponse:
     if record.report is None:
         raise _no_report(record)
     path = site.store.blobs.checked(record.report.sha256)
-    about = ("" if record.is_signed else "-not-signed") + ("" if record.is_report_renumbered else "-nor-renumbered")
+    about = ("" if record.is_signed else "-not-signed") + ("" if record.report_follows_numbering else "-nor-renumbered")
     return FileResponse(path, media_type="application/pdf", filename=f"report-{study_id[:8]}{about}.pdf")
 
 

@@ -34,7 +34,7 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
     known: dict[str, Any] = {
         "study": record.study, "job": record.job, "series": record.series, "names": names,
         "is_report_pending": record.is_report_pending, "report": record.report, "report_job": record.report_job,
-        "is_signed": record.is_signed, "is_report_renumbered": record.is_report_renumbered,
+        "is_signed": record.is_signed, "report_follows_numbering": record.report_follows_numbering,
         "patient_name": person_name(record.study.patient.name) or "no name",
         "findings": record.machine, "versions": record.versions, "whole": record.whole, "table": None,
         "conditions": CONDITIONS.values(), "role_titles": ROLE_TITLES, "levels": levels_from_the_top(),

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.findings import Site
 from lumbago.anatomy.levels import LEVELS
-from lumbago.review.acts import Site
 from lumbago.review.agreement import agreement
 from lumbago.review.study_table import Head, heads_of
 from lumbago.web.rendering import page

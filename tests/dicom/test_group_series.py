@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from headers import AXIAL, CORONAL, SAGITTAL, make_header
 
-from lumbago.dicom.shared_uids import group_series
+from lumbago.dicom.group_series import group_series
 from lumbago.dicom.study import Series, SliceHeader
 
 T1 = {"repetition_time": 550.0, "echo_time": 11.0, "series_number": 2}
