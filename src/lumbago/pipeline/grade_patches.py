@@ -264,15 +264,16 @@ def _finding(
         expected_grade=None if expected is None else round(expected, 2),
         evidence=_evidence(patch, recipe),
         details={} if least is None else {CALLED_FROM: least},
-        measurements=_measurements(patch) if SEEN_ON[recipe.anchor] != "axial_t2" else {},
+        measurements=stated_sizes(patch) if SEEN_ON[recipe.anchor] != "axial_t2" else {},
         model=model.card.name,
         trained_on=model.card.trained_on,
     )
 
 
-def _measurements(patch: PlacedPatch) -> dict[str, Measurement]:
-    """None beside a grade of a side, no millimetres where those stated are not believed, and nothing of the canal on
-    the first or last of many slices, or where the canal goes on there: its middle may lie beyond."""
+def stated_sizes(patch: PlacedPatch) -> dict[str, Measurement]:
+    """The sizes that stand beside a grade: none beside one of a side, no millimetres where those stated are not
+    believed, and nothing of the canal on the first or last of many slices, or where the canal goes on there: its middle
+    may lie beyond."""
     if patch.side is not None:
         return {}
     is_in_mm = patch.scale == 1.0 and not patch.volume.geometry_is_assumed
