@@ -16,18 +16,19 @@ from lumbago.pipeline.section_outline import edges_of, own_disc
 from lumbago.pipeline.tissue_section import located_section
 
 _ERRORS: Final[Mapping[str, float]] = {
-    "disc_height_mm": 1.0,
-    "disc_depth_mm": 1.6,
+    "disc_height_mm": 1.2,
+    "disc_depth_mm": 4.5,
     "canal_depth_mm": 2.1,
-    "disc_height_index_ratio": 0.03,
-    "slip_percent": 2.8,
+    "disc_height_index_ratio": 0.05,
+    "slip_percent": 4.6,
     "nucleus_to_fluid_ratio": 0.02,
-    "canal_to_usual_ratio": 0.1,
+    "canal_to_usual_ratio": 0.13,
     "lordosis_degrees": 4.3,
 }
-"""Standard error of each, on 30 phantoms whose true sizes are known (`make sizes-check`), rounded up: the root of the
-mean square, which counts in what is always off. Of heights and their index it is the spread alone, since they end at
-the bodies: the phantom's discs, without their endplates, are 1.4 mm lower."""
+"""Standard error of each: the root of the mean square, which counts in what is always off, on 22 patients of SPIDER held
+against a reader's masks, by locators that had not seen them (`make real-check`, docs/explanation/real-slices.md). Of the
+canal, whose masks leave out the fat that is stated, of the nucleus and of lordosis, which 18 patients cannot tell, it is
+that on 30 phantoms whose true sizes are known (`make sizes-check`), rounded up."""
 
 _FIRST, _LAST = "T12/L1", "L5/S1"
 """Below the first of these discs lies the upper endplate of L1, below the last that of S1."""
