@@ -123,6 +123,7 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("canal-width-grader", "grades canals by measures", network="measured", joins="canal-grader"),
                 Part("disc-measures-grader", "grades discs by measures", network="measured", joins="disc-grader"),
                 Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
+                Part("hernia-grader", "grades herniations on axial slices", joins="disc-grader"),
                 Part("axial-tissues", "draws sac, disc and recesses on axial slices, for their sizes", draws=True),
                 Part("foramen-tissues", "draws foramina and ganglia on sagittal slices, for their sizes", draws=True),
             ),

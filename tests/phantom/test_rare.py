@@ -13,7 +13,7 @@ from lumbago.phantom.render_spine import render
 from lumbago.phantom.sample_spine import sample_spine
 from lumbago.phantom.spine_spec import SpineSpec
 from lumbago.phantom.tissues import FIRST_ARCH, FIRST_DISC
-from lumbago.phantom.truth_details import disc_drivers, finding_details, zone
+from lumbago.phantom.truth_details import disc_drivers, finding_details
 
 SEEDS = range(4000, 4120)
 
@@ -81,14 +81,3 @@ def test_details_name_kind_and_place(spines: list[SpineSpec]) -> None:
     assert np.linalg.norm(near) < 30
     assert disc_drivers(spec, "herniation", segment.name)["hernia_depth_mm"] > 2
     assert finding_details(spec, "pfirrmann", segment.name) == {}
-
-
-def test_zones_go_from_the_middle_outward() -> None:
-    assert [zone(x) for x in (0.0, 4.0, -4.0, 9.0, -15.0, 25.0)] == [
-        "central",
-        "left paracentral",
-        "right paracentral",
-        "left subarticular",
-        "right foraminal",
-        "left extraforaminal",
-    ]

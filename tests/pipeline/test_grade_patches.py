@@ -326,6 +326,15 @@ def test_of_a_spot_its_part_and_slices_are_said(spine_found: LocatedSpine) -> No
     assert "part" not in axial["L3/L4"].details
 
 
+def test_of_a_herniation_on_axial_slices_its_zone_is_said(spine_found: LocatedSpine) -> None:
+    """The rule's map peaks in the upper left corner, 36 mm to the patient's right."""
+    graded = grade_patches([grader(*ZONES, anchor="axial_disc", logits=LIKELY)], spine_found)
+    hernia = findings_of(graded, "herniation")["L3/L4"]
+    assert hernia.details == {"zone": "right extraforaminal"}
+    absent = grade_patches([grader(*ZONES, anchor="axial_disc", logits=UNSURE)], spine_found)
+    assert findings_of(absent, "herniation")["L3/L4"].details == {}
+
+
 def test_of_a_spot_that_is_not_there_nothing_is_said(spine_found: LocatedSpine) -> None:
     graded = grade_patches([grader(*ZONES, anchor="disc", slices=3, logits=UNSURE)], spine_found)
     assert {len(item.finding.details) for item in graded} == {0}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, Measurement
-from lumbago.pipeline.join_series import join_series
+from lumbago.pipeline.join_series import join_series, unfollowed_remarks
 
 SLICE = {"sagittal_t2": "1.2", "axial_t2": "1.3"}
 
@@ -80,6 +80,19 @@ def test_what_was_learned_from_patients_stands_beside_what_was_not() -> None:
     joined = join_series([answer("sagittal_t2", 0.1, 0.9), real, answer("axial_t2", 0.2, 0.8)])
     assert (joined.probabilities, joined.grade, joined.trained_on) == (real.probabilities, "absent", "real")
     assert joined.details["series"] == {"sagittal_t2": 0.3, "axial_t2": 0.8}
+
+
+def test_a_series_that_does_not_count_and_speaks_against_the_grade_is_said() -> None:
+    real = answer("sagittal_t2", 0.7, 0.3, trained_on="real")
+    axial = replace(answer("axial_t2", 0.2, 0.8), details={"zone": "left paracentral"})
+    joined = join_series([real, axial])
+    assert joined.details["not_counted"] == ["axial_t2"]
+    (remark,) = unfollowed_remarks([joined, join_series([real, answer("axial_t2", 0.6, 0.4)])])
+    assert remark.text.startswith("axial T2 speaks for disc herniation at L4/L5 (left paracentral), ")
+    followed = join_series([answer("sagittal_t2", 0.3, 0.7, trained_on="real"), axial])
+    both_count = join_series([answer("sagittal_t2", 0.9, 0.1), axial])
+    assert both_count.grade == "absent" or "not_counted" not in both_count.details
+    assert unfollowed_remarks([followed, both_count, real]) == []
 
 
 def test_details_are_those_of_the_surer_and_what_it_does_not_say() -> None:

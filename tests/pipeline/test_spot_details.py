@@ -5,7 +5,7 @@ import pytest
 
 from lumbago.dicom.volume import Volume
 from lumbago.pipeline.crop_patches import PatchFrame, PatchRecipe
-from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, slice_details
+from lumbago.pipeline.spot_details import along_mm, each_alone, part_of_disc, peak_lps_mm, slice_details
 
 FRAME = PatchFrame(2, np.array([3.0, 5.0, -7.0]), np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, -1.0]))
 RECIPE = PatchRecipe("disc", 64, 96, 0.5, 5)
@@ -20,6 +20,15 @@ def test_the_peak_is_the_middle_of_its_cell(cell: tuple[int, int], place: tuple[
     heat = np.zeros((8, 12), np.float32)
     heat[cell] = 1.0
     np.testing.assert_allclose(peak_lps_mm(heat, FRAME, RECIPE), place)
+
+
+def test_the_place_along_the_columns_is_that_of_what_stands_out() -> None:
+    """Cells of 4 mm over 48 mm: two that stand out as far, one that does less than half as far, and a raised ground."""
+    heat = np.full((8, 12), 0.2, np.float32)
+    heat[3, 8] = heat[4, 9] = 1.0
+    heat[0, 0] = 0.5
+    assert along_mm(heat, RECIPE) == pytest.approx(12.0, abs=1e-4)
+    assert along_mm(heat[:, ::-1], RECIPE) == pytest.approx(-12.0, abs=1e-4)
 
 
 def test_front_and_back_go_by_the_disc_not_the_patch() -> None:

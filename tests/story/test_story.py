@@ -175,11 +175,12 @@ def test_a_missing_series_costs_its_own_conditions_alone(
 
 
 def test_without_sagittal_t2_the_others_stay(copy: Path, analyze: Analyze, whole: Analysis) -> None:
-    """Axial slices then take their level from T1: the same conditions are graded, T1's to the last digit."""
+    """Axial slices then take their level from T1: the same conditions are graded, T1's to the last digit; herniations
+    on axial slices alone."""
     for path in files_of(copy, "sagittal_t2"):
         path.unlink()
     found, before = graded(analyze(copy).findings), graded(whole.findings)
-    assert {place[0] for place in found} == {"neural_foraminal_narrowing", "subarticular_stenosis"}
+    assert {place[0] for place in found} == {"neural_foraminal_narrowing", "subarticular_stenosis", "herniation"}
     foramina = {place: said for place, said in before.items() if place[0] == "neural_foraminal_narrowing"}
     assert {place: said for place, said in found.items() if place in foramina} == foramina
 

@@ -104,6 +104,7 @@ class Condition:
         source: the role of the series that it is read from; also_from: other roles that can show it, each graded by a
             model of its own and joined (`pipeline.join_series`).
         is_spot: small enough to lie on a few slices of a disc; how many, and where, is said of it.
+        has_zone: lies at one side of a disc or in the middle; which zone is said of it where axial slices are graded.
         sized_by: name of the measurement that says how much of it there is, or "".
         sided: graded for left and right apart.
         definition: what the grade means, with its source.
@@ -118,6 +119,7 @@ class Condition:
     definition: str
     also_from: tuple[Role, ...] = ()
     is_spot: bool = False
+    has_zone: bool = False
     sized_by: str = ""
 
     @property
@@ -148,7 +150,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
                   "from Pfirrmann: 1-2 normal, 3-4 mild to moderate, 5 severe"),
         Condition("herniation", "disc herniation", "herniation", PRESENCE, "sagittal_t2", False,
                   "protrusion or extrusion beyond the interspace; a bulge is not one (lumbar disc nomenclature 2.0)",
-                  also_from=("axial_t2",)),
+                  also_from=("axial_t2",), has_zone=True),
         Condition("high_intensity_zone", "high-intensity zone", "HIZ", PRESENCE, "sagittal_t2", False,
                   "bright spot in the dark annulus on T2, clear of the nucleus, Aprill and Bogduk 1992",
                   also_from=("axial_t2",), is_spot=True),

@@ -66,6 +66,9 @@ BY_A_PERSON: Final = "labels"
 CALLED_FROM: Final = "called_from"
 """Key of `Finding.details`: the probability from which on an abnormal grade was called, see `Scale.called`."""
 
+NOT_COUNTED: Final = "not_counted"
+"""Key of `Finding.details`: the roles of those series whose answers did not count, see `pipeline.join_series`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from lumbago.anatomy.findings import Point
+from lumbago.anatomy.herniation import herniation_zone
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.phantom.canal_section import front_at
 from lumbago.phantom.landmarks import point_at
 from lumbago.phantom.render_bones import IN_ANNULUS_MM, front_bulge
 from lumbago.phantom.spine_spec import DiscSpec, SegmentSpec, SpineSpec, ZoneSpec
-
-_ZONES: Final = ((2.5, "central"), (7.5, "paracentral"), (11.0, "subarticular"), (20.0, "foraminal"))
 
 
 def finding_details(spine: SpineSpec, condition: str, level: str) -> dict[str, object]:
@@ -37,7 +36,7 @@ def _herniation(spine: SpineSpec, segment: SegmentSpec) -> dict[str, object]:
     place = (disc.hernia_x, front_at(disc.hernia_x, segment) - disc.hernia_depth / 2, -disc.hernia_down)
     found: dict[str, object] = {
         "type": disc.hernia_kind,
-        "zone": zone(disc.hernia_x * spine.handedness),
+        "zone": herniation_zone(disc.hernia_x * spine.handedness),
         "point_lps_mm": _rounded(point_at(spine, segment.name, place)),
     }
     return found | _migration(spine, disc)
@@ -49,12 +48,6 @@ def _migration(spine: SpineSpec, disc: DiscSpec) -> dict[str, object]:
     if not depth:
         return {}
     return {"migration": "cranial" if up > 0 else "caudal", "migration_mm": round((abs(up) + half) * spine.size, 1)}
-
-
-def zone(left_mm: float) -> str:
-    """Zone of a herniation by how far from the middle it lies (lumbar disc nomenclature 2.0)."""
-    name = next((name for reach, name in _ZONES if abs(left_mm) < reach), "extraforaminal")
-    return name if name == "central" else f"{'left' if left_mm > 0 else 'right'} {name}"
 
 
 def _high_intensity_zone(spine: SpineSpec, segment: SegmentSpec) -> dict[str, object]:

@@ -25,10 +25,10 @@ _ERRORS: Final[Mapping[str, float]] = {
     "canal_to_usual_ratio": 0.13,
     "lordosis_degrees": 4.3,
 }
-"""Standard error of each: the root of the mean square, which counts in what is always off, on 22 patients of SPIDER held
-against a reader's masks, by locators that had not seen them (`make real-check`, docs/explanation/real-slices.md). Of the
-canal, whose masks leave out the fat that is stated, of the nucleus and of lordosis, which 18 patients cannot tell, it is
-that on 30 phantoms whose true sizes are known (`make sizes-check`), rounded up."""
+"""Standard error of each: the root of the mean square, which counts in what is always off, on 22 patients of SPIDER
+held against a reader's masks, by locators that had not seen them (`make real-check`, docs/explanation/real-slices.md).
+Of the canal, whose masks leave out the fat that is stated, of the nucleus and of lordosis, which 18 patients cannot
+tell, it is that on 30 phantoms whose true sizes are known (`make sizes-check`), rounded up."""
 
 _FIRST, _LAST = "T12/L1", "L5/S1"
 """Below the first of these discs lies the upper endplate of L1, below the last that of S1."""

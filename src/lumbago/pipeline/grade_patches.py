@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import CALLED_FROM, SPOT_CONTRAST, Evidence, Finding, Measurement, Point
+from lumbago.anatomy.herniation import herniation_zone
 from lumbago.anatomy.levels import Side
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.dicom.patient_geometry import is_inside_slice
@@ -20,7 +21,7 @@ from lumbago.pipeline.grade_study import also_placed, run_on_study
 from lumbago.pipeline.join_series import join_series
 from lumbago.pipeline.locate_discs import LocatedDisc
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, PlacedPatch
-from lumbago.pipeline.spot_details import each_alone, part_of_disc, peak_lps_mm, seen_alone, slice_details
+from lumbago.pipeline.spot_details import along_mm, each_alone, part_of_disc, peak_lps_mm, seen_alone, slice_details
 from lumbago.pipeline.zone_spot import Spot, find_spot, t1_signal, t1_words
 
 Patch = Float32[np.ndarray, "slices rows columns"]
@@ -34,6 +35,9 @@ _MARGIN_MM: Final = 10.0
 _BETWEEN_ENDPLATES: Final = 0.7
 """Height of a disc as a share of that from body to body: chosen by Dice with the masks of SPIDER's readers, 90 T2-SPACE
 slices of 30 patients, of which every half chose 0.65 or 0.7."""
+_FARTHER_OUT: Final = 1.5
+"""A herniation lies so many times as far from the middle as what its map shows: the slope of a line through 17
+herniations of phantoms that the grader had not seen (seeds 7000 to 7059; correlation 0.97)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +117,18 @@ def _grade(model: Model, patches: Sequence[PlacedPatch], spine: LocatedSpine) ->
             finding = _finding(CONDITIONS[name], model, patch, recipe, probabilities)
             heat = None if reason else values.heat(finding, number)
             item = Graded(_abstained(finding, reason) if reason else finding, heat, model.card.weight)
+            item = _with_zone(item, patch, recipe) if CONDITIONS[name].has_zone else item
             graded.append(_with_spot(item, model, patch, spine) if CONDITIONS[name].is_spot else item)
     return graded
+
+
+def _with_zone(item: Graded, patch: PlacedPatch, recipe: PatchRecipe) -> Graded:
+    """Of an abnormal finding on axial slices, whose columns run to the patient's left: the zone that its map shows."""
+    finding = item.finding
+    if not finding.is_abnormal or item.heat is None or SEEN_ON[recipe.anchor] != "axial_t2":
+        return item
+    zone = herniation_zone(_FARTHER_OUT * along_mm(item.heat, recipe.scaled(1 / patch.scale)))
+    return replace(item, finding=replace(finding, details={**finding.details, "zone": zone}))
 
 
 def _with_spot(item: Graded, model: Model, patch: PlacedPatch, spine: LocatedSpine) -> Graded:

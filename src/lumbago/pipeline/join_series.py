@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from lumbago.anatomy.conditions import Role, Scale
-from lumbago.anatomy.findings import CALLED_FROM, Finding
+from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Role, Scale
+from lumbago.anatomy.findings import CALLED_FROM, NOT_COUNTED, Finding, QualityRemark
 
 Probabilities = Mapping[str, float]
 Weighed = tuple[Finding, float]
@@ -17,6 +17,8 @@ SERIES: Final = "series"
 
 _PATIENTS: Final = "real"
 """What the card of a model that has learned from patients says, with phantoms or without."""
+
+_SPEAKS: Final = 0.5
 
 _LEAST: Final = 1e-4
 """What a rounded probability of 0 counts as."""
@@ -50,6 +52,8 @@ def join_series(findings: Sequence[Finding], weights: Sequence[float] = ()) -> F
     answers = {role: _abnormal(scale, answer) for role, answer in series.items() if role is not None}
     told = _details([finding for finding, _ in given])
     details = {**told, **surest.details, **({SERIES: answers} if len(answers) > 1 else {})}
+    if unheard := [role for role in answers if role not in _by_series(counting)]:
+        details[NOT_COUNTED] = unheard
     if least is None:
         details.pop(CALLED_FROM, None)
     sources = {finding.trained_on for finding, _ in counting}
@@ -62,6 +66,26 @@ def join_series(findings: Sequence[Finding], weights: Sequence[float] = ()) -> F
         measurements={name: size for finding, _ in given for name, size in finding.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
+
+
+def unfollowed_remarks(findings: Sequence[Finding]) -> list[QualityRemark]:
+    """Where a series whose answer did not count speaks for an abnormal grade, and the finding has a normal one: on
+    which series, of which condition, at which levels and in which zone."""
+    places: dict[tuple[str, Role], list[str]] = {}
+    for finding in findings:
+        for role in finding.details.get(NOT_COUNTED, ()):
+            if finding.details[SERIES][role] >= _SPEAKS and not finding.is_abnormal:
+                zone = f" ({finding.details['zone']})" if "zone" in finding.details else ""
+                places.setdefault((finding.condition, role), []).append(f"{finding.level}{zone}")
+    return [
+        QualityRemark(
+            "warning",
+            f"{ROLE_TITLES[role]} speaks for {CONDITIONS[condition].title} at {', '.join(levels)}, by a model that has "
+            "learned from phantoms alone; the grade is that of a model that has learned from patients, and does not "
+            "follow it: look there.",
+        )
+        for (condition, role), levels in places.items()
+    ]
 
 
 def _by_series(weighed: Sequence[Weighed]) -> dict[Role | None, Probabilities]:

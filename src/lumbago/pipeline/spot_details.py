@@ -1,5 +1,5 @@
-"""What is said of a spot in a disc, a high-intensity zone, beyond its presence: front or back of the disc, and how many
-slices show it."""
+"""What is said beyond its presence: of a spot in a disc, a high-intensity zone, front or back of the disc, and how many
+slices show it; of a herniation, how far to the side it lies."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,6 +23,19 @@ def peak_lps_mm(heat: Heat, frame: PatchFrame, recipe: PatchRecipe) -> Float64[n
     down_mm = ((int(row) + 0.5) / heat.shape[0] - 0.5) * recipe.rows * recipe.pixel_mm
     along_mm = ((int(column) + 0.5) / heat.shape[1] - 0.5) * recipe.columns * recipe.pixel_mm
     return np.asarray(frame.center_lps_mm + down_mm * frame.down + along_mm * frame.along)
+
+
+def along_mm(heat: Heat, recipe: PatchRecipe) -> float:
+    """How far along the columns from the middle of a patch lies what its map shows: the mean place of all that stands
+    out more than half as far from the map's median as its peak does.
+
+    Args:
+        recipe: with the pixel size that the patch was cut with.
+    """
+    above = heat - float(np.median(heat))
+    weight = np.where(above > above.max() / 2, above, 0.0).sum(axis=0)
+    places = (np.arange(heat.shape[1]) + 0.5) / heat.shape[1] - 0.5
+    return float(places @ weight / max(weight.sum(), 1e-6)) * recipe.columns * recipe.pixel_mm
 
 
 def part_of_disc(point_lps_mm: Float64[np.ndarray, "3"], center: Float64[np.ndarray, "3"], back: np.ndarray) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import BY_A_PERSON, CALLED_FROM, Finding, StudyFindings
+from lumbago.anatomy.findings import BY_A_PERSON, CALLED_FROM, NOT_COUNTED, Finding, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side
 from lumbago.report.level_grid import (
     PHANTOM_MARK,
@@ -55,11 +55,13 @@ def graded(finding: Finding, label: str) -> str:
 
 
 def kind_texts(finding: Finding) -> tuple[str, ...]:
-    """What is said of an abnormal finding beyond its grade: Meyerding's grade of a slip, type and zone of a herniation,
-    part, slices and T1 signal of a high-intensity zone, and the probability from which on a rare one is called."""
+    """What is said of an abnormal finding beyond its grade: Meyerding's grade of a slip, type and zone of a herniation
+    (marked where it is that of a model of phantoms, beside a grade of one of patients), part, slices and T1 signal of a
+    high-intensity zone, and the probability from which on a rare one is called."""
     said = finding.details if finding.is_abnormal else {}
     texts = [f"Meyerding {said['meyerding']} {said['direction']}"] if "meyerding" in said else []
-    texts += [str(said[name]) for name in ("type", "zone", "part") if name in said]
+    mark = PHANTOM_MARK if NOT_COUNTED in said else ""
+    texts += [f"{said[name]}{mark if name == 'zone' else ''}" for name in ("type", "zone", "part") if name in said]
     if "slices_counted" in said:
         texts.append(f"on {said['slices_counted']} of {said['slices_looked_at']} slices")
     texts += [str(said["t1_signal"])] if "t1_signal" in said else []
