@@ -59,6 +59,7 @@ class LabelledSlice:
         mask, mask_values: picture file of the segmentation, None when there is none, and what its values mean, as in
             `Shape`.
         grades: grade of a condition at a level.
+        study: name of the study that it is of, unique within the source.
     """
 
     source: str
@@ -73,6 +74,7 @@ class LabelledSlice:
     mask: Path | None = None
     mask_values: tuple[tuple[int, str, str | None], ...] = ()
     grades: dict[tuple[str, str], str] = field(default_factory=dict)
+    study: str = ""
 
 
 def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
@@ -108,6 +110,7 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         mask=mask.mask if mask else None,
         mask_values=mask.values if mask else (),
         grades=_unsided_grades(study) | _own_grades(study, image),
+        study=study.name,
     )
 
 
