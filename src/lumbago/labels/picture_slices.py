@@ -24,6 +24,8 @@ Picture = Float32[np.ndarray, "rows columns"]
 
 _ON_THEIR_SIDE: Final = (5, 6, 7, 8)
 """Values of the EXIF tag Orientation that exchange rows and columns."""
+_OUTLINES: Final = ("box", "polygon")
+"""Shapes that a disc's box is read off."""
 _DEEP: Final = ("I;16", "I;16L", "I;16B", "I", "F")
 
 
@@ -55,7 +57,7 @@ class LabelledSlice:
         spacing_mm: pixel size.
         weighting: `t1` or `t2`.
         bodies: polygons of vertebral bodies by name, empty when not drawn.
-        boxes: boxes of discs, empty when not drawn.
+        boxes: of discs, about the outline where that is drawn; empty when not drawn.
         mask, mask_values: picture file of the segmentation, None when there is none, and what its values mean, as in
             `Shape`.
         grades: grade of a condition at a level.
@@ -95,7 +97,7 @@ def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
 
 def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
     shapes = _head_up([shape for shape in study.shapes if shape.image == image.name], image)
-    discs = [shape for shape in shapes if shape.kind == "box" and shape.structure == "disc" and shape.level]
+    discs = [shape for shape in shapes if shape.kind in _OUTLINES and shape.structure == "disc" and shape.level]
     outlines = [shape for shape in shapes if shape.kind == "polygon" and shape.structure]
     mask = next((shape for shape in shapes if shape.kind == "mask"), None)
     return LabelledSlice(
@@ -173,7 +175,7 @@ def _drawn_grades(shapes: Iterable[Shape], images: Collection[str] | None) -> di
 
 
 def _box(shape: Shape) -> Box:
-    (top, left), (bottom, right) = shape.points
+    (top, left), (bottom, right) = np.min(shape.points, axis=0).tolist(), np.max(shape.points, axis=0).tolist()
     return Box((top, bottom), (left, right), bottom_count(str(shape.level)), shape.is_certain)
 
 
