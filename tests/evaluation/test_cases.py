@@ -55,6 +55,9 @@ def test_an_age_that_is_no_number(tmp_path: Path) -> None:
         ("a,1,bulging,L4/L5,,present,nan nan", "add up to 1"),
         ("a,1,bulging,L4/L5,,present,high", "no case"),
         ("a,1,bulging", "graded ''"),
+        ("a,,bulging,L4/L5,,present,0.5 0.5", "without patient"),
+        (" ,1,bulging,L4/L5,,present,0.5 0.5", "without source"),
+        ("a,1,bulging,L4/L5,,present,0.5 0.5,0.5", "more cells than the head"),
     ],
 )
 def test_a_bad_row_is_named(row: str, complaint: str, tmp_path: Path) -> None:
@@ -65,11 +68,20 @@ def test_a_bad_row_is_named(row: str, complaint: str, tmp_path: Path) -> None:
 
 
 def test_tables_that_are_none(tmp_path: Path) -> None:
+    row = "\na,1,bulging,L4/L5,,present,0.5 0.5\n"
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "nothing.csv").touch()
     (tmp_path / "empty.csv").write_text(HEAD + "\n")
+    (tmp_path / "semicolons.csv").write_text(f"{HEAD}{row}".replace(",", ";"))
+    (tmp_path / "capitals.csv").write_text(f"{HEAD.title()}{row}")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
-    for name in ("other.csv", "empty.csv", "binary.csv", "missing.csv"):
-        with pytest.raises(UnreadableInput):
+    wanted = {
+        "other.csv": "has the columns a | b, and lacks source", "nothing.csv": "has the columns none",
+        "empty.csv": "no rows below its head", "semicolons.csv": "source;patient;.*with commas between",
+        "capitals.csv": r"Source \| Patient .*in small letters", "binary.csv": "decode", "missing.csv": "No such file",
+    }  # fmt: skip
+    for name, complaint in wanted.items():
+        with pytest.raises(UnreadableInput, match=complaint):
             read_cases(tmp_path / name)
 
 

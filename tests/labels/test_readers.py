@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,25 @@ def test_drawn_labels_train_networks_of_slices(tmp_path: Path) -> None:
     assert rows[0].grades["pfirrmann", "L4/L5"] == "3"
 
 
+def test_outlines_of_discs_teach_a_locator_as_their_boxes_do(tmp_path: Path) -> None:
+    """Discs of YOLO-seg, COCO's polygons and Labelme's were drawn for nobody."""
+    rows = {}
+    for form in ("box", "outline"):
+        folder = write_yolo(tmp_path / form)
+        (folder / "data.yaml").write_text("names: [disc L5-S1, disc L4-L5, L3-L4, HIZ]\n")
+        path = folder / "labels" / "ann_t2_1.txt"
+        x, y, width, height = (float(part) for part in path.read_text().split("\n")[0].split()[1:])
+        left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        if form == "outline":
+            path.write_text(f"0 {x} {top} {right} {y} {x} {bottom} {left} {y}\n")
+        else:
+            path.write_text(f"0 {x} {y} {width} {height}\n")
+        rows[form], _ = labelled_slices(only("yolo", folder))
+    (box,), (around,) = rows["box"].boxes, rows["outline"].boxes
+    assert around.count == box.count == 1 and around.is_certain
+    assert around.rows == pytest.approx(box.rows) and around.columns == pytest.approx(box.columns)
+
+
 @pytest.mark.parametrize("table, first", [("", "4"), ("5", "4"), ("2", "2")])
 def test_a_picture_teaches_the_grade_that_is_drawn_on_it(table: str, first: str, tmp_path: Path) -> None:
     """It had the study's, that of the worst picture. A table that says otherwise than the drawings holds."""
@@ -265,6 +285,26 @@ def test_absence_trains_too(tmp_path: Path) -> None:
     zones = {level: grade for (condition, level), grade in row.grades.items() if condition == "high_intensity_zone"}
     assert zones == {**dict.fromkeys(("L1/L2", "L2/L3", "L3/L4", "L5/S1"), "absent"), "L4/L5": "present"}
     assert sum(condition == "pfirrmann" for condition, _ in row.grades) == 3
+
+
+@pytest.mark.parametrize("kept, learned", [("HIZ", "present"), ("discs", "absent"), ("nothing", None)])
+def test_what_is_drawn_wherever_it_is_seen_is_absent_from_other_slices(
+    kept: str, learned: str | None, tmp_path: Path
+) -> None:
+    """A slice without the high-intensity zone of its neighbour was taught as one with it."""
+    folder = write_yolo(tmp_path)
+    path = folder / "labels" / "ann_t2_2.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join({"HIZ": lines, "discs": lines[:-1], "nothing": []}[kept]))
+    study = only("yolo", folder)
+    assert study.grade("high_intensity_zone", "L4/L5") == "present"
+    first, second = labelled_slices(study)
+    assert first.grades["high_intensity_zone", "L4/L5"] == "present"
+    assert second.grades.get(("high_intensity_zone", "L4/L5")) == learned
+    beside = replace(study.images[1], role="sagittal_t1")
+    _, other = labelled_slices(replace(study, images=(study.images[0], beside)))
+    assert other.grades["high_intensity_zone", "L4/L5"] == "present"
+    assert second.grades["high_intensity_zone", "L1/L2"] == "absent" and second.grades["pfirrmann", "L4/L5"] == "3"
 
 
 def test_pictures_of_one_name_in_folders_of_patients(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from lumbago.learning.run_training import train_model
 from lumbago.learning.train import Course, train
 from lumbago.learning.true_boxes import MOST_BOXES
 from lumbago.learning.write_card import Training, write_card
+from lumbago.networks.architectures import ARCHITECTURES
 from lumbago.networks.spine_locator import SpineLocator
 from lumbago.pipeline.locate_discs import CHANNELS, read_slice
 from lumbago.pipeline.read_boxes import PLACES, classes_of
@@ -75,6 +76,12 @@ def test_validation_shows_slices_as_they_are(network: str, samples: list[Locator
         view = draw_view(sample, np.random.default_rng(number), (0.0, 0.0), task.shape)
         plain, *_ = look(sample, replace(view, scanner=UNCHANGED))
         np.testing.assert_allclose(seen[number].numpy(), plain, atol=1e-3)
+
+
+def test_whatever_draws_or_finds_is_a_locator() -> None:
+    """A new segmenter needed a row of its own here."""
+    assert {id(row) for row in LOCATORS.values()} == {id(row) for row in ARCHITECTURES.values() if row.kind != "grader"}
+    assert len(LOCATORS) == len({row.name for row in LOCATORS.values()}) and "lite0" in LOCATORS
 
 
 @pytest.mark.parametrize("network", LOCATORS)

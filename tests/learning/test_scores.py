@@ -120,7 +120,7 @@ def test_a_case_is_shown_on_its_own_patients_picture(tmp_path: Path) -> None:
         LabelledSlice("csv", f"csv:{name}", "csv:t2", tmp_path / f"{name}.png", 1.0, "t2") for name in ("ann", "bob")
     ]
     picture_of = labelled_pictures(asked, rows)
-    case = GradedCase("csv", "csv:ann", "csv:t2", "bulging", "L4/L5", None, "absent", None)
+    case = GradedCase("csv", "csv:ann", "csv:t2", "bulging", "L4/L5", None, "absent", None, "csv:t2")
     with pytest.raises(LookupError, match="csv:ann"):
         picture_of(case)
     assert picture_of(replace(case, patient="csv:eve")) is None

@@ -47,16 +47,19 @@ def read_cases(path: Path) -> list[GradedCase]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableInput(f"{path} cannot be read ({error})", "a CSV table of cases") from error
-    lacking = [name for name in _NEEDED if not rows or name not in rows[0]]
+    lacking = [name for name in _NEEDED if name not in columns]
     if lacking:
         raise UnreadableInput(
-            f"{path} has no rows with {', '.join(lacking)}",
-            f"the columns {', '.join(_NEEDED)}",
+            f"{path} has the columns {' | '.join(columns) or 'none'}, and lacks {', '.join(lacking)}",
+            f"the columns {', '.join(_NEEDED)}, in small letters, with commas between",
             "see docs/how-to/evaluate.md",
         )
+    if not rows:
+        raise UnreadableInput(f"{path} has no rows below its head", "a row for each graded place")
     cases = [_read_row(path, number, row) for number, row in enumerate(rows, 2)]
     _refuse_twice(path, cases)
     return cases
@@ -93,7 +96,12 @@ def _read_row(path: Path, number: int, row: Mapping[str, Any]) -> GradedCase:
 
 
 def _case(row: Mapping[str, str]) -> GradedCase:
+    if None in row:
+        raise ValueError("it has more cells than the head")
     texts: dict[str, Any] = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    for name in ("source", "patient"):
+        if not texts[name]:
+            raise UnreadableInput(f"a case without {name}", f"the {name}, as intervals and splits go by patient")
     numbers = {name: _number(texts[name]) if texts[name] else None for name in _NUMBERS}
     optional = {name: texts[name] or None for name in ("side", "second_reader")}
     study = texts["study"] or texts["patient"]

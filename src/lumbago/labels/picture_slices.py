@@ -1,6 +1,6 @@
 """Labelled sagittal pictures, the form in which networks that learn from single slices take their labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ Picture = Float32[np.ndarray, "rows columns"]
 
 _ON_THEIR_SIDE: Final = (5, 6, 7, 8)
 """Values of the EXIF tag Orientation that exchange rows and columns."""
+_OUTLINES: Final = ("box", "polygon")
+"""Shapes that a disc's box is read off."""
 _DEEP: Final = ("I;16", "I;16L", "I;16B", "I", "F")
 
 
@@ -55,10 +57,11 @@ class LabelledSlice:
         spacing_mm: pixel size.
         weighting: `t1` or `t2`.
         bodies: polygons of vertebral bodies by name, empty when not drawn.
-        boxes: boxes of discs, empty when not drawn.
+        boxes: of discs, about the outline where that is drawn; empty when not drawn.
         mask, mask_values: picture file of the segmentation, None when there is none, and what its values mean, as in
             `Shape`.
         grades: grade of a condition at a level.
+        study: name of the study that it is of, unique within the source.
     """
 
     source: str
@@ -73,14 +76,16 @@ class LabelledSlice:
     mask: Path | None = None
     mask_values: tuple[tuple[int, str, str | None], ...] = ()
     grades: dict[tuple[str, str], str] = field(default_factory=dict)
+    study: str = ""
 
 
 def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
     """The sagittal pictures of a study, in its order.
 
     Grades without side are those of every picture; but where drawings alone tell the grade of a place, a picture with
-    one of them has the grade that is drawn on it. A picture whose spacing nobody states is taken for one of 300 mm
-    across.
+    one of them has the grade that is drawn on it. Of what is drawn wherever it is
+    seen, a place drawn on a picture is absent from one of the same role that has other drawings alone, and unknown on
+    one that has none. A picture whose spacing nobody states is taken for one of 300 mm across.
 
     Raises:
         UnreadableInput: a picture whose size is needed cannot be read.
@@ -92,7 +97,7 @@ def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
 
 def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
     shapes = _head_up([shape for shape in study.shapes if shape.image == image.name], image)
-    discs = [shape for shape in shapes if shape.kind == "box" and shape.structure == "disc" and shape.level]
+    discs = [shape for shape in shapes if shape.kind in _OUTLINES and shape.structure == "disc" and shape.level]
     outlines = [shape for shape in shapes if shape.kind == "polygon" and shape.structure]
     mask = next((shape for shape in shapes if shape.kind == "mask"), None)
     return LabelledSlice(
@@ -107,7 +112,8 @@ def _slice(study: LabelledStudy, image: ImageRef) -> LabelledSlice:
         boxes=tuple(_box(shape) for shape in discs),
         mask=mask.mask if mask else None,
         mask_values=mask.values if mask else (),
-        grades=_unsided_grades(study) | _own_grades(study, image),
+        grades=_picture_grades(study, image),
+        study=study.name,
     )
 
 
@@ -145,22 +151,31 @@ def _unsided_grades(study: LabelledStudy) -> dict[tuple[str, str], str]:
     return grades
 
 
-def _own_grades(study: LabelledStudy, image: ImageRef) -> dict[tuple[str, str], str]:
-    """What is drawn on a picture of places in the middle that are as bad as their worst drawing; where a table says
-    otherwise, it holds."""
-    everywhere, here = (_drawn_grades(study.shapes, name) for name in (None, image.name))
-    return {site[:2]: here[site] for site in here if study.grade(*site) == everywhere[site]}
+def _picture_grades(study: LabelledStudy, image: ImageRef) -> dict[tuple[str, str], str]:
+    """The study's grades, but of places in the middle that are as bad as their worst drawing what is drawn on the
+    picture; where a table says otherwise, it holds."""
+    alike = [other.name for other in study.images if other.role == image.role]
+    everywhere, on_alike, here = (_drawn_grades(study.shapes, names) for names in (None, alike, [image.name]))
+    is_drawn_on = any(shape.image == image.name for shape in study.shapes)
+    grades = _unsided_grades(study)
+    for site in (site for site, worst in everywhere.items() if study.grade(*site) == worst):
+        if site in here:
+            grades[site[:2]] = here[site]
+        elif site in on_alike and study.absence.get(site[0]) == "negative":
+            del grades[site[:2]]
+            grades |= {site[:2]: CONDITIONS[site[0]].scale.grades[0]} if is_drawn_on else {}
+    return grades
 
 
-def _drawn_grades(shapes: Iterable[Shape], image: str | None) -> dict[Site, str]:
-    """The worst grade drawn of each place in the middle, on a picture or, when None, on all."""
-    drawn = [(site_of(shape), str(shape.grade)) for shape in shapes if image in (None, shape.image)]
+def _drawn_grades(shapes: Iterable[Shape], images: Collection[str] | None) -> dict[Site, str]:
+    """The worst grade drawn of each place in the middle, on these pictures or, when None, on all."""
+    drawn = [(site_of(shape), str(shape.grade)) for shape in shapes if images is None or shape.image in images]
     unsided = {site for site, _ in drawn if site is not None and site[2] is None}
     return {site: worst_grade(site, (grade for at, grade in drawn if at == site)) for site in unsided}
 
 
 def _box(shape: Shape) -> Box:
-    (top, left), (bottom, right) = shape.points
+    (top, left), (bottom, right) = np.min(shape.points, axis=0).tolist(), np.max(shape.points, axis=0).tolist()
     return Box((top, bottom), (left, right), bottom_count(str(shape.level)), shape.is_certain)
 
 

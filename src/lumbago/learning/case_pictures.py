@@ -27,10 +27,10 @@ _HEIGHT_PX: Final = 240
 
 def labelled_pictures(model_of: Callable[[str], Model], rows: Iterable[LabelledSlice]) -> PictureOf:
     """The graded disc and its surroundings on a labelled picture, the disc found anew; None when it was not found."""
-    named = {(row.patient, row.name): row for row in rows}
+    named = {(row.patient, row.study or row.name, row.name): row for row in rows}
 
     def picture(case: GradedCase) -> Image.Image | None:
-        row = named.get((case.patient, case.study))
+        row = named.get((case.patient, case.study, case.slice_name))
         if row is None:
             return None
         location = locate_discs(model_of(row.patient), picture_volume(row))

@@ -155,7 +155,7 @@ class Experiment:
 
 
 _TEACHING: Final[Mapping[str, str]] = {
-    "locator": "bodies or boxes of discs drawn on pictures of known role, or their masks",
+    "locator": "bodies or boxes or outlines of discs drawn on pictures of known role, or their masks",
     "grader": "graded places, on pictures of sagittal T2, series or volumes, that the locator finds",
     "pretrain": "pictures of known role",
 }

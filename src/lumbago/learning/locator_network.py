@@ -17,11 +17,12 @@ from lumbago.pipeline.locate_discs import CHANNELS
 from lumbago.pipeline.name_by_sacrum import SACRUM
 from lumbago.pipeline.read_boxes import classes_of
 
+_OURS: Final[Mapping[str, str]] = {"lite0": "lite0-unet", "lite0-short": "lite0-unet-short"}
+"""Names that an experiment gives to networks of other names."""
+
 LOCATORS: Final[Mapping[str, Architecture]] = {
-    "lite0": ARCHITECTURES["lite0-unet"],
-    "unet": ARCHITECTURES["unet"],
-    **{row.name: row for row in ARCHITECTURES.values() if row.kind == "detector"},
-    "lite0-short": ARCHITECTURES["lite0-unet-short"],
+    **{name: ARCHITECTURES[row] for name, row in _OURS.items()},
+    **{row.name: row for row in ARCHITECTURES.values() if row.kind != "grader" and row.name not in _OURS.values()},
 }
 """Networks that locate, by the name that an experiment gives: those that draw maps, and those that find boxes."""
 

@@ -159,7 +159,7 @@ def predict_sources(
         return cases, picture_of
     found = predict_studies(studies, lambda patient: Models(locators(patient), (graders(patient),)), decoder)
     of_study = study_pictures(found, decoder)
-    return [*cases, *found.cases], lambda case: of_study(case) if case.study in found.studies else picture_of(case)
+    return [*cases, *found.cases], lambda case: picture_of(case) if case.slice_name else of_study(case)
 
 
 def _in_split(cases: Iterable[GradedCase], split: str) -> list[GradedCase]:

@@ -57,7 +57,10 @@ def picture_cases(spine: LocatedSpine, grader: Model, row: LabelledSlice) -> Ite
                 if values is not None and level in number_of:
                     found = tuple(float(value) for value in values.probabilities[condition][number_of[level]])
                 called = _called(condition, found, grader.card.calls.get(condition)) if found is not None else ""
-                yield GradedCase(row.source, row.patient, row.name, condition, level, None, grade, found, called=called)
+                yield GradedCase(
+                    row.source, row.patient, row.study or row.name, condition, level, None, grade, found, row.name,
+                    called=called,
+                )  # fmt: skip
 
 
 def _called(condition: str, values: tuple[float, ...], least: float | None) -> str:
