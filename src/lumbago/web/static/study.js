@@ -155,7 +155,7 @@ function line(name, text) {
 }
 
 const acts = {
-  accept: () => chosen && act({ kind: "accept", ...placeOf(chosen) }),
+  accept: () => chosen && act({ kind: "accept", ...placeOf(chosen), payload: { grade: chosen.dataset.grade || null } }),
   comment: () => chosen && act({ kind: "comment", ...placeOf(chosen), payload: { text: document.getElementById("remark").value } }),
   "comment-study": () => act({ kind: "comment", payload: { text: document.getElementById("comment").value } }),
   sign: () => act({ kind: "sign" }),
