@@ -121,6 +121,7 @@ def test_correct_a_grade_and_sign(page: Page, served: Served) -> None:
     corrected = page.locator("button.place[data-condition='spinal_canal_stenosis']").first
     expect(corrected).to_have_attribute("title", re.compile(f": {re.escape(grade)}.*changed"))
     expect(corrected.locator(".grade")).to_have_text(BRIEF.get(grade, grade))
+    expect(page.locator(".lv-status")).to_have_text(re.compile(f": {re.escape(grade)}$"))
     expect(page.locator(".head .badge")).to_have_text("reviewed")
     expect(page.locator("#said")).to_be_in_viewport()
     headline, chips = page.locator("#headline").text_content(), page.locator("#abnormal").text_content()

@@ -39,13 +39,18 @@ def settled_findings(whole: StudyReading) -> StudyFindings:
 
 
 def placed_findings(whole: StudyReading) -> StudyFindings:
-    """The machine's findings, each where it was seen or where a reader put it since, and lesions that readers added."""
-    rows = (
-        replace(row, evidence=_evidence(row.evidence, whole.opinions[row.condition, row.level, row.side]))
-        for row in whole.findings.findings
-    )
+    """The machine's findings, each where it was seen or where a reader put it since, and with the grade that readers
+    gave it, which has no probability; and lesions that readers added."""
+    rows = (_placed(row, whole.opinions[row.condition, row.level, row.side]) for row in whole.findings.findings)
     added = (_added(site, one) for site, one in whole.opinions.items() if one.machine is None and one.grade is not None)
     return replace(whole.findings, findings=(*rows, *added))
+
+
+def _placed(row: Finding, opinion: Opinion) -> Finding:
+    seen = _evidence(row.evidence, opinion)
+    if opinion.grade == row.grade:
+        return replace(row, evidence=seen)
+    return Finding(row.condition, row.level, row.side, opinion.grade, {}, evidence=seen)
 
 
 def _added(site: Site, opinion: Opinion) -> Finding:

@@ -102,7 +102,10 @@ async function showAnew(kind) {
   showAbnormal(detail);
   choose(chosen);
   if (kind === "comment") document.getElementById("remark").value = "";
-  else showReviewed();
+  else {
+    showReviewed();
+    globalThis.viewer?.renew?.().catch(() => {}); // a study whose images cannot be shown says so itself
+  }
   say(kind === "comment" ? "The comment is kept." : "Kept.");
 }
 
