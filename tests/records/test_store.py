@@ -116,6 +116,15 @@ def test_a_study_without_a_patient_id_is_kept_once(store: Store) -> None:
         assert len({one.patient.id for one in (study, *others)}) == 4, "a person is known by the study alone"
 
 
+def test_a_study_of_nobody_that_may_be_of_two_is_kept_once(store: Store) -> None:
+    """Else each upload of one that is kept twice makes another study."""
+    told = [PatientFacts("", birth_date="1970-12-31"), PatientFacts("", birth_date="1950-01-02"), PatientFacts("")]
+    with store.write() as db:
+        first = [add_study(db, facts, StudyFacts("1.2.3")) for facts in told]
+        assert len({study.id for study in first}) == 3
+        assert [add_study(db, facts, StudyFacts("1.2.3")) for facts in told] == first
+
+
 def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:
     with store.write() as db:
         rows = [add_study(db, JANE, StudyFacts(uid, date)) for uid, date in (("1", "2020-01-02"), ("2", ""), ("3", ""))]
