@@ -1,10 +1,12 @@
 """A signed reading as findings: the reader's grades in the machine's place, the machine's beside them."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, QualityRemark, Site, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, NotAssessed, QualityRemark, Site, StudyFindings
+from lumbago.anatomy.levels import LEVELS
 from lumbago.labels.labelled_study import label
 from lumbago.report.added_places import PLACED
 from lumbago.report.level_grid import from_the_top
@@ -23,7 +25,7 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     signed = QualityRemark("warning", f"Read and signed by {reader} on {when}: {count}{numbering}.")
     differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
     graded = {(row.condition, row.level, row.side) for row in rows if row.grade is not None}
-    untried = (one for one in whole.findings.not_assessed if (one.condition, one.level, one.side) not in graded)
+    untried = (left for one in whole.findings.not_assessed for left in _untried(one, graded))
     ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
     return replace(
         whole.findings,
@@ -31,6 +33,24 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
         not_assessed=tuple(untried),
         quality=(signed, *differing, *whole.findings.quality),
     )
+
+
+def _untried(entry: NotAssessed, graded: Collection[Site]) -> Iterator[NotAssessed]:
+    """What an entry says of places that are still without a grade: itself, or when some of it has one, the rest of it,
+    place by place."""
+    if not any(_covers(entry, site) for site in graded):
+        yield entry
+        return
+    for level in LEVELS if entry.level is None else (entry.level,):
+        for side in CONDITIONS[entry.condition].sides:
+            site = (entry.condition, level, side)
+            if _covers(entry, site) and site not in graded:
+                yield replace(entry, level=level, side=side)
+
+
+def _covers(entry: NotAssessed, site: Site) -> bool:
+    condition, level, side = site
+    return entry.condition == condition and entry.level in (None, level) and entry.side in (None, side)
 
 
 def settled_findings(whole: StudyReading) -> StudyFindings:
