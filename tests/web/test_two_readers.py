@@ -121,6 +121,19 @@ def test_a_decision_leaves_a_place_where_a_reader_put_it(dashboard: Dashboard, f
     assert [row["point_lps_mm"] for row in dashboard.review_file(study)["corrections"]] == [point]
 
 
+def test_who_decides_sees_what_each_reader_says(dashboard: Dashboard, found: StudyFindings) -> None:
+    study, machine = dashboard.add_study(found), found.find(*PLACE[:2])
+    assert machine is not None
+    other = next(grade for grade in machine.scale.grades if grade != machine.grade)
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "grade", PLACE, grade=other)
+    assert f"Changed: {other}." in shown(dashboard, study)["about"]
+    dashboard.review(dashboard.signed_in("reader", "ben"), study, "sign")
+    assert f"Readers differ: {other}, {machine.grade}." in shown(dashboard, study)["about"]
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "add", ("modic", "T10/T11", ""), grade="1")
+    added = dashboard.signed_in("reader", "anna").get(f"/api/v1/studies/{study}/places").json()["places"][-1]
+    assert added["about"] == "The machine found nothing here. Readers differ: type 1, no grade."
+
+
 def test_labels_of_a_signature_go_when_another_renumbers(dashboard: Dashboard, found: StudyFindings) -> None:
     """Else a study that was signed without a correction goes on to teach the names that a reader took back."""
     study = dashboard.add_study(found)
