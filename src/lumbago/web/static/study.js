@@ -146,7 +146,7 @@ function fill(cell, shown) {
   cell.dataset.grade = known.get(keyOf(placeOf(cell)))?.grade ?? "";
   cell.querySelector(".grade").textContent = shown.brief || "–";
   for (const old of cell.querySelectorAll(".said, .own")) old.remove();
-  if (shown.machine_title) cell.append(line("about own", `was ${shown.machine_brief}`));
+  if (shown.machine_title) cell.querySelector(".grade").after(line("about own", `was ${shown.machine_brief}`));
   if (shown.said) cell.append(line("said", shown.said_brief));
 }
 
