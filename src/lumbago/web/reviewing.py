@@ -72,7 +72,7 @@ def _checked(remark: Remark, whole: StudyReading, reader: str) -> Remark:
     """The remark with nothing in it but what its kind has, and the numbering now in force."""
     payload: dict[str, Any] = {"shift": whole.shift}
     if remark.kind in _WITH_PLACE or remark.condition or remark.level:
-        _refuse_place(remark)
+        refuse_place(remark)
     if remark.kind in {"grade", "add", "adjudicate"}:
         payload["grade"] = _grade(remark)
     if remark.kind == "accept":
@@ -94,7 +94,12 @@ def _checked(remark: Remark, whole: StudyReading, reader: str) -> Remark:
     return Remark(remark.kind, remark.condition, remark.level, remark.side, payload | ({"text": text} if text else {}))
 
 
-def _refuse_place(remark: Remark) -> None:
+def refuse_place(remark: Remark) -> None:
+    """Nothing is kept of a place that there is not.
+
+    Raises:
+        UsageError: there is no such condition, level, or side of it.
+    """
     condition = CONDITIONS.get(remark.condition)
     if condition is None or remark.level not in _LEVELS:
         raise UsageError(f"there is no place {remark.condition} {remark.level}", "a condition and a level")
