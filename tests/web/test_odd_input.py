@@ -32,3 +32,9 @@ def test_no_place_that_there_is_not_is_graded_blind(
     answer = viewer.post(f"/api/v1/studies/{study}/teaching", json={"grades": [grade]})
     assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
     assert viewer.get("/teaching").status_code == 200
+
+
+def test_who_grades_nothing_is_told_so(dashboard: Dashboard, found: StudyFindings) -> None:
+    study = dashboard.add_study(found)
+    answer = dashboard.signed_in("viewer").post(f"/api/v1/studies/{study}/teaching", json={"grades": []})
+    assert answer.status_code == 400 and answer.json()["detail"].startswith("nothing was graded")

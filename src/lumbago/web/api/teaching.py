@@ -27,7 +27,7 @@ class GradeGiven(BaseModel):
 class Answers(BaseModel):
     """All grades of a blind reading."""
 
-    grades: Annotated[list[GradeGiven], Field(min_length=1, max_length=500)]
+    grades: Annotated[list[GradeGiven], Field(max_length=500)]
 
 
 @router.post("/studies/{study_id}/teaching", status_code=201)
