@@ -76,6 +76,9 @@ def test_upload_and_progress(page: Page, served: Served, visits: list[Path]) -> 
     page.locator("#files").set_input_files([str(path) for path in visits])
     links = page.get_by_role("link", name="Open the study")
     expect(links).to_have_count(len(visits), timeout=ANALYSIS_MS)
+    expect(page.get_by_text("1 file left out")).to_have_count(1)
+    page.get_by_text("1 file left out").click()
+    expect(page.locator("#uploads li li")).to_contain_text("notes.txt: ")
     checked(page, "upload")
     page.goto(served.address)
     expect(page.locator("#worklist tbody tr")).to_have_count(len(visits))
@@ -121,6 +124,7 @@ def test_correct_a_grade_and_sign(page: Page, served: Served) -> None:
     corrected = page.locator("button.place[data-condition='spinal_canal_stenosis']").first
     expect(corrected).to_have_attribute("title", re.compile(f": {re.escape(grade)}.*changed"))
     expect(corrected.locator(".grade")).to_have_text(BRIEF.get(grade, grade))
+    expect(page.locator(".lv-status")).to_have_text(re.compile(f": {re.escape(grade)}$"))
     expect(page.locator(".head .badge")).to_have_text("reviewed")
     expect(page.locator("#said")).to_be_in_viewport()
     headline, chips = page.locator("#headline").text_content(), page.locator("#abnormal").text_content()

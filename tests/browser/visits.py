@@ -31,11 +31,14 @@ class Served:
 
 
 def write_visits(folder: Path) -> list[Path]:
-    """A zip archive for each date: the same coarse phantom, as studies of their own."""
+    """A zip archive for each date: the same coarse phantom, as studies of their own; notes lie in the first one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "phantom_study", partial(coarse_study, pixels=PIXELS))
         study = writer.write_study(folder / "phantom", SEED)
-    return [_visit(study / "dicom", folder / f"visit-{date}.zip", date) for date in DATES]
+    visits = [_visit(study / "dicom", folder / f"visit-{date}.zip", date) for date in DATES]
+    with zipfile.ZipFile(visits[0], "a") as archive:
+        archive.writestr("notes.txt", "not an image")
+    return visits
 
 
 def _visit(dicom: Path, path: Path, date: str) -> Path:

@@ -12,7 +12,7 @@ from made_up_records import MILD, PLACE, SURE, add_whole_study, findings, graded
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from lumbago.errors import NotInRecords, RecordsDamaged, RecordsFull, RecordsRefused, SettingsRefused
+from lumbago.errors import NotInRecords, RecordsDamaged, RecordsFull, RecordsRefused, SettingsRefused, UsageError
 from lumbago.records.audit import Actor, Deed, Event, append_line, verify_audit
 from lumbago.records.blobs import Blobs
 from lumbago.records.database import WAL_RESET_BUG, refuse_journal
@@ -114,6 +114,15 @@ def test_a_study_without_a_patient_id_is_kept_once(store: Store) -> None:
             add_study(db, nobody, StudyFacts("1.2.4")),
         ]
         assert len({one.patient.id for one in (study, *others)}) == 4, "a person is known by the study alone"
+
+
+def test_a_study_of_nobody_that_may_be_of_two_is_kept_once(store: Store) -> None:
+    """Else each upload of one that is kept twice makes another study."""
+    told = [PatientFacts("", birth_date="1970-12-31"), PatientFacts("", birth_date="1950-01-02"), PatientFacts("")]
+    with store.write() as db:
+        first = [add_study(db, facts, StudyFacts("1.2.3")) for facts in told]
+        assert len({study.id for study in first}) == 3
+        assert [add_study(db, facts, StudyFacts("1.2.3")) for facts in told] == first
 
 
 def test_a_study_without_a_date_is_as_old_as_its_receiving(store: Store) -> None:
@@ -225,6 +234,17 @@ def test_order(listed: Store) -> None:
         assert found(listed, order=order)[: len(patients)] == patients, order
     assert found(listed, order="severity")[-1] == found(listed, order="severity", reverse=True)[-1] == "P3"
     assert found(listed, order="severity", reverse=True)[:3] == ["P1", "P2", "P0"]
+
+
+def test_a_text_that_the_database_cannot_hold_is_told_in_one_sentence(store: Store) -> None:
+    """As addresses bring it from anybody; SQLite holds it."""
+    for do in (lambda: found(store, search="\0"), lambda: add_whole_study(store, replace(JANE, name="\0"), "1.2.3")):
+        try:
+            do()
+        except UsageError as error:
+            assert "cannot keep" in str(error)
+        else:
+            assert store.engine.dialect.name == "sqlite"
 
 
 def test_filters(listed: Store) -> None:

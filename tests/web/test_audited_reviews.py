@@ -50,3 +50,16 @@ def test_reviews_that_labels_bring_in_are_told_of_at_their_study(dashboard: Dash
     said = Said(table={("pfirrmann", "L4/L5", None): "1", ("pfirrmann", "L3/L4", None): "5"})
     done = import_labels._import_study(dashboard.site, Visitor(user, "10.0.0.7"), study, said)
     assert told(dashboard, study) == [("reader", "10.0.0.7", "grade")] * done["grade"] and done["grade"]
+
+
+def test_who_grades_blind_is_told_of(dashboard: Dashboard, study: str) -> None:
+    """It shows a study, and then what it is compared with."""
+    viewer, grades = dashboard.signed_in("viewer"), [{"condition": "pfirrmann", "level": "L4/L5", "grade": "1"}]
+    assert viewer.get(f"/teaching/{study}").status_code == 200
+    assert viewer.post(f"/api/v1/studies/{study}/teaching", json={"grades": grades}).status_code == 201
+    with dashboard.store.read() as records:
+        answered, opened = audit_lines(records, AuditQuery(study_id=study))
+        (kept,) = reviews_of_study(records, study)
+    assert (opened.action, opened.user_name) == ("open study to learn", "viewer")
+    assert (answered.action, answered.user_name, answered.detail) == ("grade blind", "viewer", {"review": kept.id})
+    assert opened.patient_id and opened.patient_id == answered.patient_id

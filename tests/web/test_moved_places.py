@@ -52,3 +52,20 @@ def test_the_viewer_is_told_of_a_lesion_that_a_reader_added(
     shown = seen_by(dashboard, study).find("high_intensity_zone", "T12/L1")
     assert shown is not None and (shown.grade, shown.probabilities) == ("present", {})
     assert (shown.evidence.point_lps_mm if shown.evidence else None) == (tuple(point) if point else None)
+
+
+def test_the_viewer_is_told_the_grade_that_readers_gave(dashboard: Dashboard, found: StudyFindings) -> None:
+    """Else its mark says another grade than the table beside it."""
+    study, place = dashboard.add_study(found), ("pfirrmann", "L4/L5", "")
+    machine = found.find("pfirrmann", "L4/L5")
+    assert machine is not None
+    other = next(grade for grade in machine.scale.grades if grade != machine.grade)
+    dashboard.review(dashboard.signed_in("reader"), study, "grade", place, grade=other)
+    shown = seen_by(dashboard, study).find("pfirrmann", "L4/L5")
+    assert shown is not None and (shown.grade, shown.probabilities, shown.trained_on) == (other, {}, None)
+    assert shown.evidence == machine.evidence
+    dashboard.review(dashboard.signed_in("reader", "second"), study, "grade", place, grade=machine.grade)
+    disputed = seen_by(dashboard, study).find("pfirrmann", "L4/L5")
+    assert disputed is not None and disputed.grade is None
+    dashboard.review(dashboard.signed_in("reader"), study, "accept", place)
+    assert seen_by(dashboard, study).find("pfirrmann", "L4/L5") == machine

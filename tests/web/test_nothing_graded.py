@@ -7,6 +7,7 @@ import pytest
 from dashboard import Dashboard
 
 from lumbago.anatomy.findings import NotAssessed, StudyFindings
+from lumbago.anatomy.levels import LEVELS, SIDES
 
 PLACE = ("pfirrmann", "L4/L5", "")
 
@@ -47,3 +48,34 @@ def test_what_a_reader_graded_is_no_longer_among_what_was_not_assessed(
     dashboard.review(reader, study, "sign")
     signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()
     assert [entry["level"] for entry in signed["not_assessed"]] == ["T12/L1"]
+
+
+SIDED = "subarticular_stenosis"
+LEFT = {
+    None: [("pfirrmann", level, None) for level in LEVELS if level != "L4/L5"]
+    + [(SIDED, level, side) for level in LEVELS for side in SIDES if (level, side) != ("L4/L5", "left")],
+    "L4/L5": [(SIDED, "L4/L5", "right")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("level", LEFT)
+def test_what_a_reader_graded_is_taken_out_of_what_was_not_assessed_at_more_places(
+    dashboard: Dashboard, found: StudyFindings, level: str | None
+) -> None:
+    """Else it is said that nothing was assessed at any level, beside the reader's grades."""
+    rows = tuple(row for row in found.findings if row.condition not in {"pfirrmann", SIDED})
+    left_out = tuple(NotAssessed(name, "no series", level) for name in ("pfirrmann", SIDED))
+    study = dashboard.add_study(replace(found, findings=rows, not_assessed=left_out))
+    reader = dashboard.signed_in("reader")
+    where = level or "any level"
+    assert (
+        f"(Pfirrmann) and subarticular stenosis not assessed at {where}: no series"
+        in reader.get(f"/studies/{study}").text
+    )
+    dashboard.review(reader, study, "add", PLACE, grade="4")
+    dashboard.review(reader, study, "add", (SIDED, "L4/L5", "left"), grade="severe")
+    page = reader.get(f"/studies/{study}").text
+    assert f"not assessed at {where}:" not in page and "L4/L5 right" in page
+    dashboard.review(reader, study, "sign")
+    signed = reader.get(f"/api/v1/studies/{study}/findings.json").json()["not_assessed"]
+    assert [(one["condition"], one["level"], one["side"]) for one in signed] == LEFT[level]

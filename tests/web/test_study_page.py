@@ -49,3 +49,13 @@ def test_series_are_used_for_what_the_report_says(dashboard: Dashboard, found: S
     with dashboard.store.write() as records:
         put_series(records, study, [SeriesFacts("1.2.3", "tirm", "sagittal_t2", slices=15)])
     assert "<td>sagittal T2 or STIR</td>" in dashboard.signed_in("reader").get(f"/studies/{study}").text
+
+
+def test_a_probability_stands_with_the_grade_that_it_is_of(dashboard: Dashboard, found: StudyFindings) -> None:
+    """Not behind the grade that a reader gave instead."""
+    study = dashboard.add_study(replace(found, findings=(graded("spinal_canal_stenosis", "L4/L5", "moderate"),)))
+    reader, place = dashboard.signed_in("reader"), ("spinal_canal_stenosis", "L4/L5")
+    dashboard.review(reader, study, "grade", place, grade="severe")
+    page = reader.get(f"/studies/{study}").text
+    assert "spinal canal stenosis: severe, machine: moderate, 90%, changed" in page
+    assert page.index("was Mod") < page.index(">90%<")

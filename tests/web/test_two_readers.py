@@ -62,7 +62,8 @@ def shown(dashboard: Dashboard, study: str) -> dict[str, Any]:
 
 LATER = {
     "another grade": ("anna", "grade", {"grade": "3"}, ("disputed", None)),
-    "the machine's": ("ben", "accept", {}, ("disputed", None)),
+    "the machine's": ("ben", "grade", {"grade": "5"}, ("disputed", None)),
+    "that it is right": ("ben", "accept", {}, ("adjudicated", "1")),
     "another grade of who decided": ("chris", "grade", {"grade": "2"}, ("disputed", None)),
     "what was decided": ("ben", "grade", {"grade": "1"}, ("adjudicated", "1")),
     "what was decided, by who said it": ("anna", "grade", {"grade": "1"}, ("adjudicated", "1")),
@@ -82,6 +83,32 @@ def test_a_decision_hides_no_grade_that_comes_later(dashboard: Dashboard, found:
         assert shown(dashboard, study)["grade"] == "4"
 
 
+def test_who_accepts_what_another_reader_changed_says_the_same(dashboard: Dashboard, found: StudyFindings) -> None:
+    machine = found.find(*PLACE[:2])
+    assert machine is not None and machine.grade is not None
+    other = next(grade for grade in machine.scale.grades if grade != machine.grade)
+    study = dashboard.add_study(found)
+    anna, ben = (dashboard.signed_in("reader", name) for name in ("anna", "ben"))
+    dashboard.review(anna, study, "grade", PLACE, grade=other)
+    late = dashboard.review(ben, study, "accept", PLACE, grade=machine.grade)
+    assert late.status_code == 400 and "reload" in late.json()["detail"], "what was accepted is no longer shown"
+    assert dashboard.review(ben, study, "accept", PLACE, grade=other).status_code == 201
+    assert (shown(dashboard, study)["state"], shown(dashboard, study)["grade"]) == ("agreed", other)
+    dashboard.review(anna, study, "grade", PLACE, grade=machine.grade)
+    assert dashboard.review(anna, study, "accept", PLACE, grade=None).status_code == 201
+    assert shown(dashboard, study)["state"] == "disputed"
+
+
+def test_who_accepts_a_place_that_only_they_changed_takes_it_back(dashboard: Dashboard, found: StudyFindings) -> None:
+    machine = found.find(*PLACE[:2])
+    assert machine is not None
+    study, anna = dashboard.add_study(found), dashboard.signed_in("reader", "anna")
+    other = next(grade for grade in machine.scale.grades if grade != machine.grade)
+    dashboard.review(anna, study, "grade", PLACE, grade=other)
+    dashboard.review(anna, study, "accept", PLACE, grade=other)
+    assert (shown(dashboard, study)["state"], shown(dashboard, study)["grade"]) == ("accepted", machine.grade)
+
+
 def test_a_decision_leaves_a_place_where_a_reader_put_it(dashboard: Dashboard, found: StudyFindings) -> None:
     study, point = dashboard.add_study(found), [1.0, 2.0, 3.0]
     anna, ben = (dashboard.signed_in("reader", name) for name in ("anna", "ben"))
@@ -92,6 +119,19 @@ def test_a_decision_leaves_a_place_where_a_reader_put_it(dashboard: Dashboard, f
     dashboard.review(ben, study, "adjudicate", PLACE, grade="2")
     assert (shown(dashboard, study)["state"], shown(dashboard, study)["point_lps_mm"]) == ("adjudicated", point)
     assert [row["point_lps_mm"] for row in dashboard.review_file(study)["corrections"]] == [point]
+
+
+def test_who_decides_sees_what_each_reader_says(dashboard: Dashboard, found: StudyFindings) -> None:
+    study, machine = dashboard.add_study(found), found.find(*PLACE[:2])
+    assert machine is not None
+    other = next(grade for grade in machine.scale.grades if grade != machine.grade)
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "grade", PLACE, grade=other)
+    assert f"Changed: {other}." in shown(dashboard, study)["about"]
+    dashboard.review(dashboard.signed_in("reader", "ben"), study, "sign")
+    assert f"Readers differ: {other}, {machine.grade}." in shown(dashboard, study)["about"]
+    dashboard.review(dashboard.signed_in("reader", "anna"), study, "add", ("modic", "T10/T11", ""), grade="1")
+    added = dashboard.signed_in("reader", "anna").get(f"/api/v1/studies/{study}/places").json()["places"][-1]
+    assert added["about"] == "The machine found nothing here. Readers differ: type 1, no grade."
 
 
 def test_labels_of_a_signature_go_when_another_renumbers(dashboard: Dashboard, found: StudyFindings) -> None:

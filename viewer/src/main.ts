@@ -64,6 +64,7 @@ function start(root: HTMLElement): void {
     ready,
     show: async (site: Site) => void (await Promise.all((await ready).map((viewer) => viewer.show(site)))),
     place: async () => (await ready)[0].place(),
+    renew: async () => (await ready)[0].renew(await fetchStudy(root.dataset.study!, root.dataset.blind !== undefined)),
   };
   (globalThis as { viewer?: unknown }).viewer = api;
 }

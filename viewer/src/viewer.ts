@@ -128,6 +128,15 @@ export class StudyViewer {
     this.changed();
   }
 
+  /** Shows what is said of the study by now, in place of what was said when it was opened. */
+  renew(now: StudyData): void {
+    this.data.findings = now.findings;
+    this.data.places = now.places;
+    this.redraw();
+    const finding = this.selected && findingAt(this.data, this.selected);
+    if (finding) this.say(describe(this.data, finding));
+  }
+
   private viewOf(series: Series): View | undefined {
     const role = series.role ?? "";
     return this.views.find((view) => view.series === series) ?? this.views.find((view) => view.role === role);

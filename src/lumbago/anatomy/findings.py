@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lumbago.anatomy.conditions import CONDITIONS, Role, Scale
 from lumbago.anatomy.levels import Side
+from lumbago.anatomy.meyerding import SEVERE
 
 SCHEMA: Final = "lumbago/findings/1"
 RESEARCH_USE: Final = "Research use only. Not a diagnosis. To be read and confirmed by a medical professional."
@@ -102,6 +103,14 @@ class Finding:
     def is_abnormal(self) -> bool:
         """Whether a reader wants to see it first."""
         return self.grade is not None and self.scale.grades.index(self.grade) >= self.scale.abnormal_from
+
+    @property
+    def steps_beyond(self) -> int:
+        """By how many grades an abnormal finding lies beyond the first abnormal one of its scale. Scales without order
+        count as just abnormal, slips from Meyerding II on as one grade beyond."""
+        if self.details.get("meyerding") in SEVERE:
+            return 1
+        return self.scale.grades.index(self.grade or "") - self.scale.abnormal_from if self.scale.ordinal else 0
 
     @property
     def confidence(self) -> float | None:

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from lumbago.errors import RecordsRefused, SettingsRefused
+from lumbago.errors import RecordsRefused, SettingsRefused, UsageError
 
 SECONDS_TO_WAIT: Final = 30.0
 _WRITES: Final = "lumbago_writes"
@@ -116,9 +116,22 @@ def _postgres(address: URL) -> Engine:
 
 
 @contextmanager
+def _refusing() -> Iterator[None]:
+    """PostgreSQL keeps no NUL in a text, and looks for none."""
+    try:
+        yield
+    except DataError as error:
+        raise UsageError("a text holds a character that the database cannot keep", "a text without NUL") from error
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state."""
-    with engine.connect() as connection, connection.begin():
+    """A transaction that sees one state.
+
+    Raises:
+        UsageError: it was given a text that the database cannot hold.
+    """
+    with _refusing(), engine.connect() as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         yield connection
@@ -126,8 +139,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction of the one writer; kept for good when the block ends, forgotten when it raises."""
-    with engine.connect() as plain:
+    """A transaction of the one writer; kept for good when the block ends, forgotten when it raises.
+
+    Raises:
+        UsageError: it was given a text that the database cannot hold.
+    """
+    with _refusing(), engine.connect() as plain:
         connection = plain.execution_options(**{_WRITES: True})
         with connection.begin():
             if engine.dialect.name == "postgresql":

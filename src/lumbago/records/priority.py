@@ -6,14 +6,15 @@ from lumbago.anatomy.findings import Finding, StudyFindings
 
 
 def severity(findings: StudyFindings) -> float | None:
-    """0 to 1: how far up its own scale the worst grade stands; a grade below the scale's first abnormal one counts
-    half. None when nothing is graded."""
+    """0 to 1, of the finding by which the report begins: 1 when it lies beyond the first abnormal grade of its scale,
+    as a severe stenosis does; 0.5 when it is just abnormal, as a bulge is; else less. None when nothing is graded."""
     return max((_height(row) for row in findings.findings if row.grade is not None), default=None)
 
 
 def _height(row: Finding) -> float:
-    height = row.scale.grades.index(str(row.grade)) / (len(row.scale.grades) - 1)
-    return height if row.is_abnormal else height / 2
+    if row.is_abnormal:
+        return 0.5 + 0.5 * min(row.steps_beyond, 1)
+    return 0.5 * row.scale.grades.index(str(row.grade)) / (len(row.scale.grades) - 1)
 
 
 def uncertainty(findings: StudyFindings) -> float | None:

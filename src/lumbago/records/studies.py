@@ -67,10 +67,12 @@ class SeriesFacts:
 
 def add_study(db: Connection, patient: PatientFacts, facts: StudyFacts) -> Study:
     """The study of this patient and StudyInstanceUID, kept from now on if not already; a part of a study that names no
-    issuer of the PatientID belongs to the parts that do, and one without a PatientID to the parts without one."""
+    issuer of the PatientID belongs to the parts that do, and one without a PatientID to the parts without one. Where it
+    may belong to several it belongs to one whose patient is told by the very same facts."""
     parts = studies_with_uid(db, facts.study_instance_uid) if facts.study_instance_uid else ()
     same = [study for study in parts if may_be(study.patient, patient)]
-    owner = same[0].patient if len(same) == 1 else add_patient(db, patient)
+    alike = [study for study in same if asdict(patient).items() <= asdict(study.patient).items()]
+    owner = (alike or same)[0].patient if alike or len(same) == 1 else add_patient(db, patient)
     known = (STUDIES.c.patient_id == owner.id) & (STUDIES.c.study_instance_uid == facts.study_instance_uid)
     row = db.execute(select_studies().where(known)).first()
     if row is not None:

@@ -7,7 +7,6 @@ from typing import Final, Literal
 from lumbago.anatomy.conditions import CONDITIONS, Condition
 from lumbago.anatomy.findings import Finding, NotAssessed, StudyFindings
 from lumbago.anatomy.levels import LEVELS, Side, bottom_count
-from lumbago.anatomy.meyerding import SEVERE
 
 PHANTOM_MARK: Final = "†"
 """Stands behind every grade whose model has seen phantoms only."""
@@ -95,14 +94,13 @@ def from_the_top(levels: Iterable[str]) -> tuple[str, ...]:
 def abnormal_first(findings: StudyFindings) -> list[Finding]:
     """The abnormal findings, what matters most at the front.
 
-    Ordered by how many grades a finding lies beyond the first abnormal one of its scale, then by the order of the
-    conditions' rows, then by probability. Scales without order count as just abnormal, slips from Meyerding II on as
-    one grade beyond.
+    Ordered by how many grades a finding lies beyond the first abnormal one of its scale (`Finding.steps_beyond`), then
+    by the order of the conditions' rows, then by probability.
     """
     order = list(CONDITIONS)
 
     def rank(finding: Finding) -> tuple[int, int, float]:
-        return (-_steps_beyond(finding), order.index(finding.condition), -(finding.confidence or 0.0))
+        return (-finding.steps_beyond, order.index(finding.condition), -(finding.confidence or 0.0))
 
     return sorted((f for f in findings.findings if f.is_abnormal and not _is_said_already(findings, f)), key=rank)
 
@@ -147,13 +145,6 @@ def _covers(entry: NotAssessed, column: Column, level: str) -> bool:
         and entry.level in (None, level)
         and (column.side is None or entry.side in (None, column.side))
     )
-
-
-def _steps_beyond(finding: Finding) -> int:
-    scale = finding.scale
-    if finding.details.get("meyerding") in SEVERE:
-        return 1
-    return scale.grades.index(finding.grade or "") - scale.abnormal_from if scale.ordinal else 0
 
 
 def _is_said_already(findings: StudyFindings, finding: Finding) -> bool:

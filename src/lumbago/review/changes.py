@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import Finding, Measurement, Site, StudyFindings
+from lumbago.anatomy.findings import BY_A_PERSON, Finding, Measurement, Site, StudyFindings
 from lumbago.report.measurement_table import value_text
+from lumbago.report.wording import percent
 
 _SURE: Final = 0.95
 _TWO_SIDED_Z: Final = 1.959964
@@ -84,7 +85,9 @@ def _grade_course(site: Site, rows: list[tuple[str, str, Finding]]) -> Course:
     worse, better = probability_worse(first, last), probability_worse(last, first)
     changed = max(worse, better) >= _SURE and first.grade != last.grade
     title = dict(zip(scale.grades, scale.titles, strict=True))
-    what = f"{title[str(first.grade)]} to {title[str(last.grade)]} ({max(worse, better):.0%} sure)"
+    by_people = first.trained_on == last.trained_on == BY_A_PERSON
+    sure = "reader" if by_people else f"{percent(max(worse, better))} sure"
+    what = f"{title[str(first.grade)]} to {title[str(last.grade)]} ({sure})"
     points = tuple(
         TimePoint(study_id, date, row.expected_grade or 0.0, _spread(row), title[str(row.grade)])
         for study_id, date, row in rows

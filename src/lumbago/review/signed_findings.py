@@ -1,10 +1,12 @@
 """A signed reading as findings: the reader's grades in the machine's place, the machine's beside them."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
 from lumbago.anatomy.conditions import CONDITIONS
-from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, QualityRemark, Site, StudyFindings
+from lumbago.anatomy.findings import CALLED_FROM, Evidence, Finding, NotAssessed, QualityRemark, Site, StudyFindings
+from lumbago.anatomy.levels import LEVELS
 from lumbago.labels.labelled_study import label
 from lumbago.report.added_places import PLACED
 from lumbago.report.level_grid import from_the_top
@@ -23,7 +25,7 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     signed = QualityRemark("warning", f"Read and signed by {reader} on {when}: {count}{numbering}.")
     differing = tuple(QualityRemark("warning", _difference(row)) for row in changed)
     graded = {(row.condition, row.level, row.side) for row in rows if row.grade is not None}
-    untried = (one for one in whole.findings.not_assessed if (one.condition, one.level, one.side) not in graded)
+    untried = (left for one in whole.findings.not_assessed for left in _untried(one, graded))
     ordered = {level: place for place, level in enumerate(from_the_top(row.level for row in rows))}
     return replace(
         whole.findings,
@@ -33,19 +35,42 @@ def signed_findings(whole: StudyReading, reader: str, when: str) -> StudyFinding
     )
 
 
+def _untried(entry: NotAssessed, graded: Collection[Site]) -> Iterator[NotAssessed]:
+    """What an entry says of places that are still without a grade: itself, or when some of it has one, the rest of it,
+    place by place."""
+    if not any(_covers(entry, site) for site in graded):
+        yield entry
+        return
+    for level in LEVELS if entry.level is None else (entry.level,):
+        for side in CONDITIONS[entry.condition].sides:
+            site = (entry.condition, level, side)
+            if _covers(entry, site) and site not in graded:
+                yield replace(entry, level=level, side=side)
+
+
+def _covers(entry: NotAssessed, site: Site) -> bool:
+    condition, level, side = site
+    return entry.condition == condition and entry.level in (None, level) and entry.side in (None, side)
+
+
 def settled_findings(whole: StudyReading) -> StudyFindings:
     """What the page says all in all: with the grades of readers as soon as one said any, signed or not."""
     return signed_findings(whole, "", "") if whole.readings else whole.findings
 
 
 def placed_findings(whole: StudyReading) -> StudyFindings:
-    """The machine's findings, each where it was seen or where a reader put it since, and lesions that readers added."""
-    rows = (
-        replace(row, evidence=_evidence(row.evidence, whole.opinions[row.condition, row.level, row.side]))
-        for row in whole.findings.findings
-    )
+    """The machine's findings, each where it was seen or where a reader put it since, and with the grade that readers
+    gave it, which has no probability; and lesions that readers added."""
+    rows = (_placed(row, whole.opinions[row.condition, row.level, row.side]) for row in whole.findings.findings)
     added = (_added(site, one) for site, one in whole.opinions.items() if one.machine is None and one.grade is not None)
     return replace(whole.findings, findings=(*rows, *added))
+
+
+def _placed(row: Finding, opinion: Opinion) -> Finding:
+    seen = _evidence(row.evidence, opinion)
+    if opinion.grade == row.grade:
+        return replace(row, evidence=seen)
+    return Finding(row.condition, row.level, row.side, opinion.grade, {}, evidence=seen)
 
 
 def _added(site: Site, opinion: Opinion) -> Finding:

@@ -91,7 +91,7 @@ class Cell:
         """The whole place in words, for those who hear the page."""
         place = " ".join(part for part in (self.level, self.side, CONDITIONS[self.condition].title) if part)
         own = f"machine: {self.machine_title}" if self.machine_title else ""
-        parts = (self.title or f"no grade, {self.reason}", self.confidence, own, self.said)
+        parts = (self.title or f"no grade, {self.reason}", own, self.confidence, self.said)
         return f"{place}: {', '.join(part for part in parts if part)}"
 
 

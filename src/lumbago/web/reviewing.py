@@ -53,7 +53,7 @@ def review_study(
             raise UsageError(
                 "the levels were renumbered meanwhile", "a review under the numbering in force", "reload the page"
             )
-        checked = _checked(remark, record.whole)
+        checked = _checked(remark, record.whole, visitor.user.id)
         _refuse_lone_verdict(checked, record.whole)
         review = add_review(records, (study_id, record.machine.id), visitor.user.id, checked)
         whose, detail = record.study.patient.id, {"review": review.id, "kind": review.kind}
@@ -68,15 +68,15 @@ def review_study(
     return review
 
 
-def _checked(remark: Remark, whole: StudyReading) -> Remark:
+def _checked(remark: Remark, whole: StudyReading, reader: str) -> Remark:
     """The remark with nothing in it but what its kind has, and the numbering now in force."""
     payload: dict[str, Any] = {"shift": whole.shift}
     if remark.kind in _WITH_PLACE or remark.condition or remark.level:
-        _refuse_place(remark)
+        refuse_place(remark)
     if remark.kind in {"grade", "add", "adjudicate"}:
         payload["grade"] = _grade(remark)
     if remark.kind == "accept":
-        payload["grade"] = _accepted(remark, whole)
+        payload["grade"] = _accepted(remark, whole, reader)
     for name, corners in (("point_lps_mm", 1), ("box_lps_mm", 2)):
         if remark.payload.get(name) is not None and remark.kind in {"move", "add"}:
             payload[name] = _numbers(remark.payload[name], corners)
@@ -94,7 +94,12 @@ def _checked(remark: Remark, whole: StudyReading) -> Remark:
     return Remark(remark.kind, remark.condition, remark.level, remark.side, payload | ({"text": text} if text else {}))
 
 
-def _refuse_place(remark: Remark) -> None:
+def refuse_place(remark: Remark) -> None:
+    """Nothing is kept of a place that there is not.
+
+    Raises:
+        UsageError: there is no such condition, level, or side of it.
+    """
     condition = CONDITIONS.get(remark.condition)
     if condition is None or remark.level not in _LEVELS:
         raise UsageError(f"there is no place {remark.condition} {remark.level}", "a condition and a level")
@@ -110,13 +115,17 @@ def _grade(remark: Remark) -> str | None:
     return grade
 
 
-def _accepted(remark: Remark, whole: StudyReading) -> str | None:
-    """What the reader saw: a later analysis may say otherwise, and was not accepted."""
+def _accepted(remark: Remark, whole: StudyReading, reader: str) -> str | None:
+    """What the reader saw: a later analysis may say otherwise, and was not accepted. Where others gave a grade it
+    is theirs; where readers differ, or nobody else has said anything, the machine's."""
     side: Side | None = "left" if remark.side == "left" else "right" if remark.side == "right" else None
     opinion = whole.opinions.get((remark.condition, remark.level, side))
-    if opinion is None:
-        return None
-    return opinion.grade if opinion.machine is None else opinion.machine.grade
+    grade = None if opinion is None else opinion.grade
+    if remark.payload.get("grade", grade) != grade:
+        raise UsageError("this place was graded otherwise meanwhile", "the grade that stands now", "reload the page")
+    if opinion is None or opinion.machine is None or opinion.state == "adjudicated":
+        return grade
+    return opinion.machine.grade if grade is None or opinion.readers == (reader,) else grade
 
 
 def _numbers(value: Any, corners: int) -> Any:

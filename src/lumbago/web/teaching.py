@@ -19,6 +19,7 @@ from lumbago.records.worklist import WorklistQuery, worklist
 from lumbago.review.agreement import Agreement, Pair, agreement, pairs_of
 from lumbago.review.changes import Course, TimePoint
 from lumbago.review.readings import StudyReading
+from lumbago.web.reviewing import refuse_place
 from lumbago.web.study_records import TEACHING, StudyRecord, reading_in, study_record
 
 _MOST: Final = 50
@@ -48,7 +49,7 @@ def keep_answer(records: Connection, record: StudyRecord, user: str, rows: Seque
     """Keeps what was graded blind.
 
     Raises:
-        UsageError: no findings to compare with, nothing graded, or a grade that is none.
+        UsageError: no findings to compare with, nothing graded, a place or a grade that is none.
     """
     if record.machine is None:
         raise UsageError("this study has no findings yet", "an analyzed study")
@@ -58,6 +59,7 @@ def keep_answer(records: Connection, record: StudyRecord, user: str, rows: Seque
         condition = CONDITIONS.get(row["condition"])
         if condition is None or row["grade"] not in condition.scale.grades:
             raise UsageError(f"there is no grade {row['grade']} of {row['condition']}", "a grade of its scale")
+        refuse_place(Remark(TEACHING, row["condition"], row["level"], row["side"]))
     about = record.study.id, record.machine.id
     return add_review(records, about, user, Remark(TEACHING, payload={"grades": list(rows)}))
 

@@ -32,7 +32,8 @@ class Reading:
     """What is known of a study besides its images.
 
     Attributes:
-        findings: the newest ones, None before its analysis; a place that a reader moved is where it was put.
+        findings: the newest ones, None before its analysis; a place that a reader moved is where it was put, and one
+            that readers graded otherwise has their grade.
         reviews: people's corrections, as the records give them, ready for JSON.
         heat_maps: where the PNG pictures lie, by the name that the findings give them.
     """

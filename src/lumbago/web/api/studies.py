@@ -1,11 +1,12 @@
 """Studies: the worklist, findings, reports, reviews."""
 
+import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.errors import NotInRecords, UsageError
@@ -129,6 +130,16 @@ class ReviewWanted(BaseModel):
     level: str = ""
     side: Literal["", "left", "right"] = ""
     payload: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+    @field_validator("payload")
+    @classmethod
+    def refuse_half_characters(cls, payload: dict[str, Any]) -> dict[str, Any]:
+        """They can be kept, and then no page that shows them can be sent."""
+        try:
+            json.dumps(payload, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("the text holds half a character (a lone surrogate)") from error
+        return payload
 
 
 @router.get("/studies/{study_id}/reviews")

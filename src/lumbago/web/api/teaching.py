@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from lumbago.records.audit import Deed, Event, append_line
 from lumbago.review.agreement import agreement
 from lumbago.web.study_records import study_record
 from lumbago.web.teaching import answers_to, keep_answer
 from lumbago.web.visitors import Here, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["teaching"])
+_EVENT = Event.PROCEDURE_RECORD
 
 
 class GradeGiven(BaseModel):
@@ -25,7 +27,7 @@ class GradeGiven(BaseModel):
 class Answers(BaseModel):
     """All grades of a blind reading."""
 
-    grades: Annotated[list[GradeGiven], Field(min_length=1, max_length=500)]
+    grades: Annotated[list[GradeGiven], Field(max_length=500)]
 
 
 @router.post("/studies/{study_id}/teaching", status_code=201)
@@ -33,7 +35,9 @@ def answer(study_id: str, wanted: Answers, visitor: Viewer, site: Here) -> dict[
     """Keeps a blind reading; gives how it agrees with truth, signed reading, or machine."""
     with site.store.write() as records:
         record = study_record(records, study_id)
-        keep_answer(records, record, visitor.user.id, [row.model_dump() for row in wanted.grades])
+        kept = keep_answer(records, record, visitor.user.id, [row.model_dump() for row in wanted.grades])
+        whose, detail = record.study.patient.id, {"review": kept.id}
+        append_line(records, visitor.actor, Deed(_EVENT, "grade blind", "success", study_id, whose, detail))
         record = study_record(records, study_id)
     last = answers_to(site.store, record, visitor.user.id)[-1]
     rows = agreement(last.pairs)

@@ -40,11 +40,12 @@ def study_page(request: Request, study_id: str, visitor: Opening, site: Here) ->
         "conditions": CONDITIONS.values(), "role_titles": ROLE_TITLES, "levels": levels_from_the_top(),
     }  # fmt: skip
     if record.whole is not None:
+        settled = settled_findings(record.whole)
         known |= {
-            "table": study_table(record.whole), "headline": wording.headline(settled_findings(record.whole)),
+            "table": study_table(record.whole), "headline": wording.headline(settled),
             "limits": wording.limits(record.whole.findings), "remarks": wording.remarks(record.whole.findings),
             "measurements": measurement_table(record.whole.findings),
-            "not_assessed": wording.not_assessed_lines(record.whole.findings),
+            "not_assessed": wording.not_assessed_lines(settled),
             "cautions": wording.cautions(record.whole.findings), "models": record.whole.findings.models,
             "agreement": agreement(reader_pairs(record.whole)),
             "chips": chips(record.whole), "may_adjudicate": len(record.whole.readings) > 1,

@@ -1,21 +1,24 @@
 """Teaching: grade a study blind, then compare."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from lumbago.anatomy.conditions import CONDITIONS
 from lumbago.anatomy.findings import Site
 from lumbago.anatomy.levels import LEVELS
+from lumbago.records.audit import Event
 from lumbago.review.agreement import agreement
 from lumbago.review.study_table import Head, heads_of
+from lumbago.web.access import Visitor, audited
 from lumbago.web.rendering import page
 from lumbago.web.study_records import StudyRecord, study_record
 from lumbago.web.teaching import Answer, all_answers, answers_to, exercises, kappa_course
 from lumbago.web.visitors import Here, Viewer
 
 router = APIRouter(include_in_schema=False)
+Opening = Annotated[Visitor, Depends(audited("viewer", Event.INSTANCES_ACCESSED, "open study to learn"))]
 
 
 @router.get("/teaching")
@@ -31,7 +34,7 @@ def teaching_page(request: Request, visitor: Viewer, site: Here) -> Response:
 
 @router.get("/teaching/{study_id}")
 def teaching_study_page(
-    request: Request, study_id: str, visitor: Viewer, site: Here, compare: bool = False
+    request: Request, study_id: str, visitor: Opening, site: Here, compare: bool = False
 ) -> Response:
     """A study without its findings; after an answer, beside what it is compared with."""
     with site.store.read() as records:

@@ -9,7 +9,7 @@ export async function send(method, url, body) {
     options.body = JSON.stringify(body);
   }
   const answer = await fetch(url, options);
-  if (answer.status === 401) location.assign("/sign-in");
+  if (answer.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   const text = await answer.text();
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { data = null; }

@@ -102,7 +102,10 @@ async function showAnew(kind) {
   showAbnormal(detail);
   choose(chosen);
   if (kind === "comment") document.getElementById("remark").value = "";
-  else showReviewed();
+  else {
+    showReviewed();
+    globalThis.viewer?.renew?.().catch(() => {}); // a study whose images cannot be shown says so itself
+  }
   say(kind === "comment" ? "The comment is kept." : "Kept.");
 }
 
@@ -143,7 +146,7 @@ function fill(cell, shown) {
   cell.dataset.grade = known.get(keyOf(placeOf(cell)))?.grade ?? "";
   cell.querySelector(".grade").textContent = shown.brief || "–";
   for (const old of cell.querySelectorAll(".said, .own")) old.remove();
-  if (shown.machine_title) cell.append(line("about own", `was ${shown.machine_brief}`));
+  if (shown.machine_title) cell.querySelector(".grade").after(line("about own", `was ${shown.machine_brief}`));
   if (shown.said) cell.append(line("said", shown.said_brief));
 }
 
@@ -155,7 +158,7 @@ function line(name, text) {
 }
 
 const acts = {
-  accept: () => chosen && act({ kind: "accept", ...placeOf(chosen) }),
+  accept: () => chosen && act({ kind: "accept", ...placeOf(chosen), payload: { grade: chosen.dataset.grade || null } }),
   comment: () => chosen && act({ kind: "comment", ...placeOf(chosen), payload: { text: document.getElementById("remark").value } }),
   "comment-study": () => act({ kind: "comment", payload: { text: document.getElementById("comment").value } }),
   sign: () => act({ kind: "sign" }),

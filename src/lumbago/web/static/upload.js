@@ -80,7 +80,10 @@ function follow(job, part, show) {
     const now = JSON.parse(event.data);
     const isDone = now.state === "done";
     show(isDone ? 1 : now.progress, now.error || (isDone ? "Read. Its analysis goes on by itself." : now.message || now.state));
-    if (isDone) links(now, part);
+    if (isDone) {
+      links(now, part);
+      skipped(now.skipped ?? [], part("skipped"));
+    }
     if (now.state === "failed") part("message").classList.add("error");
     if (["done", "failed"].includes(now.state)) events.close();
   });
@@ -94,4 +97,19 @@ function links(job, part) {
     link.className = "button";
     part("links").append(link, " ");
   }
+}
+
+const MOST_NAMED = 200; // the server names no more
+
+function skipped(files, box) {
+  box.hidden = !files.length;
+  const many = `${files.length} file${files.length === 1 ? "" : "s"}${files.length < MOST_NAMED ? "" : " or more"}`;
+  box.querySelector("summary").textContent = `${many} left out`;
+  box.querySelector("ul").replaceChildren(...files.map(({ name, reason }) => {
+    const row = document.createElement("li");
+    const called = document.createElement("bdi");
+    called.textContent = name;
+    row.append(called, `: ${reason}`);
+    return row;
+  }));
 }
