@@ -244,6 +244,17 @@ class TestRefused:
         assert reason in str(refused)
         assert "3 of 3 slices" in str(refused)
 
+    @pytest.mark.parametrize(
+        "orientation", [(0.0, 1.011, 0.0, 0.0, 0.0, -0.985), (0.02, 1.0, 0.0, 0.0, 0.02, -1.0)], ids=["length", "angle"]
+    )
+    def test_orientation_that_is_nearly_orthonormal_is_made_so(self, orientation: tuple[float, ...]) -> None:
+        (volume,) = stack(line(3, image_orientation=orientation)).volumes
+        np.testing.assert_allclose(volume.spacing_mm, (4.0, 0.5, 0.75))
+        assert abs(float(volume.affine[:3, 1] @ volume.affine[:3, 2])) < 1e-9
+        assert volume.remarks == (
+            "the stated row and column directions are not quite of unit length and at right angles; they were made so",
+        )
+
     def test_no_positions(self) -> None:
         built = stack([make_header(n, image_position=None) for n in range(4)])
         assert built.volumes == ()
