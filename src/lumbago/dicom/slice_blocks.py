@@ -36,7 +36,7 @@ _ROUNDINGS_MM: Final = (1.0, 0.1)
 _GAP_SHARE: Final = 0.6
 _ROUNDED_OFF: Final = 0.75
 """Of the unit that places are rounded to: a half, and what the common distance is off by."""
-_DISTINGUISHING: Final = (
+DISTINGUISHING: Final = (
     "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
     "flip_angle", "repetition_time",
 )  # fmt: skip
@@ -181,7 +181,7 @@ def _telling(slices: Sequence[PlacedSlice]) -> dict[str, tuple[tuple[PlacedSlice
     """The groups of each attribute that tells images of a place apart: one of them has nearly all places, which a
     number for every slice, or two for the odd and the even ones, has not."""
     places = len(slices) - _repeats(slices)
-    groups = {name: _grouped(slices, attrgetter(f"header.{name}")) for name in _DISTINGUISHING}
+    groups = {name: _grouped(slices, attrgetter(f"header.{name}")) for name in DISTINGUISHING}
     return {
         name: parts
         for name, parts in groups.items()
