@@ -244,8 +244,20 @@ class TestRefused:
         assert reason in str(refused)
         assert "3 of 3 slices" in str(refused)
 
-    def test_no_positions(self) -> None:
-        built = stack([make_header(n, image_position=None) for n in range(4)])
+    @pytest.mark.parametrize(
+        "orientation", [(0.0, 1.011, 0.0, 0.0, 0.0, -0.985), (0.02, 1.0, 0.0, 0.0, 0.02, -1.0)], ids=["length", "angle"]
+    )
+    def test_orientation_that_is_nearly_orthonormal_is_made_so(self, orientation: tuple[float, ...]) -> None:
+        (volume,) = stack(line(3, image_orientation=orientation)).volumes
+        np.testing.assert_allclose(volume.spacing_mm, (4.0, 0.5, 0.75))
+        assert abs(float(volume.affine[:3, 1] @ volume.affine[:3, 2])) < 1e-9
+        assert volume.remarks == (
+            "the stated row and column directions are not quite of unit length and at right angles; they were made so",
+        )
+
+    @pytest.mark.parametrize("fields", [{"image_orientation": None}, {"instance_number": None}], ids=str)
+    def test_no_positions(self, fields: dict[str, None]) -> None:
+        built = stack([make_header(n, image_position=None, **fields) for n in range(4)])
         assert built.volumes == ()
         assert str(built.refused[0]).startswith("4 of 4 slices have no usable geometry")
 
@@ -282,6 +294,35 @@ class TestSingleSlice:
         np.testing.assert_allclose(volume.spacing_mm[1:], 0.75)
         assert volume.geometry_is_assumed
         assert "a field of view of 300 mm is assumed" in volume.remarks[0]
+
+
+class TestLostPositions:
+    @pytest.mark.parametrize("place", [None, (0.0, 0.0, 0.0)])
+    def test_slices_are_in_the_order_of_their_numbers(self, place: tuple[float, float, float] | None) -> None:
+        headers = [make_header(n, image_position=place, spacing_between_slices=4.4) for n in (3, 9, 4, 7)]
+        (volume,) = stack(headers).volumes
+        assert volume.geometry_is_assumed
+        assert [header.instance_number for header in volume.headers] == [3, 4, 7, 9]
+        assert {header.image_position for header in volume.headers} == {None}
+        np.testing.assert_array_equal(volume.array[:, 0, 0], [0, 2, 3, 1])
+        np.testing.assert_allclose(volume.spacing_mm, (4.4, 0.5, 0.75))
+        np.testing.assert_allclose(volume.to_lps_mm(np.array([1.5, 3.5, 4.5])), 0, atol=1e-9)
+        assert volume.remarks == (
+            "the files state no position; the slices were taken in the order of their numbers, 4.4 mm apart",
+        )
+
+    def test_moments_of_one_place_are_no_stack(self) -> None:
+        headers = [make_header(n, image_position=(0.0, 0.0, 0.0), temporal_position=n) for n in range(3)]
+        assert [len(volume.array) for volume in stack(headers).volumes] == [1, 1, 1]
+
+    def test_directions_that_are_none_are_refused(self) -> None:
+        built = stack([make_header(n, image_position=None, image_orientation=(0.0,) * 6) for n in range(3)])
+        assert built.volumes == ()
+        assert "3 of 3 slices" in str(built.refused[0])
+
+    def test_a_slice_at_the_origin_among_others_has_its_place(self) -> None:
+        (volume,) = stack([make_header(n, image_position=(4.0 * n, 0.0, 0.0)) for n in range(3)]).volumes
+        assert not volume.geometry_is_assumed
 
 
 def test_missing_thickness_is_no_matter() -> None:

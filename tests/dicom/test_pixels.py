@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import gdcm
 import numpy as np
 import pytest
 from dicom_files import AXIAL, make_slice, public_files, save
+from PIL import Image
 from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
 from lumbago.dicom.build_volume import build_volumes
 from lumbago.dicom.check_image import NotGreyError, check_pixels, read_pixel_format
@@ -21,6 +24,7 @@ from lumbago.dicom.frame_headers import PIXEL_TAGS
 from lumbago.dicom.open_source import BadImageError, open_source
 from lumbago.dicom.parse_dicom import NotDicomError, parse_dicom
 from lumbago.dicom.read_study import read_study
+from lumbago.errors import NotALumbarStudy
 
 SIGNED = np.random.default_rng(1).integers(-2000, 2000, (32, 48)).astype(np.int16)
 UNSIGNED = np.random.default_rng(2).integers(0, 4096, (32, 48)).astype(np.uint16)
@@ -78,6 +82,51 @@ class TestLossless:
         recoded = recode_with_gdcm(plain, tmp_path / "recoded", syntax)
         assert dcmread(recoded).file_meta.TransferSyntaxUID in (uid.JPEGLossless, uid.JPEGLosslessSV1)
         np.testing.assert_array_equal(picture_of(recoded, decoder), pixels)
+
+
+def in_colour(channels: np.ndarray, **fields: Any) -> Dataset:
+    """A picture of red, green and blue, pixel by pixel."""
+    dataset = make_slice(1, BYTES, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, **fields)
+    dataset.PixelData = channels.tobytes()
+    return dataset
+
+
+class TestGreyInColour:
+    GREY = np.repeat(BYTES[..., None], 3, axis=2)
+
+    @pytest.mark.parametrize("planar", [0, 1])
+    def test_native(self, tmp_path: Path, decoder: Decoder, planar: int) -> None:
+        ordered = self.GREY if planar == 0 else np.ascontiguousarray(self.GREY.transpose(2, 0, 1))
+        dataset = in_colour(ordered)
+        dataset.PlanarConfiguration = planar
+        np.testing.assert_array_equal(picture_of(save(dataset, tmp_path / "x"), decoder), BYTES)
+
+    @pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless])
+    def test_compressed(self, tmp_path: Path, decoder: Decoder, syntax: uid.UID) -> None:
+        dataset = in_colour(self.GREY)
+        dataset.compress(syntax, generate_instance_uid=False)
+        np.testing.assert_array_equal(picture_of(save(dataset, tmp_path / "x"), decoder), BYTES)
+
+    def test_jpeg(self, tmp_path: Path, decoder: Decoder) -> None:
+        coded = BytesIO()
+        Image.fromarray(self.GREY).save(coded, "JPEG", quality=95)
+        dataset = in_colour(self.GREY)
+        dataset.PixelData = encapsulate([coded.getvalue()])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+        dataset.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+        picture = picture_of(save(dataset, tmp_path / "x"), decoder)
+        assert np.abs(picture - BYTES).mean() < 5.0
+
+    @pytest.mark.parametrize("fields", [{"PhotometricInterpretation": "YBR_FULL"}, {"NumberOfFrames": 2}, {}])
+    def test_else_is_refused(self, tmp_path: Path, decoder: Decoder, fields: dict[str, Any]) -> None:
+        channels = self.GREY.copy()
+        channels[3, 4, 0] ^= 0x40
+        dataset = in_colour(self.GREY if fields else channels)
+        for keyword, value in fields.items():
+            setattr(dataset, keyword, value)
+        with pytest.raises(NotALumbarStudy, match="a picture in colour"):
+            read_study(save(dataset, tmp_path / "x"), decoder=decoder)
 
 
 def test_big_endian_bytes_in_words(tmp_path: Path, decoder: Decoder) -> None:

@@ -351,7 +351,7 @@ class TestRefused:
         assert error.value.exit_code == 4
 
     def test_colour_picture_is_no_damage(self, tmp_path: Path, decoder: Decoder) -> None:
-        colour = make_slice(1, np.zeros((8, 8, 3), np.uint8))
+        colour = make_slice(1, np.random.default_rng(1).integers(0, 256, (8, 8, 3)).astype(np.uint8))
         colour.Rows, colour.Columns = 8, 8
         colour.SamplesPerPixel, colour.PhotometricInterpretation, colour.PlanarConfiguration = 3, "RGB", 0
         path = save(colour, tmp_path / "map")

@@ -283,7 +283,8 @@ def test_each_series_is_read_once(tmp_path: Path, decoder: Decoder) -> None:
 
 def test_slices_that_form_no_grid_are_remarked(tmp_path: Path, locator: PaintedLocator, decoder: Decoder) -> None:
     write_volume(small_sagittal(), tmp_path, 2, "t2")
-    write_volume(small_sagittal(), tmp_path / "more", 4, "t1", ImagePositionPatient=None, SeriesInstanceUID=f"{ROOT}7")
+    unplaced = {"ImagePositionPatient": None, "InstanceNumber": None, "SeriesInstanceUID": f"{ROOT}7"}
+    write_volume(small_sagittal(), tmp_path / "more", 4, "t1", **unplaced)
     roles, reader = read(tmp_path, locator, decoder)
     assert set(roles) == {"sagittal_t2"}
     assert any("no usable geometry" in text for text in remarks(reader))

@@ -101,3 +101,15 @@ def test_a_spine_whose_sacrum_is_not_in_view_is_not_turned(cut: Callable[[np.nda
     location = locate_discs(UprightLocator(), replace(volume, array=np.ascontiguousarray(cut(volume.array))))
     assert not location.name_is_sure
     assert location.turned == ""
+
+
+def test_slices_without_a_place_have_no_sides() -> None:
+    volume = sagittal_volume()
+    unplaced = tuple(replace(header, image_position=None) for header in volume.headers)
+    located = locate_discs(UprightLocator(), replace(volume, headers=unplaced, geometry_is_assumed=True))
+    spine = locate_spine(UprightLocator(), {"sagittal_t2": located, "sagittal_t1": located}, [])
+    assert located.name_is_sure
+    assert spine.foramina == {}
+    reasons = {entry.condition: entry.reason for entry in not_assessed([], spine, {}, [])}
+    said = "the sagittal T1 series states no position, so that left and right are not known"
+    assert reasons["neural_foraminal_narrowing"] == said

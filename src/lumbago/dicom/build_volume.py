@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from lumbago.dicom.decoder import DecodedSlices, Decoder, Picture
-from lumbago.dicom.slice_blocks import Block, PlacedSlice, find_blocks, place_slice
+from lumbago.dicom.slice_blocks import DISTINGUISHING, Block, PlacedSlice, Vector, find_blocks, place_slice
 from lumbago.dicom.study import Series, SkippedFile, SliceHeader
 from lumbago.dicom.volume import Volume
 from lumbago.errors import NotAGrid
 
 ASSUMED_FIELD_OF_VIEW_MM: Final = 300.0
+_ASSUMED_STEP_MM: Final = 4.0
+_ORIGIN: Final = (0.0, 0.0, 0.0)
 _SAGITTAL: Final = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 """Rows of the image run head to feet, columns front to back."""
 
@@ -97,6 +99,46 @@ def _lone_slice(header: SliceHeader, pictures: Sequence[Picture]) -> Volume:
     return replace(volume, headers=(header,))
 
 
+def _has_lost_positions(headers: Sequence[SliceHeader]) -> bool:
+    """Whether slices that lie alike state no place at all, or all that of the origin, as some programs that remove
+    identities leave them, and are numbered; several echoes or moments of one place are no stack."""
+    alike = {(header.image_orientation, header.rows, header.columns, header.pixel_spacing) for header in headers}
+    moments = {tuple(getattr(header, name) for name in DISTINGUISHING) for header in headers}
+    numbers = {header.instance_number for header in headers} - {None}
+    is_lost = {header.image_position for header in headers} in ({None}, {_ORIGIN})
+    is_one = len(alike) == len(moments) == 1 and headers[0].image_orientation is not None
+    return is_lost and is_one and len(numbers) == len(headers) > 1
+
+
+def _by_number(decoded: DecodedSlices) -> BuiltVolumes:
+    """Slices without a place, in the order of their numbers, centred on the origin."""
+    headers = decoded.headers
+    step_mm = abs(headers[0].spacing_between_slices or 0.0) or headers[0].slice_thickness or _ASSUMED_STEP_MM
+    numbers = sorted(header.instance_number or 0 for header in headers)
+    stacked, without_geometry = _place_all([replace(header, image_position=_ORIGIN) for header in headers])
+    placed = [
+        replace(one, origin=_centred(one, (numbers.index(one.header.instance_number or 0), len(numbers)), step_mm))
+        for one in stacked
+    ]
+    blocks, irregular = find_blocks(placed)
+    remark = f"the files state no position; the slices were taken in the order of their numbers, {step_mm:.1f} mm apart"
+    volumes = [_volume(block, decoded.arrays, (remark,), True) for block in blocks]
+    unplaced = tuple(
+        replace(volume, headers=tuple(replace(header, image_position=None) for header in volume.headers))
+        for volume in volumes
+    )
+    return BuiltVolumes(unplaced, decoded.skipped, without_geometry + irregular)
+
+
+def _centred(one: PlacedSlice, rank: tuple[int, int], step_mm: float) -> Vector:
+    """Where the corner of a slice lies, by its place among how many, when the middle of all is the origin."""
+    place, count = rank
+    rows_mm, columns_mm = np.multiply(_pixel_spacing(one.header), (one.header.rows - 1, one.header.columns - 1))
+    along = (place - (count - 1) / 2) * step_mm
+    corner: Vector = along * one.normal - rows_mm / 2 * one.along_column - columns_mm / 2 * one.along_row
+    return corner
+
+
 def _has_no_geometry(header: SliceHeader) -> bool:
     return header.image_orientation is None or header.image_position is None
 
@@ -106,6 +148,8 @@ def stack_slices(decoded: DecodedSlices) -> BuiltVolumes:
     headers = decoded.headers
     if len(headers) == 1 and _has_no_geometry(headers[0]):
         return BuiltVolumes((_lone_slice(headers[0], decoded.arrays),), decoded.skipped, ())
+    if _has_lost_positions(headers):
+        return _by_number(decoded)
     placed, without_geometry = _place_all(headers)
     blocks, irregular = find_blocks(placed)
     volumes = tuple(_volume(block, decoded.arrays) for block in blocks)
@@ -120,6 +164,7 @@ def build_volumes(series: Series, decoder: Decoder) -> BuiltVolumes:
     missing the series is split, never resampled. Places that are uneven only because they are stated in whole
     millimetres or tenths are made even first. A single slice is a volume, as thick as it says, or 4 mm; so are axial
     slices that form no grid, each. Without position or orientation only the lone image of a series is taken, as a
-    sagittal one; without pixel spacing a field of view of 300 mm is assumed; both set `geometry_is_assumed`.
+    sagittal one; without positions alone a stack, in the order of its numbers; without pixel spacing a field of view of
+    300 mm is assumed; all three set `geometry_is_assumed`.
     """
     return stack_slices(decoder.read_pixels(series.slices))

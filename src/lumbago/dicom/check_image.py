@@ -21,6 +21,10 @@ COMPRESSED: Final = frozenset((
 ))  # fmt: skip
 
 
+_COLOURS: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+"""Models of three samples to a pixel, of which all but RGB may be those of a compressed picture alone."""
+
+
 class NotGreyError(Exception):
     """A picture in colour, or a map of floating-point numbers: whole, but no MR image to grade."""
 
@@ -28,7 +32,8 @@ class NotGreyError(Exception):
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """The image pixel module (PS3.3 section C.7.6.3) of an image that has passed the checks; `padding` is the stored
-    value of pixels that lie outside of what was imaged, None where none is stated."""
+    value of pixels that lie outside of what was imaged, None where none is stated. Three `samples` are red, green and
+    blue, or what stands for them, of a picture that may yet be grey; `planar` 1 has each in a plane of its own."""
 
     rows: int
     columns: int
@@ -40,11 +45,13 @@ class PixelFormat:
     is_inverted: bool
     photometric_interpretation: str
     padding: int | None = None
+    samples: int = 1
+    planar: int = 0
 
     @property
     def frame_bytes(self) -> int:
         """Bytes of one native frame."""
-        return self.rows * self.columns * self.bits_allocated // 8
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
 
 
 def whole_number(dataset: Dataset, keyword: str, default: int | None = None) -> int:
@@ -60,11 +67,21 @@ def whole_number(dataset: Dataset, keyword: str, default: int | None = None) -> 
         raise BadImageError(f"its {keyword} is missing or no whole number") from error
 
 
-def _grey_or_refused(dataset: Dataset) -> str:
+def refuse_colour(photometric: str) -> NotGreyError:
+    """What a picture in colour is called."""
+    return NotGreyError(f"a picture in colour ({photometric}), not an MR image in grey")
+
+
+def _grey_or_refused(dataset: Dataset) -> tuple[str, int]:
+    """Photometric interpretation and samples to a pixel: one picture of eight bits to each of three may be grey."""
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
-    if photometric not in ("MONOCHROME1", "MONOCHROME2") or whole_number(dataset, "SamplesPerPixel", 1) != 1:
-        raise NotGreyError(f"a picture in colour ({photometric}), not an MR image in grey")
-    return photometric
+    samples = whole_number(dataset, "SamplesPerPixel", 1)
+    if photometric in ("MONOCHROME1", "MONOCHROME2") and samples == 1:
+        return photometric, samples
+    is_one = whole_number(dataset, "NumberOfFrames", 1) == 1 and whole_number(dataset, "BitsAllocated", 0) == 8
+    if photometric not in _COLOURS or samples != 3 or not is_one:
+        raise refuse_colour(photometric)
+    return photometric, samples
 
 
 def _check_ranges(pixel_format: PixelFormat) -> PixelFormat:
@@ -86,7 +103,7 @@ def read_pixel_format(dataset: Dataset) -> PixelFormat:
         NotGreyError: in colour.
         BadImageError: sizes or bits that cannot be.
     """
-    photometric = _grey_or_refused(dataset)
+    photometric, samples = _grey_or_refused(dataset)
     stored = whole_number(dataset, "BitsStored", whole_number(dataset, "BitsAllocated"))
     return _check_ranges(
         PixelFormat(
@@ -99,7 +116,9 @@ def read_pixel_format(dataset: Dataset) -> PixelFormat:
             is_signed=whole_number(dataset, "PixelRepresentation", 0) == 1,
             is_inverted=photometric == "MONOCHROME1",
             photometric_interpretation=photometric,
-            padding=_padding(dataset),
+            padding=_padding(dataset) if samples == 1 else None,
+            samples=samples,
+            planar=whole_number(dataset, "PlanarConfiguration", 0),
         )
     )
 
@@ -123,7 +142,7 @@ def check_pixels(parsed: ParsedFile, pixel_format: PixelFormat) -> PixelElement:
     """The pixel element, once it is certain that the file is long enough for what the header declares.
 
     Raises:
-        NotGreyError: floating-point maps.
+        NotGreyError: floating-point maps, and colours that only a compressed picture can have.
         BadImageError: no pixels, too few, cut off, or a transfer syntax that cannot be decoded.
     """
     pixels = parsed.pixels
@@ -131,6 +150,8 @@ def check_pixels(parsed: ParsedFile, pixel_format: PixelFormat) -> PixelElement:
         raise BadImageError("no pixels")
     if pixels.tag != PIXEL_DATA:
         raise NotGreyError("a map of floating-point numbers, not an MR image in grey")
+    if parsed.is_native and pixel_format.photometric_interpretation.startswith("YBR"):
+        raise refuse_colour(pixel_format.photometric_interpretation)
     if parsed.is_native:
         _check_native(parsed, pixels, pixel_format.frame_bytes * pixel_format.frames)
     elif parsed.transfer_syntax not in COMPRESSED:

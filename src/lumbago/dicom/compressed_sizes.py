@@ -81,7 +81,7 @@ def jpeg2000_size(data: bytes) -> Size:
 
 
 def check_rle(data: bytes, pixels: int, sample_bytes: int) -> None:
-    """That an RLE frame has one segment per byte of a sample, and that each can hold `pixels` bytes, not much more.
+    """That an RLE frame has one segment per byte of a pixel, and that each can hold `pixels` bytes, not much more.
 
     Raises:
         BadImageError: otherwise.
@@ -98,21 +98,21 @@ def check_rle(data: bytes, pixels: int, sample_bytes: int) -> None:
         raise BadImageError(f"its RLE frame is damaged: segments of {lengths} bytes for {pixels} pixels")
 
 
-def check_frame_size(transfer_syntax: str, data: bytes, shape: tuple[int, int], sample_bytes: int) -> None:
-    """That a compressed frame announces the (rows, columns) of the header, in one component.
+def check_frame_size(transfer_syntax: str, data: bytes, shape: Size, sample_bytes: int) -> None:
+    """That a compressed frame announces the (rows, columns, components) of the header.
 
     Raises:
         BadImageError: otherwise.
     """
     if transfer_syntax == uid.RLELossless:
-        check_rle(data, shape[0] * shape[1], sample_bytes)
+        check_rle(data, shape[0] * shape[1], sample_bytes * shape[2])
         return
     is_2000 = uid.UID(transfer_syntax) in (*uid.JPEG2000TransferSyntaxes, *_HIGH_THROUGHPUT)
     rows, columns, components = jpeg2000_size(data) if is_2000 else jpeg_size(data)
-    if (rows, columns, components) != (*shape, 1):
+    if (rows, columns, components) != shape:
         raise BadImageError(
             f"its compressed frame announces {rows} x {columns} x {components} values; "
-            f"the header declares {shape[0]} x {shape[1]} x 1"
+            f"the header declares {shape[0]} x {shape[1]} x {shape[2]}"
         )
 
 

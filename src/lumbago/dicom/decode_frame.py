@@ -9,12 +9,15 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
-from lumbago.dicom.check_image import PixelFormat
+from lumbago.dicom.check_image import PixelFormat, refuse_colour
 from lumbago.dicom.compressed_sizes import check_frame_size
 from lumbago.dicom.open_source import BadImageError
 from lumbago.dicom.parse_dicom import ParsedFile, PixelElement
 
 Stored = NDArray[Any]
+
+_NEARLY_GREY: Final = 2
+"""What compression with losses may leave between red, green and blue."""
 
 _DECODERS: Final[dict[str, str]] = {
     uid.RLELossless: "pylibjpeg",
@@ -51,6 +54,8 @@ def _native_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelF
         data = np.frombuffer(data, "<u2").byteswap().tobytes()  # 8-bit samples in 16-bit words (PS3.5 annex A.3)
     kind = _UNSIGNED[pixel_format.bits_allocated]
     stored = np.frombuffer(data, order + (kind.replace("u", "i") if pixel_format.is_signed else kind))
+    if pixel_format.samples > 1:
+        stored = stored.reshape(-1, 3) if pixel_format.planar == 0 else stored.reshape(3, -1).T
     return _without_unused_bits(stored, pixel_format)
 
 
@@ -58,25 +63,25 @@ def _decoding_options(pixel_format: PixelFormat) -> dict[str, Any]:
     return {
         "rows": pixel_format.rows,
         "columns": pixel_format.columns,
-        "samples_per_pixel": 1,
+        "samples_per_pixel": pixel_format.samples,
         "photometric_interpretation": pixel_format.photometric_interpretation,
         "bits_allocated": pixel_format.bits_allocated,
         "bits_stored": pixel_format.bits_stored,
         "pixel_representation": int(pixel_format.is_signed),
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
-    }
+    } | ({"planar_configuration": pixel_format.planar} if pixel_format.samples > 1 else {})
 
 
 def _compressed_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFormat, index: int) -> Stored:
     parsed.stream.seek(pixels.start)
     frame = get_frame(parsed.stream, index, number_of_frames=pixel_format.frames)
-    shape = (pixel_format.rows, pixel_format.columns)
+    shape = (pixel_format.rows, pixel_format.columns, pixel_format.samples)
     check_frame_size(parsed.transfer_syntax, frame, shape, pixel_format.bits_allocated // 8)
     stored, _ = get_decoder(uid.UID(parsed.transfer_syntax)).as_array(
         encapsulate([frame]),
         index=0,
-        raw=True,
+        raw=pixel_format.samples == 1,
         decoding_plugin=_DECODERS.get(parsed.transfer_syntax, ""),
         **_decoding_options(pixel_format),
     )
@@ -88,6 +93,16 @@ def _may_hold_others(stored: Stored, parsed: ParsedFile, pixel_format: PixelForm
     is_in_place = pixel_format.high_bit + 1 == pixel_format.bits_stored
     is_whole = 8 * stored.itemsize == pixel_format.bits_allocated
     return parsed.transfer_syntax in _KEEPS_ALL_BITS and is_in_place and is_whole
+
+
+def _grey_of(stored: Stored, pixel_format: PixelFormat) -> Stored:
+    """The one value of each pixel: red, green and blue of a picture in grey are the same."""
+    if pixel_format.samples == 1:
+        return stored
+    colours = stored.reshape(-1, 3).astype(np.int16)
+    if int(np.ptp(colours, axis=1).max()) > _NEARLY_GREY:
+        raise refuse_colour(pixel_format.photometric_interpretation)
+    return stored.reshape(-1, 3)[:, 1]
 
 
 def _without_padding(stored: Stored, pixel_format: PixelFormat) -> Stored:
@@ -111,11 +126,12 @@ def decode_frame(parsed: ParsedFile, pixels: PixelElement, pixel_format: PixelFo
 
     Raises:
         BadImageError: cut off, or a compressed frame that announces another size.
+        NotGreyError: in colour.
         Exception: anything a decoder comes up with.
     """
     read = _native_frame if parsed.is_native else _compressed_frame
-    stored = read(parsed, pixels, pixel_format, index).reshape(pixel_format.rows, pixel_format.columns)
-    stored = _without_padding(stored, pixel_format)
+    stored = _grey_of(read(parsed, pixels, pixel_format, index), pixel_format)
+    stored = _without_padding(stored.reshape(pixel_format.rows, pixel_format.columns), pixel_format)
     return np.ascontiguousarray(stored.astype(stored.dtype.newbyteorder("<"), copy=False))
 
 

@@ -57,7 +57,9 @@ def _headers_of(parsed: ParsedFile) -> Mapping[str, Any]:
         return {"object": _kind_of_object(parsed), "identity": identity(parsed.dataset)}
     try:
         pixel_format = read_pixel_format(parsed.dataset)
-        check_pixels(parsed, pixel_format)
+        pixels = check_pixels(parsed, pixel_format)
+        if pixel_format.samples > 1:
+            decode_frame(parsed, pixels, pixel_format, 0)
         shared, frames = read_frame_headers(parsed.dataset, pixel_format, parsed.transfer_syntax)
     except NotGreyError as error:
         return {"object": str(error), "identity": identity(parsed.dataset), "is_mr": True}

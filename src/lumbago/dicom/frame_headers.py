@@ -51,7 +51,7 @@ _OTHER_KEYWORDS: Final = (
     "PhotometricInterpretation", "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "EchoPulseSequence", "InversionRecovery", "PulseSequenceName", "SpecificCharacterSet", "ContrastBolusAgentSequence",
-    "PixelPaddingValue", "ImagerPixelSpacing",
+    "PixelPaddingValue", "ImagerPixelSpacing", "PlanarConfiguration",
 )  # fmt: skip
 
 

@@ -20,10 +20,10 @@ from lumbago.dicom.decoder import (
 )
 from lumbago.dicom.drop_duplicates import drop_duplicates
 from lumbago.dicom.find_files import find_files, printable
-from lumbago.dicom.group_series import group_series
+from lumbago.dicom.group_studies import group_studies
 from lumbago.dicom.same_patient import IdentifiedFile, folder_of, identified, refuse_mixed_patients
 from lumbago.dicom.stable_order import series_key, study_key
-from lumbago.dicom.study import Series, SkippedFile, SliceHeader, SourceFile, Study
+from lumbago.dicom.study import Series, SkippedFile, SourceFile, Study
 from lumbago.errors import InputError, NotALumbarStudy, UnreadableInput
 
 Progress = Callable[[int, int], None]
@@ -147,10 +147,7 @@ def _refuse_without_images(path: Path, contents: Contents) -> None:
 
 def _series_by_study(images: Iterable[MrImage]) -> list[tuple[Series, ...]]:
     """The series of every study, all in an order that depends on their content."""
-    studies: dict[str, list[SliceHeader]] = defaultdict(list)
-    for image in images:
-        studies[image.slices[0].study_instance_uid].extend(image.slices)
-    grouped = [group_series(slices) for slices in studies.values()]
+    grouped = group_studies(header for image in images for header in image.slices)
     return sorted((tuple(sorted(series, key=series_key)) for series in grouped), key=study_key)
 
 

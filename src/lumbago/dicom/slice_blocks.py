@@ -21,6 +21,11 @@ SAME_DIRECTION_DEGREES: Final = 0.25
 POSITION_TOLERANCE_MM: Final = 0.1
 POSITION_TOLERANCE_SHARE: Final = 0.05
 _ORTHOGONAL: Final = 0.01
+_NEARLY_ORTHOGONAL: Final = 0.05
+"""Of directions that were rounded to two digits or less: made orthonormal they are off by 3 degrees at most."""
+_ROUGH: Final = (
+    "the stated row and column directions are not quite of unit length and at right angles; they were made so"
+)
 _BESIDE_MM: Final = 2.0
 """Slices that lie further beside each other are another station, or another acquisition; rounding is less."""
 _SAME_PLACE_MM: Final = 0.02
@@ -31,7 +36,7 @@ _ROUNDINGS_MM: Final = (1.0, 0.1)
 _GAP_SHARE: Final = 0.6
 _ROUNDED_OFF: Final = 0.75
 """Of the unit that places are rounded to: a half, and what the common distance is off by."""
-_DISTINGUISHING: Final = (
+DISTINGUISHING: Final = (
     "echo_time", "temporal_position", "image_type", "inversion_time", "diffusion_b_value", "acquisition_number",
     "flip_angle", "repetition_time",
 )  # fmt: skip
@@ -43,7 +48,8 @@ Vector = Float64[np.ndarray, " 3"]
 class PlacedSlice:
     """A slice in patient millimetres. `index` is its place in the list that it came from.
 
-    `along_row` is the unit vector of increasing column index, `along_column` that of increasing row index.
+    `along_row` is the unit vector of increasing column index, `along_column` that of increasing row index; `remark`
+    says how they differ from what is stated, "" for not at all.
     """
 
     index: int
@@ -51,6 +57,7 @@ class PlacedSlice:
     along_row: Vector
     along_column: Vector
     origin: Vector
+    remark: str = ""
 
     @property
     def normal(self) -> Vector:
@@ -82,16 +89,18 @@ def place_slice(index: int, header: SliceHeader) -> PlacedSlice:
         raise NotAGrid(f"{name} states no position or orientation", "both in every slice of a series")
     directions = np.array(header.image_orientation, np.float64).reshape(2, 3)
     lengths = np.linalg.norm(directions, axis=1)
-    if not np.isfinite(directions).all() or np.abs(lengths - 1.0).max() > _ORTHOGONAL:
+    if not np.isfinite(directions).all() or np.abs(lengths - 1.0).max() > _NEARLY_ORTHOGONAL:
         raise NotAGrid(
             f"the row and column directions of {name} have lengths {lengths.round(3).tolist()}", "unit length"
         )
     row, column = directions / lengths[:, None]
-    if abs(float(row @ column)) > _ORTHOGONAL:
+    skew = abs(float(row @ column))
+    if skew > _NEARLY_ORTHOGONAL:
         raise NotAGrid(f"the rows and columns of {name} are not at right angles", "a rectangular image")
     column = column - (column @ row) * row
     origin = np.array(header.image_position, np.float64)
-    return PlacedSlice(index, header, row, column / np.linalg.norm(column), origin)
+    remark = _ROUGH if max(skew, float(np.abs(lengths - 1.0).max())) > _ORTHOGONAL else ""
+    return PlacedSlice(index, header, row, column / np.linalg.norm(column), origin, remark)
 
 
 def _grouped(
@@ -172,7 +181,7 @@ def _telling(slices: Sequence[PlacedSlice]) -> dict[str, tuple[tuple[PlacedSlice
     """The groups of each attribute that tells images of a place apart: one of them has nearly all places, which a
     number for every slice, or two for the odd and the even ones, has not."""
     places = len(slices) - _repeats(slices)
-    groups = {name: _grouped(slices, attrgetter(f"header.{name}")) for name in _DISTINGUISHING}
+    groups = {name: _grouped(slices, attrgetter(f"header.{name}")) for name in DISTINGUISHING}
     return {
         name: parts
         for name, parts in groups.items()
@@ -362,8 +371,9 @@ def find_blocks(placed: Iterable[PlacedSlice]) -> Blocks:
     for station in [station for group in parallel for station in _by_offset(group)]:
         parts, remark = _by_repeat(station)
         for part in parts:
+            said = dict.fromkeys((*(one.remark for one in part), remark))
             try:
-                blocks.extend(_blocks_or_singles(part, (remark,) if remark else ()))
+                blocks.extend(_blocks_or_singles(part, tuple(text for text in said if text)))
             except NotAGrid as error:
                 refused.append(error)
     return tuple(blocks), tuple(refused)

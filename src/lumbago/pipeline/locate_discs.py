@@ -115,6 +115,13 @@ class SpineLocation:
         return next((disc for disc in self.discs if disc.level == level), None)
 
     @property
+    def sides_are_known(self) -> bool:
+        """Whether left can be told from right: slices in the order of their numbers alone may run either way."""
+        is_lost = any(header.image_position is None for header in self.volume.headers)
+        is_stack = len(self.volume.array) > 1
+        return not self.turned and not (self.volume.geometry_is_assumed and is_lost and is_stack)
+
+    @property
     def as_stated(self) -> Volume:
         """The volume as its files state it, in whose pixels labels are given."""
         return self.volume.reordered((0, 1, 2), _TURNS[self.turned]) if self.turned else self.volume

@@ -51,12 +51,12 @@ def _outward(side: Side) -> float:
 
 def locate_foramina(model: Model, location: SpineLocation | None) -> dict[tuple[str, Side], LocatedPoint]:
     """The foramen of each disc and side on a sagittal series that has slices there; nothing where it has none, or where
-    its sides are not known because its stated orientation is wrong.
+    its sides are not known.
 
     The point is the exiting root in the upper foramen, about 8 mm above the disc and 17 mm beside the middle of the
     canal. Of several parts of the series the one counts on which it is seen best.
     """
-    if location is None or location.turned:
+    if location is None or not location.sides_are_known:
         return {}
     reader = SliceReader(model, location.volume, location.scale)
     reader.maps.update(location.maps)

@@ -44,8 +44,9 @@ def _reason_for_all(
         return missing[condition.source]
     if all(_location_for(condition, spine).disc(level) is None for level in LEVELS):
         return f"no disc from {LEVELS[0]} to {LEVELS[-1]} was found in view"
-    if condition.source == "sagittal_t1" and _location_for(condition, spine).turned:
-        return "the sagittal T1 series lies otherwise than it states, so that left and right are not known"
+    if condition.source == "sagittal_t1" and not _location_for(condition, spine).sides_are_known:
+        how = "lies otherwise than it states" if _location_for(condition, spine).turned else "states no position"
+        return f"the sagittal T1 series {how}, so that left and right are not known"
     if condition.source == "sagittal_t1" and not spine.foramina:
         return "the sagittal T1 series has no slices beside the middle"
     if condition.source == "axial_t2" and not spine.recesses:
