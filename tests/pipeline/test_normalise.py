@@ -8,7 +8,7 @@ import pytest
 from coarse_study import coarse_study
 from lumbago.anatomy.conditions import ROLES
 from lumbago.dicom.volume import Volume
-from lumbago.pipeline.normalise import local_contrast, resample_image, three_views, without_offset
+from lumbago.pipeline.normalise import local_contrast, resample_image, three_views, without_inversion, without_offset
 
 RNG = np.random.default_rng(0)
 PICTURE = np.asarray(RNG.gamma(2.0, 100.0, (90, 70)), np.float32)
@@ -136,10 +136,11 @@ def test_ordinary_series_keep_exactly_their_values(phantom: list[tuple[Volume, .
     """Also cropped ones, in which nothing is black."""
     for volumes in phantom:
         for ordinary in (volumes, middles(volumes)):
-            assert all(one is other for one, other in zip(without_offset(ordinary), ordinary, strict=True))
-    assert without_offset(()) == ()
+            for same in (without_offset(ordinary), without_inversion(ordinary)):
+                assert all(one is other for one, other in zip(same, ordinary, strict=True))
+    assert without_offset(()) == without_inversion(()) == ()
     blank = tuple(replace(volume, array=np.full_like(volume.array, 250.0)) for volume in phantom[0])
-    assert without_offset(blank)[0] is blank[0]
+    assert without_offset(blank)[0] is without_inversion(blank)[0] is blank[0]
 
 
 @pytest.mark.parametrize("share", [0.6, 5.0, -0.3])
@@ -151,3 +152,18 @@ def test_an_offset_is_taken_away_from_a_whole_series(phantom: list[tuple[Volume,
         for back, volume in zip(without_offset(moved), volumes, strict=True):
             np.testing.assert_allclose(back.array, volume.array, atol=0.02 * bright)
             assert "were taken for 0" in back.remarks[-1]
+
+
+def test_inverted_greys_are_turned_back() -> None:
+    """A body in air, as two parts of a series."""
+    array = np.zeros((3, 60, 60), np.float32)
+    array[:, 12:, 10:50] = RNG.gamma(4.0, 60.0, (3, 48, 40))
+    volumes = [
+        Volume(array[part], np.eye(4), (), geometry_is_assumed=False, remarks=()) for part in (np.s_[:1], np.s_[1:])
+    ]
+    assert all(one is other for one, other in zip(without_inversion(volumes), volumes, strict=True))
+    top = array[:, ::4, ::4].max()
+    inverted = [replace(volume, array=top - volume.array) for volume in volumes]
+    for back, volume in zip(without_inversion(inverted), volumes, strict=True):
+        np.testing.assert_allclose(back.array, volume.array, atol=1e-3)
+        assert "its greys are inverted" in back.remarks[-1]

@@ -19,8 +19,31 @@ Picture = Float32[np.ndarray, "rows columns"]
 _NEAR_MM, _FAR_MM = 12.0, 40.0
 _RAISED: Final = 0.25
 _SUNK: Final = 0.1
+_NEAR_END, _AIR = 0.06, 0.3
 _EVERY: Final = 4
 """Every so many rows and columns are looked at: all would take ten times as long."""
+
+
+def without_inversion(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The volumes of a series with dark and bright exchanged, where the air around the patient is bright, as in a
+    MONOCHROME1 picture that is stored as MONOCHROME2; others as they are.
+
+    Of 1,315 real pictures of 8 bits (SPIDER, Sudirman) at most 0.13 of the pixels lie within 6 % of the range from the
+    bright end; in 19 of 20 of them, inverted, at least 0.3.
+    """
+    if not volumes:
+        return ()
+    seen = np.concatenate([volume.array[:, ::_EVERY, ::_EVERY].ravel() for volume in volumes])
+    low, high = (float(end) for end in np.percentile(seen, (0.1, 99.9)))
+    near = _NEAR_END * (high - low)
+    bright, dark = float(np.mean(seen >= high - near)), float(np.mean(seen <= low + near))
+    if high <= low or bright < _AIR or bright < 2 * dark:
+        return tuple(volumes)
+    sum_of_ends = np.float32(seen.min() + seen.max())
+    remark = "what lies around the patient is bright, so its greys are inverted; they were turned back"
+    return tuple(
+        replace(volume, array=sum_of_ends - volume.array, remarks=(*volume.remarks, remark)) for volume in volumes
+    )
 
 
 def without_offset(volumes: Sequence[Volume]) -> tuple[Volume, ...]:

@@ -23,7 +23,7 @@ from lumbago.inference.weights import Model
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice, why_not
 from lumbago.pipeline.judge_quality import doubt_of, seen_weighting, shows_axial_t2
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
-from lumbago.pipeline.normalise import without_offset
+from lumbago.pipeline.normalise import without_inversion, without_offset
 
 _LARGE: Final = 2
 """A part with more than one slice for this many of the largest part's is looked at."""
@@ -101,7 +101,7 @@ class SeriesReader:
         self.skipped += built.skipped
         self.refused += built.refused
         self.remarks += [QualityRemark("warning", str(reason)) for reason in built.refused]
-        return without_offset(_as_described(candidate, built.volumes))
+        return without_offset(without_inversion(_as_described(candidate, built.volumes)))
 
     def _shows(self, candidate: Candidate, location: SpineLocation) -> str:
         stated, claimed, seen = candidate.description.weighting, _claimed(candidate), seen_weighting(location)
