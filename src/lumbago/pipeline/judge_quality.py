@@ -70,7 +70,8 @@ def doubt_of(location: SpineLocation) -> str:
     """
     seen = [disc for disc in location.discs if disc.confidence >= _SEEN]
     if len(seen) < _LEAST_DISCS:
-        return f"{len(seen)} discs in a row were seen clearly, expected at least {_LEAST_DISCS}"
+        discs = "1 disc was" if len(seen) == 1 else f"{len(seen)} discs in a row were"
+        return f"{discs} seen clearly, expected at least {_LEAST_DISCS}"
     if sum(disc.confidence for disc in seen) < _LEAST_EVIDENCE:
         return f"its {len(seen)} discs in a row were seen too faintly"
     steps = _steps_mm(location)
