@@ -83,9 +83,9 @@ def labelled_slices(study: LabelledStudy) -> Iterator[LabelledSlice]:
     """The sagittal pictures of a study, in its order.
 
     Grades without side are those of every picture; but where drawings alone tell the grade of a place, a picture with
-    one of them has the grade that is drawn on it. Of what is drawn wherever it is
-    seen, a place drawn on a picture is absent from one of the same role that has other drawings alone, and unknown on
-    one that has none. A picture whose spacing nobody states is taken for one of 300 mm across.
+    one of them has the grade that is drawn on it. Of what is drawn wherever it is seen, a place drawn on a picture is
+    absent from one of the same role that has other drawings alone, and unknown on one that has none. A picture whose
+    spacing nobody states is taken for one of 300 mm across.
 
     Raises:
         UnreadableInput: a picture whose size is needed cannot be read.
