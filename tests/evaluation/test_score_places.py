@@ -83,6 +83,7 @@ def test_points_have_distances_in_their_unit_and_phantoms_are_called_so() -> Non
         ("h,a,a1,disc,1 2,inch,", "unit 'inch'"),
         ("h,a,a1,disc,1 2,mm,nan", "a number that is none"),
         ("h,a,a1,disc,1 inf,mm,", "a number that is none"),
+        ("h,,a1,disc,1 2,mm,", "no patient"),
     ],
 )
 def test_a_row_that_cannot_be_meant(tmp_path: Path, line: str, said: str) -> None:

@@ -89,6 +89,8 @@ def _unit(text: str) -> str:
 
 
 def _mark(row: Row) -> Marked:
+    if not row["patient"]:
+        raise ValueError("no patient, by whom intervals go")
     place = tuple(float(value) for value in row["place"].split())
     if len(place) not in {2, 3, 4}:
         raise ValueError(f"{len(place)} numbers, expected a box of four or a point of two or three")
