@@ -41,7 +41,7 @@ def task_of(experiment: Experiment, samples: list[LocatorSample]) -> LocatorTask
 
 
 REFUSED = {
-    "an unknown network": ({"network": "alexnet"}, "the network 'alexnet'; expected one of lite0, lite0-short, efficientdet"),
+    "an unknown network": ({"network": "alexnet"}, "the network 'alexnet'; expected one of lite0, lite0-short"),
     "a grader's network": ({"network": "svm"}, "the network 'svm'; expected one of lite0"),
     "grades from maps": (
         {"network": "lite0", "conditions": GRADED}, "is to grade pfirrmann, herniation by the maps of lite0; expected"
