@@ -1,5 +1,8 @@
 """A model is what its card says, or it is refused with one sentence."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -29,6 +32,14 @@ def test_the_card_is_read_whole(folder: Path) -> None:
     assert card.outputs == {"bulging": ("absent", "present")}
     assert card.conditions == ("bulging",)
     assert card.inputs == {"anchor": "disc"} and card.calibration == {"bulging": 1.5}
+
+
+def test_onnx_runtime_is_kept_from_reporting_its_use(tmp_path: Path) -> None:
+    """Otherwise it makes an identifier of the machine and a queue of events to send, in the user's cache folder."""
+    found = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    env = found | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import lumbago.inference.weights"], env=env, check=True)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_a_locator_grades_nothing(folder: Path) -> None:
