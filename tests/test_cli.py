@@ -1,5 +1,6 @@
 """The command line: exit codes as documented, one sentence on stderr, never a traceback."""
 
+import io
 import os
 import re
 import shutil
@@ -90,6 +91,19 @@ def test_help_of_all_lists_all() -> None:
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "lumbago", "info"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith(f"lumbago {__version__}") and done.stderr == ""
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("ascii", "Größe"), ("utf-8", os.fsdecode(b"gr\xf6\xdfe"))])
+def test_what_the_terminal_cannot_show_is_written_out(
+    tmp_path: Path, encoding: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grades.csv").write_text(
+        "study,condition,level,side,grade\n1,pfirrmann,L4/L5,,3\n2,pfirrmann,L4/L5,,3\n"
+    )
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding, write_through=True))
+    assert run("labels", "split", f"csv={tmp_path}", "--folds", "2", "--out", tmp_path / name) == 0
+    assert b"\\" in shown.getvalue()
 
 
 # --- wrong usage -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Heavy imports stay inside the commands, so that `--help` is instant."""
 
 import errno
+import io
 import os
 import sys
 from getpass import getuser
@@ -48,6 +49,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def main() -> NoReturn:
     """Runs a command; an error of ours is one sentence on stderr and its exit code, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a dagger, a path that is no text: not every terminal can show them
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         if code == _INTERRUPTED:  # all that Typer leaves of Ctrl-C
