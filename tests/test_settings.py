@@ -1,13 +1,15 @@
 """Settings: defaults, then the environment, then what was given; what makes no sense is refused with one sentence."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from lumbago.errors import SettingsRefused
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
+from lumbago.terminal import user_name
 
 
 def test_defaults() -> None:
@@ -34,6 +36,31 @@ def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
     for name, value in values.items():
         changed = Settings.read({ENVIRONMENT_PREFIX + name.upper(): value})
         assert getattr(changed, name) != getattr(Settings(), name)
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account by number alone, as `docker run --user 12345` gives: without a name, here without a home, too."""
+
+    def unknown(uid: int) -> NoReturn:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("name", ["home", "cache"])
+def test_without_a_home_folder_one_has_to_be_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=f"no home folder; name a folder in LUMBAGO_{name.upper()}"):
+        getattr(Settings(), f"{name}_folder")
+    assert getattr(Settings(home=str(tmp_path), cache=str(tmp_path)), f"{name}_folder") == tmp_path
+
+
+@pytest.mark.usefixtures("nobody")
+def test_an_account_without_a_name_has_a_number() -> None:
+    assert user_name() == f"user {os.getuid()}"
 
 
 def test_a_command_line_option_overrides_the_environment() -> None:

@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import sys
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -18,7 +17,7 @@ from lumbago.cli_serve import serve_app
 from lumbago.errors import LumbagoError, ModelRefused, PartsMissing, UsageError
 from lumbago.settings import ENVIRONMENT_PREFIX, FORMATS, Settings
 from lumbago.systems import OURS, SYSTEMS, find_system
-from lumbago.terminal import console
+from lumbago.terminal import console, user_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,7 +233,7 @@ def deploy_model(
 
     home = Settings.read().home_folder
     folder = Path(model) if (Path(model) / "card.toml").is_file() else read_registry(home).newest(model)
-    print(f"In use from now on: {deploy(folder, home, Reason(getuser(), why))}")
+    print(f"In use from now on: {deploy(folder, home, Reason(user_name(), why))}")
 
 
 @models_app.command("rollback")
@@ -242,7 +241,7 @@ def roll_model_back(name: Annotated[str, typer.Argument(help="Name of a deployed
     """Take the last deployment of a name back; the one before it, or the shipped one, is used again."""
     from lumbago.inference.deployed import Reason, roll_back
 
-    print(f"In use again: {roll_back(name, Settings.read().home_folder, Reason(getuser(), why))}")
+    print(f"In use again: {roll_back(name, Settings.read().home_folder, Reason(user_name(), why))}")
 
 
 @models_app.command("show")

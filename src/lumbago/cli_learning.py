@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ import typer
 from lumbago.errors import PartsMissing, UsageError
 from lumbago.options import Given, How, Until, Where, Whom, grouped
 from lumbago.settings import Settings
-from lumbago.terminal import console
+from lumbago.terminal import console, user_name
 
 learning_app = typer.Typer()
 labels_app = typer.Typer(help="Labels of any source: check, import, export.", no_args_is_help=True)
@@ -62,7 +61,7 @@ def train(
             few_shot=where.few_shot,
         )  # fmt: skip
         if goal.criteria is not None:
-            aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, getuser(), is_approved=goal.deploy)
+            aim = Aim(goal.criteria, goal.tries, Settings.read().home_folder, user_name(), is_approved=goal.deploy)
             run_until_good(experiment, places, aim, (show, tell), resume=how.resume, **how.changes)
         else:
             model = run_training(experiment, places, progress=show, resume=how.resume, **how.changes)

@@ -1,12 +1,12 @@
 """The commands of those who keep records: export, delete, backup, restore, verify."""
 
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lumbago.errors import UsageError
+from lumbago.terminal import user_name
 
 if TYPE_CHECKING:
     from lumbago.records.audit import Actor, Head
@@ -21,7 +21,7 @@ PatientName = Annotated[str, typer.Argument(metavar="PATIENT", help="A PatientID
 def _actor() -> "Actor":
     from lumbago.records.audit import Actor
 
-    return Actor(user_name=getuser(), address="command line")
+    return Actor(user_name=user_name(), address="command line")
 
 
 @records_app.command("export")

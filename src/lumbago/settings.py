@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,21 @@ class Settings:
 
     @property
     def home_folder(self) -> Path:
-        """Where what was made here is kept."""
-        return Path(self.home) if self.home else user_data_path("lumbago")
+        """Where what was made here is kept.
+
+        Raises:
+            SettingsRefused: none is set, and the account has no home folder.
+        """
+        return Path(self.home) if self.home else _own_folder(user_data_path, "home")
 
     @property
     def cache_folder(self) -> Path:
-        """Where training keeps what is slow to make; it can be deleted at any time between runs."""
-        return Path(self.cache) if self.cache else user_cache_path("lumbago")
+        """Where training keeps what is slow to make; it can be deleted at any time between runs.
+
+        Raises:
+            SettingsRefused: none is set, and the account has no home folder.
+        """
+        return Path(self.cache) if self.cache else _own_folder(user_cache_path, "cache")
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> "Settings":
@@ -115,6 +123,15 @@ class Settings:
             if text is not None:
                 values[item.name] = _parsed(item.name, item.default, text)
         return cls(**{**values, **{name: value for name, value in given.items() if value is not None}})
+
+
+def _own_folder(place: Callable[[str], Path], name: str) -> Path:
+    """A folder of the user's own, where the system keeps such."""
+    try:
+        return place("lumbago")
+    except RuntimeError as error:
+        advice = f"name a folder in {ENVIRONMENT_PREFIX}{name.upper()}"
+        raise SettingsRefused("this account has no home folder", advice=advice) from error
 
 
 def _parsed(name: str, default: Any, text: str) -> Any:
