@@ -434,6 +434,16 @@ def test_a_card_tells_the_command_without_this_machine_s_folders(monkeypatch: py
     )
 
 
+def test_neither_an_equals_sign_nor_a_comma_hides_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "set").mkdir()
+    tables = [tmp_path / "set" / name for name in ("mine.csv", "theirs.csv")]
+    for table in tables:
+        table.touch()
+    cases = ",".join(map(str, tables))
+    monkeypatch.setattr("sys.argv", ["lumbago", "evaluate", f"--cases={cases}", "--out=/home/me/Smith, J"])
+    assert cli_learning._own_command() == "lumbago evaluate --cases=set/mine.csv,set/theirs.csv --out=Smith, J"
+
+
 # --- faults and interruptions ----------------------------------------------------------------------------------------
 
 

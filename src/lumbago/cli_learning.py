@@ -254,9 +254,17 @@ def _own_command() -> str:
 
 
 def _without_folders(argument: str) -> str:
-    path = Path(argument)
+    """An argument, `--option=VALUE` too; tables with commas between stay several."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    parts = value.split(",")
+    named = parts if all(Path(part).exists() for part in parts) else [value]
+    return option + equals + ",".join(map(_end_of_path, named))
+
+
+def _end_of_path(text: str) -> str:
+    path = Path(text)
     if not path.is_absolute() and ".." not in path.parts:
-        return argument
+        return text
     return "/".join(path.parts[-2:]) if path.suffix else path.name
 
 
