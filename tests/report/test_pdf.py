@@ -17,6 +17,7 @@ from lumbago.report.annotate_slices import write_pictures
 from lumbago.report.level_grid import abnormal_first, grade_title
 from lumbago.report.page_content import cell_fill, page_content, readable_ink
 from lumbago.report.pdf import write_pdf
+from lumbago.systems import OURS, SYSTEMS
 
 
 @contextmanager
@@ -66,6 +67,12 @@ def test_first_page_has_every_grade(findings: StudyFindings, tmp_path: Path) -> 
     assert "noneabnormalof8" in first
     assert "stenosis1,SHA-256aaaaaaaaaaaa" in second
     assert "SAGITTAL_T2TSE(9slices)" in second
+
+
+def test_every_model_of_our_row_is_named(findings: StudyFindings) -> None:
+    models = tuple(replace(findings.models[0], name=part.name) for part in SYSTEMS[OURS].parts)
+    named = page_content(replace(findings, models=models), ())["models"]
+    assert [title.split()[0] for title, _, _ in named] == [model.name for model in models]
 
 
 def test_reasons_lead_from_the_cell_to_the_text(tmp_path: Path) -> None:
