@@ -221,6 +221,15 @@ def test_a_deployed_model_is_in_use_until_it_is_rolled_back(tmp_path: Path, caps
     assert str(place) in capsys.readouterr().out
 
 
+def test_what_is_deployed_beside_a_folder_of_models_is_not_called_in_use(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path))
+    for words in (["deploy", SHIPPED / GRADERS[1]], ["rollback", GRADERS[1]]):
+        assert run("models", *words) == 0
+        assert capsys.readouterr().out.startswith("In use once LUMBAGO_MODELS names no other folder: ")
+
+
 @pytest.mark.parametrize("command", [["info"], ["models", "list"], ["models", "verify"]], ids=" ".join)
 def test_no_models_at_all(command: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMBAGO_MODELS", str(tmp_path))

@@ -231,9 +231,14 @@ def deploy_model(
     """Use a model in place of the shipped one of its name from now on."""
     from lumbago.inference.deployed import Reason, deploy, read_registry
 
-    home = Settings.read().home_folder
+    settings = Settings.read()
+    home = settings.home_folder
     folder = Path(model) if (Path(model) / "card.toml").is_file() else read_registry(home).newest(model)
-    print(f"In use from now on: {deploy(folder, home, Reason(user_name(), why))}")
+    print(f"In use {_from_when(settings, 'from now on')}: {deploy(folder, home, Reason(user_name(), why))}")
+
+
+def _from_when(settings: Settings, usually: str) -> str:
+    return "once LUMBAGO_MODELS names no other folder" if settings.models else usually
 
 
 @models_app.command("rollback")
@@ -241,7 +246,9 @@ def roll_model_back(name: Annotated[str, typer.Argument(help="Name of a deployed
     """Take the last deployment of a name back; the one before it, or the shipped one, is used again."""
     from lumbago.inference.deployed import Reason, roll_back
 
-    print(f"In use again: {roll_back(name, Settings.read().home_folder, Reason(user_name(), why))}")
+    settings = Settings.read()
+    place = roll_back(name, settings.home_folder, Reason(user_name(), why))
+    print(f"In use {_from_when(settings, 'again')}: {place}")
 
 
 @models_app.command("show")
