@@ -119,6 +119,8 @@ WRONG = {
     "no number": ["phantom", "x", "--studies", "many"],
     "unknown model": ["models", "show", "oracle"],
     "until good without criteria": ["train", "x.toml", "--data", ".", "--out", "run", "--until", "good"],
+    "deploy without until good": ["train", "x.toml", "--data", ".", "--out", "run", "--deploy"],
+    "tries without until good": ["train", "x.toml", "--data", ".", "--out", "run", "--tries", "3"],
     "unknown models command": ["models", "bless"],
 }
 

@@ -40,6 +40,8 @@ def train(
 
     if goal.until not in ("", "good") or bool(goal.until) != (goal.criteria is not None):
         raise UsageError("--until good and --criteria FILE go together", "both or neither")
+    if goal.criteria is None and (goal.deploy or goal.tries != Until.tries):
+        raise UsageError("--deploy and --tries say nothing of a single training", "--until good beside them")
     is_first = os.environ.get("RANK", "0") == "0"
     with Progress(console=console(), disable=not is_first) as progress:
         bar = progress.add_task("training", total=None)

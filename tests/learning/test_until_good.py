@@ -175,8 +175,24 @@ def test_a_line_that_a_kill_cut_short_is_done_again(tmp_path: Path) -> None:
 def test_a_finished_search_is_not_searched_further(tmp_path: Path) -> None:
     last = search(tmp_path)
     before = (tmp_path / "run" / "history.jsonl").read_bytes()
-    assert search(tmp_path, resume=True) == last
+    told: list[str] = []
+    assert search(tmp_path, told.append, resume=True) == last and told == [last]
     assert (tmp_path / "run" / "history.jsonl").read_bytes() == before
+
+
+def test_a_good_model_that_waits_is_deployed_once_that_is_approved(tmp_path: Path) -> None:
+    search(tmp_path, approved=False)
+    assert search(tmp_path, approved=False, resume=True).startswith("Not deployed")
+    tries = [row for row in history(tmp_path) if row["event"] == "try"]
+    assert search(tmp_path, resume=True).startswith(f"Deployed {NAME} ")
+    assert in_use(tmp_path).is_relative_to(tmp_path / "home")
+    assert [row for row in history(tmp_path) if row["event"] == "try"] == tries
+
+
+def test_a_search_whose_tries_were_spent_goes_on_with_more(tmp_path: Path) -> None:
+    assert search(tmp_path, tries=1) == "Gave up: none of 1 tries was Good."
+    assert search(tmp_path, tries=5, resume=True).startswith(f"Deployed {NAME} ")
+    assert [row["sentence"][:5] for row in history(tmp_path) if row["event"] == "try"][:2] == ["Try 1", "Try 2"]
 
 
 def test_a_taken_folder_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from optuna.distributions import BaseDistribution
 
@@ -32,6 +32,10 @@ from lumbago.settings import Settings
 
 Tell = Callable[[str], None]
 """Called with a sentence about what was decided."""
+
+_NOT_APPROVED: Final = "Not deployed, which was not approved"
+_SPENT: Final = "Gave up: none of"
+"""How the last sentence of a search begins that more approval, or more tries, would have gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,10 @@ def run_until_good(
         raise SettingsRefused(f"{experiment.name} leaves out no one to be judged on", "a fold", "add --fold")
     run = _Run(experiment, places, aim, read_criteria(aim.criteria), read_search(path), History(places.run), show)
     _open(run, _digest(path, aim.criteria, changes), resume=resume)
-    ended = run.history.of("end")
-    if ended:
-        return str(ended[-1]["sentence"])
+    ended = [str(row["sentence"]) for row in run.history.of("end")[-1:]]
+    if ended and not _is_more_asked(run, ended[0]):
+        run.show[1](ended[0])
+        return ended[0]
     while (number := len(run.history.of("judged"))) < aim.tries or _is_good(run):
         if _is_good(run):
             return _accept(run, number - 1)
@@ -106,7 +111,14 @@ def run_until_good(
                 "end", f"Gave up: all settings of the search were tried, {number} in all, and none was Good."
             )
         _try(run, number, setting)
-    return run.note("end", f"Gave up: none of {aim.tries} tries was Good.")
+    return run.note("end", f"{_SPENT} {aim.tries} tries was Good.")
+
+
+def _is_more_asked(run: _Run, ended: str) -> bool:
+    """Whether a search that has ended is now given more tries, or the approval that its Good model lacked."""
+    if ended.startswith(_NOT_APPROVED):
+        return run.aim.is_approved
+    return ended.startswith(_SPENT) and len(run.history.of("judged")) < run.aim.tries
 
 
 def _is_good(run: _Run) -> bool:
@@ -200,7 +212,7 @@ def _accept(run: _Run, number: int) -> str:
     if not run.history.of("registered"):
         run.note("registered", f"Registered {name} {checksum[:12]} in {place}.", sha256=checksum)
     if not run.aim.is_approved:
-        return run.note("end", f"Not deployed, which was not approved: lumbago models deploy {name} does it.")
+        return run.note("end", f"{_NOT_APPROVED}: lumbago models deploy {name} does it.")
     deploy(model, home, reason)
     return run.note(
         "end", f"Deployed {name} {checksum[:12]}, approved by {run.aim.who}; lumbago models rollback {name} undoes it."
