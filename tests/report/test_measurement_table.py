@@ -64,6 +64,11 @@ def test_units_and_decimals() -> None:
     assert value_text("lordosis_degrees", Measurement(42.5, 4.2)) == "42.5 ± 4.2°"
 
 
+def test_a_slip_of_nothing_leads_nowhere() -> None:
+    assert value_text("slip_percent", Measurement(-0.04, 4.6)) == "0.0 ± 4.6 %"
+    assert value_text("slip_percent", Measurement(-0.06, 4.6)) == "-0.1 ± 4.6 %"
+
+
 def test_the_spine_as_a_whole() -> None:
     findings = replace(CASES["full"]()[0], measurements={"lordosis_degrees": Measurement(42.5, 4.2)})
     assert measurement_table(findings).spine == "Lordosis 42.5 ± 4.2°"

@@ -68,11 +68,11 @@ def value_text(name: str, size: Measurement) -> str:
 
 
 def _number(name: str, size: Measurement | None) -> str:
-    """Shares with two decimals, areas with none, all else with one."""
+    """Shares with two decimals, areas with none, all else with one; nothing is minus zero."""
     if size is None:
         return _MISSING
     places = {"ratio": 2, "mm2": 0}.get(_unit(name), 1)
-    return f"{size.value:.{places}f} ± {size.error:.{places}f}"
+    return f"{size.value:z.{places}f} ± {size.error:.{places}f}"
 
 
 def _head(name: str, sides: str = "") -> str:
