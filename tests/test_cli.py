@@ -260,6 +260,11 @@ def test_analysis_without_models(tmp_path: Path, capsys: Capture, monkeypatch: p
     assert "no models in" in complaint(capsys)
 
 
+def test_a_comma_behind_the_formats_is_let_pass_as_in_the_environment(tmp_path: Path, capsys: Capture) -> None:
+    assert run("analyze", tmp_path, "--out", tmp_path / "out", "--format", "json,", "--system", "oracle") == 2
+    assert "no system oracle" in complaint(capsys)
+
+
 def test_the_highest_exit_code_counts_and_every_study_is_tried(tmp_path: Path, capsys: Capture) -> None:
     """Two that cannot be read (3), and one slice that lacks its sister series (5)."""
     (tmp_path / "notes.txt").write_text("not an image")

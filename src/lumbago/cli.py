@@ -100,7 +100,7 @@ def analyze(
     refused.
     The highest of the studies' counts.
     """
-    chosen = tuple(part.strip() for part in formats.split(",")) if formats else None
+    chosen = tuple(part.strip() for part in formats.split(",") if part.strip()) if formats else None
     code = _analyze_all(studies, out, Settings.read(formats=chosen, threads=threads), system)
     if code:
         raise typer.Exit(code)
