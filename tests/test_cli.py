@@ -457,7 +457,7 @@ def test_neither_an_equals_sign_nor_a_comma_hides_a_folder(tmp_path: Path, monke
         table.touch()
     cases = ",".join(map(str, tables))
     monkeypatch.setattr("sys.argv", ["lumbago", "evaluate", f"--cases={cases}", "--out=/home/me/Smith, J"])
-    assert cli_learning._own_command() == "lumbago evaluate --cases=set/mine.csv,set/theirs.csv --out=Smith, J"
+    assert cli_learning._own_command() == "lumbago evaluate --cases=set/mine.csv,set/theirs.csv '--out=Smith, J'"
 
 
 # --- faults and interruptions ----------------------------------------------------------------------------------------

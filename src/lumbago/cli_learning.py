@@ -3,6 +3,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -251,8 +252,9 @@ def _print_effect(before: Mapping[str, object], after: Mapping[str, object]) -> 
 
 
 def _own_command() -> str:
-    """This command as a card may tell it: without the folders of this machine."""
-    return " ".join(["lumbago", *map(_without_folders, sys.argv[1:])])
+    """This command as a card may tell it: without the folders of this machine, in quotes what holds a space."""
+    words = [_without_folders(word) for word in sys.argv[1:]]
+    return " ".join(["lumbago", *(shlex.quote(word) if word.split() != [word] else word for word in words)])
 
 
 def _without_folders(argument: str) -> str:
