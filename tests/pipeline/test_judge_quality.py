@@ -10,7 +10,7 @@ from painted_spine import T1, PaintedLocator, Spine, sagittal_volume
 from lumbago.dicom.study import SkippedFile
 from lumbago.errors import NotAGrid, NotALumbarStudy, UnreadableInput
 from lumbago.pipeline.judge_quality import doubt_of, quality_remarks, require_lumbar, seen_weighting
-from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation, locate_discs
 
 LUMBAR = [34.0, 36.0, 36.0, 34.0]
 
@@ -128,6 +128,15 @@ def test_a_dark_canal_is_t1(locator: PaintedLocator) -> None:
 @pytest.mark.parametrize(("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (460.0, "unknown"), (700.0, "t2")])
 def test_it_is_the_canal_against_the_bodies(location: SpineLocation, grey: float, shows: str) -> None:
     assert seen_weighting(with_canal(location, grey)) == shows
+
+
+def test_what_is_drawn_far_off_does_not_count(location: SpineLocation) -> None:
+    """In a black frame around a picture the locator draws more canal and bone than the picture has."""
+    maps = {index: drawn.copy() for index, drawn in location.maps.items()}
+    for drawn in maps.values():
+        drawn[[CHANNELS.index("canal"), CHANNELS.index("vertebra")], :, :30] = 1.0
+    framed = replace(location, maps=maps)
+    assert seen_weighting(framed) == "t2" and seen_weighting(with_canal(framed, 300.0)) == "t1"
 
 
 def test_nothing_segmented_is_unknown(location: SpineLocation) -> None:

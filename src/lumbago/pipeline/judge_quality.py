@@ -13,7 +13,15 @@ from lumbago.dicom.patient_geometry import sample_plane
 from lumbago.dicom.study import SkippedFile
 from lumbago.dicom.volume import Volume
 from lumbago.errors import NotAGrid, NotALumbarStudy, UnreadableInput
-from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, Vector, channel, slice_on_grid
+from lumbago.pipeline.locate_discs import (
+    PIXEL_MM,
+    LocatedDisc,
+    SpineLocation,
+    Vector,
+    channel,
+    grid_spacing,
+    slice_on_grid,
+)
 from lumbago.pipeline.locate_points import axial_slice_of
 
 _SEEN: Final = 0.3
@@ -27,6 +35,8 @@ _LOW_STEPS: Final = (2, 5)
 _STEP_TO_DEPTH: Final = (0.7, 1.45)
 """Of 135 patients of Sudirman 0.82 to 1.30."""
 _T1_CANAL, _T2_CANAL = 0.8, 0.92
+_MARGIN_MM: Final = 10.0
+"""Around the middles of discs and canal: half of a wide canal."""
 _MUSCLE_BACK_MM, _MUSCLE_OUT_MM, _LOOKED_AT_MM = 13.0, 26.0, 8
 _FEW_SLICES: Final = 5
 _COARSE_MM: Final = 1.3
@@ -109,12 +119,23 @@ def seen_weighting(location: SpineLocation) -> str:
 
 
 def _canal_to_body(location: SpineLocation, index: int) -> float | None:
-    maps, image = location.maps[index], slice_on_grid(location, index)
-    canal = ndimage.binary_erosion(channel(maps, "canal") > 0.5, iterations=2)
-    body = channel(maps, "vertebra") > 0.5
+    maps, image, around = location.maps[index], slice_on_grid(location, index), _around_discs(location)
+    canal = ndimage.binary_erosion(channel(maps, "canal") > 0.5, iterations=2)[around]
+    body, image = (channel(maps, "vertebra") > 0.5)[around], image[around]
     if canal.sum() < 100 or body.sum() < 300:
         return None
     return float(np.median(image[canal])) / max(float(np.median(image[body])), 1e-6)
+
+
+def _around_discs(location: SpineLocation) -> tuple[slice, slice]:
+    """Rows and columns of the maps that hold the discs and the canal behind them: far off, as in a black frame around
+    the picture, a locator draws what is not there."""
+    points = np.array([point for disc in location.discs for point in (disc.center_lps_mm, disc.canal_lps_mm)])
+    pixel_mm = grid_spacing(location.volume, location.scale)
+    places = (location.volume.to_ijk(points)[:, 1:] + 0.5) * pixel_mm / PIXEL_MM - 0.5
+    first, last = places.min(0) - _MARGIN_MM, places.max(0) + _MARGIN_MM
+    rows, columns = (slice(max(0, round(low)), round(high) + 1) for low, high in zip(first, last, strict=True))
+    return rows, columns
 
 
 def _odd_shape(location: SpineLocation) -> str:
