@@ -125,7 +125,9 @@ def test_a_dark_canal_is_t1(locator: PaintedLocator) -> None:
     assert seen_weighting(locate_discs(locator, sagittal_volume(greys=T1))) == "t1"
 
 
-@pytest.mark.parametrize(("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (460.0, "unknown"), (700.0, "t2")])
+@pytest.mark.parametrize(
+    ("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (405.0, "unknown"), (460.0, "unknown"), (700.0, "t2")]
+)
 def test_it_is_the_canal_against_the_bodies(location: SpineLocation, grey: float, shows: str) -> None:
     assert seen_weighting(with_canal(location, grey)) == shows
 

@@ -34,7 +34,7 @@ _LOW_STEPS: Final = (2, 5)
 """How many steps from the bottom up are looked at for a thoracic spine: two may lie within the sacrum."""
 _STEP_TO_DEPTH: Final = (0.7, 1.45)
 """Of 135 patients of Sudirman 0.82 to 1.30."""
-_T1_CANAL, _T2_CANAL = 0.8, 0.92
+_T1_CANAL, _T2_CANAL = 0.7, 0.92
 _MARGIN_MM: Final = 10.0
 """Around the middles of discs and canal: half of a wide canal."""
 _MUSCLE_BACK_MM, _MUSCLE_OUT_MM, _LOOKED_AT_MM = 13.0, 26.0, 8
@@ -108,7 +108,8 @@ def _depth_mm(discs: Sequence[LocatedDisc], scale: float) -> float:
 def seen_weighting(location: SpineLocation) -> str:
     """`t1` or `t2` by whether the canal is darker or brighter than the bodies; `unknown` when they cannot be told.
 
-    On 300 real slices the core of the canal was 0.27 to 0.74 times as bright as the bodies on T1, 0.96 to 4.3 on T2.
+    On real pictures (SPIDER, Sudirman) the core of the canal was 0.22 to 0.68 times as bright as the bodies in 563 of
+    564 T1, 0.88 times in one; 0.94 to 5.3 times in 600 of 604 T2, 0.73 to 0.79 in four with fatty bodies.
     """
     indices = {disc.slice_index for disc in location.discs}
     ratios = [ratio for index in indices if (ratio := _canal_to_body(location, index)) is not None]
