@@ -32,8 +32,9 @@ _LONGEST_STEP_MM, _DEEP_MM, _MANY_DISCS = 80.0, 25.0, 5
 _SMALL_STEP_MM, _SMALL_DEPTH_MM, _THORACIC_STEP_MM = 22.0, 20.0, 27.0
 _LOW_STEPS: Final = (2, 5)
 """How many steps from the bottom up are looked at for a thoracic spine: two may lie within the sacrum."""
-_STEP_TO_DEPTH: Final = (0.7, 1.45)
-"""Of 135 patients of Sudirman 0.82 to 1.30."""
+_MANY_STEPS, _MOSTLY_THORACIC_MM = 6, 25.0
+_STEP_TO_DEPTH, _MOST_STEP_TO_DEPTH = (0.7, 1.45), 2.3
+"""Of 135 patients of Sudirman 0.82 to 1.30; 2.1 at most of 1,175 pictures, where the stated pixels are not square."""
 _T1_CANAL, _T2_CANAL = 0.7, 0.92
 _MARGIN_MM: Final = 10.0
 """Around the middles of discs and canal: half of a wide canal."""
@@ -75,8 +76,9 @@ def doubt_of(location: SpineLocation) -> str:
 
     Neighbouring lumbar discs lie about 35 mm apart and are about 34 mm deep; cervical ones 18 and 16 mm. Thoracic ones
     come near to lumbar ones, so a spine whose sacrum is not seen must also have long steps at its lower end, or above a
-    disc within the sacrum. Where many discs are seen, steps may be longer than any spine's: files state square pixels
-    that are not (SPIDER has pictures with steps of 70 mm).
+    disc within the sacrum; where seven are seen, most steps must be longer than thoracic ones, whose lowest are long.
+    Where many discs are seen, steps may be longer than any spine's: files state square pixels that are not (SPIDER has
+    pictures with steps of 70 mm), but not longer than what these drew out.
     """
     seen = [disc for disc in location.discs if disc.confidence >= _SEEN]
     if len(seen) < _LEAST_DISCS:
@@ -87,11 +89,14 @@ def doubt_of(location: SpineLocation) -> str:
     steps = _steps_mm(location)
     step, depth = float(np.median(steps)), _depth_mm(seen, location.scale)
     longest = _LONGEST_STEP_MM if len(seen) >= _MANY_DISCS and depth > _DEEP_MM else _STEP_MM[1]
-    if (step < _SMALL_STEP_MM and depth < _SMALL_DEPTH_MM) or not _STEP_MM[0] <= step <= longest:
+    is_small = step < _SMALL_STEP_MM and depth < _SMALL_DEPTH_MM
+    if is_small or not _STEP_MM[0] <= step <= min(longest, _MOST_STEP_TO_DEPTH * depth):
         return f"its discs are {step:.0f} mm apart and {depth:.0f} mm deep, lumbar ones about 35 and 34"
     low = max(float(np.median(steps[:count])) for count in _LOW_STEPS)
     if not location.name_is_sure and low < _THORACIC_STEP_MM:
         return f"no sacrum is seen and its lowest discs are only {low:.0f} mm apart"
+    if not location.name_is_sure and len(steps) >= _MANY_STEPS and step < _MOSTLY_THORACIC_MM:
+        return f"no sacrum is seen and most of its discs are only {step:.0f} mm apart"
     return ""
 
 
