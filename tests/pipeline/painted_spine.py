@@ -18,7 +18,7 @@ from lumbago.pipeline.locate_discs import CHANNELS
 
 TISSUES: Final = ("background", "disc", "lumbosacral", "sacrum", "vertebra", "foramen", "canal", "recess", "fat")
 T2: Final = (0.12, 0.25, 0.30, 0.40, 0.55, 0.68, 0.82, 0.92, 1.0)
-T1: Final = (0.05, 0.25, 0.30, 0.82, 0.55, 0.68, 0.40, 0.92, 1.0)
+T1: Final = (0.05, 0.25, 0.30, 0.82, 0.55, 0.68, 0.36, 0.92, 1.0)
 """Grey of each tissue. The corner of a picture is background, which tells the two apart."""
 
 DEPTH_MM, HEIGHT_MM, CANAL_MM = 34.0, 9.0, 14.0

@@ -204,11 +204,13 @@ def test_out_of_phase_comes_after_in_phase_and_water() -> None:
     ("members", "found"),
     [
         ([series("x", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))], "the study holds localizers only"),
-        ([AX_T2], r"the study holds no sagittal series \(axial T2\)"),
+        ([AX_T2], r"the study holds no sagittal T1 or T2 series \(axial T2\)"),
         ([AX_T2, series("x", image_orientation=CORONAL, **T1)],
-         r"the study holds no sagittal series \(axial T2, coronal T1\)"),
+         r"the study holds no sagittal T1 or T2 series \(axial T2, coronal T1\)"),
         ([series("x", image_type=("DERIVED", "PRIMARY", "SUBTRACT"))],
-         r"the study holds no sagittal series \(computed sagittal T2\)"),
+         r"the study holds no sagittal T1 or T2 series \(computed sagittal T2\)"),
+        ([series("x", scanning_sequence="GR", sequence_variant="")],
+         r"the study holds no sagittal T1 or T2 series \(sagittal T2\*\)"),
     ],
 )  # fmt: skip
 def test_a_study_without_sagittal_images_is_refused(members: list[Series], found: str) -> None:

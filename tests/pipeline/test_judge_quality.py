@@ -10,7 +10,7 @@ from painted_spine import T1, PaintedLocator, Spine, sagittal_volume
 from lumbago.dicom.study import SkippedFile
 from lumbago.errors import NotAGrid, NotALumbarStudy, UnreadableInput
 from lumbago.pipeline.judge_quality import doubt_of, quality_remarks, require_lumbar, seen_weighting
-from lumbago.pipeline.locate_discs import SpineLocation, locate_discs
+from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation, locate_discs
 
 LUMBAR = [34.0, 36.0, 36.0, 34.0]
 
@@ -65,6 +65,12 @@ def test_short_steps_below_long_ones_are_in_the_sacrum() -> None:
     assert doubt_of(location_of(discs_every([29.0, 20.0, 37.0, 38.0, 41.0]), name_is_sure=False)) == ""
 
 
+def test_blobs_far_apart_are_no_discs() -> None:
+    """As in a brain on its side, whose folds were taken for six."""
+    doubt = doubt_of(location_of(discs_every([40.0] * 5, depth_mm=16.0), name_is_sure=False))
+    assert doubt == "its discs are 40 mm apart and 16 mm deep, lumbar ones about 35 and 34"
+
+
 def test_a_thoracic_spine_shows_no_sacrum_and_short_steps() -> None:
     thoracic = discs_every([25.0] * 5, depth_mm=28.0)
     doubt = doubt_of(location_of(thoracic, name_is_sure=False))
@@ -75,6 +81,13 @@ def test_a_thoracic_spine_shows_no_sacrum_and_short_steps() -> None:
 def test_a_thoracolumbar_spine_without_sacrum_has_long_steps_at_its_lower_end() -> None:
     discs = discs_every([34.0, 32.0, 25.0, 24.0, 23.0])
     assert doubt_of(location_of(discs, name_is_sure=False)) == ""
+
+
+def test_a_thoracic_spine_has_short_steps_above_long_ones_at_its_lower_end() -> None:
+    thoracic = discs_every([32.0, 29.0, 27.0, 25.0, 24.0, 23.0, 22.0, 21.0], depth_mm=26.0)
+    doubt = doubt_of(location_of(thoracic, name_is_sure=False))
+    assert doubt == "no sacrum is seen and most of its discs are only 24 mm apart"
+    assert doubt_of(location_of(thoracic)) == ""
 
 
 def test_sizes_that_are_not_believed_are_not_made_larger() -> None:
@@ -125,9 +138,20 @@ def test_a_dark_canal_is_t1(locator: PaintedLocator) -> None:
     assert seen_weighting(locate_discs(locator, sagittal_volume(greys=T1))) == "t1"
 
 
-@pytest.mark.parametrize(("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (460.0, "unknown"), (700.0, "t2")])
+@pytest.mark.parametrize(
+    ("grey", "shows"), [(0.0, "t1"), (300.0, "t1"), (405.0, "unknown"), (460.0, "unknown"), (700.0, "t2")]
+)
 def test_it_is_the_canal_against_the_bodies(location: SpineLocation, grey: float, shows: str) -> None:
     assert seen_weighting(with_canal(location, grey)) == shows
+
+
+def test_what_is_drawn_far_off_does_not_count(location: SpineLocation) -> None:
+    """In a black frame around a picture the locator draws more canal and bone than the picture has."""
+    maps = {index: drawn.copy() for index, drawn in location.maps.items()}
+    for drawn in maps.values():
+        drawn[[CHANNELS.index("canal"), CHANNELS.index("vertebra")], :, :30] = 1.0
+    framed = replace(location, maps=maps)
+    assert seen_weighting(framed) == "t2" and seen_weighting(with_canal(framed, 300.0)) == "t1"
 
 
 def test_nothing_segmented_is_unknown(location: SpineLocation) -> None:

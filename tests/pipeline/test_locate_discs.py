@@ -296,6 +296,19 @@ def test_maps_cover_the_slice_and_hold_chances(locator: PaintedLocator) -> None:
     assert channel(maps, "canal").sum() > 500
 
 
+class Dreamer(PaintedLocator):
+    """Sees canal everywhere."""
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        return {"maps": np.full((len(batch), len(CHANNELS), *batch.shape[2:]), 4.0, np.float32)}
+
+
+def test_a_slice_of_one_grey_shows_nothing() -> None:
+    for grey in (0.0, 7.0):
+        maps = read_slice(Dreamer(), np.full((150, 100), grey, np.float32), (0.7, 0.7))
+        assert maps.shape == (len(CHANNELS), 105, 70) and not maps.any()
+
+
 def test_a_slice_comes_on_the_grid_of_its_maps(location: SpineLocation) -> None:
     for index, maps in location.maps.items():
         assert slice_on_grid(location, index).shape == maps.shape[1:]

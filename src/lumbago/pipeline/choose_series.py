@@ -148,5 +148,5 @@ def _nothing_sagittal(described: list[tuple[Series, SeriesDescription]]) -> NotA
         kinds = sorted(
             {f"{'computed ' * text.is_derived}{text.plane} {WEIGHTING_TITLES[text.weighting]}" for _, text in images}
         )
-        found = f"the study holds no sagittal series ({', '.join(kinds)})"
+        found = f"the study holds no sagittal T1 or T2 series ({', '.join(kinds)})"
     return NotALumbarStudy(found, "a sagittal T1 or T2 series of the lumbar spine", "check that the export is complete")

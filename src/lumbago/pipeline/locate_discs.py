@@ -188,7 +188,12 @@ def run_slice(
 def read_slice(
     model: Model, image: Float32[np.ndarray, "image_rows image_columns"], spacing_mm: tuple[float, float]
 ) -> Maps:
-    """Probability maps of one canonical slice; of a detector, those that its boxes stand for."""
+    """Probability maps of one canonical slice; of a detector, those that its boxes stand for.
+
+    A slice of one grey shows nothing, whatever a network makes of it: the shipped one sees much canal.
+    """
+    if image.min() == image.max():
+        return np.zeros((len(CHANNELS), *resample_image(image, spacing_mm, PIXEL_MM).shape), np.float32)
     seen = run_slice(model, image, spacing_mm)
     rows, columns = seen.shape
     if _finds_boxes(model):
