@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +87,37 @@ def test_a_likelier_truth_costs_less(task: GraderTask) -> None:
     with torch.no_grad():
         network.grade.bias[[4, 6]] += 2
     assert float(task.loss(network(given), (grades,)).detach()) < before
+
+
+def test_what_is_learned_beside_is_taught_and_not_told(patches: list[GradedPatch], tmp_path: Path) -> None:
+    beside = replace(EXPERIMENT, conditions=("bulging",), beside=("pfirrmann",), sources=("spider",))
+    task = GraderTask(beside, patches)
+    network = task.network().eval()
+    assert isinstance(network, PatchGrader) and list(network.heads) == ["bulging", "pfirrmann"]
+    given, grades = task.batch(np.random.default_rng(5))
+    task.loss(network(given), (grades,)).backward()  # type: ignore[no-untyped-call]
+    slopes = network.grade.weight.grad
+    assert slopes is not None and slopes[2:].abs().max() > 0
+    facts = task.export([network], tmp_path)
+    assert dict(facts.outputs) == {"bulging": ("absent", "present")}
+    with np.load(tmp_path / "golden.npz") as golden:
+        assert set(golden) == {"input", "output_bulging", "output_maps"} and golden["output_maps"].shape[1] == 2
+        told = network(torch.from_numpy(golden["input"]))[:, :2].detach().numpy()
+        np.testing.assert_allclose(golden["output_bulging"], told, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"beside": ("bulging",)}, {"sources": ()}, {"network": "vgg19"}, {"beside": ("nothing",)}]
+)
+def test_what_cannot_be_learned_beside_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsRefused):
+        replace(EXPERIMENT, conditions=("bulging",), **{"beside": ("pfirrmann",), "sources": ("spider",), **wrong})
+
+
+def test_phantoms_tell_what_pictures_teach_beside() -> None:
+    beside = replace(EXPERIMENT, conditions=("bulging",), beside=("pfirrmann",), sources=("spider",))
+    assert beside.told_by == ("spider",) and replace(beside, phantoms=3).told_by == ()
+    assert replace(beside, beside=()).told_by == ("spider",) and beside.taught == ("bulging", "pfirrmann")
 
 
 def test_unshaken_patches_are_those_of_an_analysis(patches: list[GradedPatch]) -> None:

@@ -150,7 +150,8 @@ def _phantom_jobs(system: System, terms: Terms) -> Iterator[Job]:
     runs = runs_of(system, terms)
     for part in system.parts[1:]:
         if part.name in runs.others and part.name not in _zones(system):
-            experiment = _read(experiment_file(system.name, part, terms), phantoms=terms.phantoms)
+            path = experiment_file(system.name, part, terms)
+            experiment = _read(path, phantoms=terms.phantoms, sources=(), beside=())
             yield _grader_job(f"{system.name} {part.name}", experiment, runs.others[part.name], (runs, terms))
     for zone in _zones(system):
         experiment = _by_own_network(system, zone, terms)

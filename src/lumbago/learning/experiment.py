@@ -31,6 +31,8 @@ class Experiment:
         reader_noise: a grader learns phantoms' stenoses as a reader would have graded them, who misjudges sizes a
             little, instead of as measured (`phantom.reader_noise`); what it is scored on stays measured.
         conditions: conditions that a grader learns, or that a detector tells of its boxes of discs.
+        beside: conditions that a grader learns from its label sources and does not tell, so that its features are good
+            for patients' pictures; with phantoms, these alone teach what it tells.
         network: what a grader or a locator is, a row of `grader_network.GRADERS` or of `locator_network.LOCATORS`.
         anchor, patch, pixel_mm, slices, votes, views: what a grader's patch is, see `PatchRecipe`; `patch` is (rows,
             columns). A segmenter has its anchor alone, a row of `segmenter_task.SUBJECTS`: `disc` for axial
@@ -77,6 +79,7 @@ class Experiment:
     phantom_share: float = 0.3
     reader_noise: bool = False
     conditions: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     network: str = "lite0"
     anchor: str = "disc"
     patch: tuple[int, int] = (80, 112)
@@ -137,6 +140,16 @@ class Experiment:
         return PatchRecipe(
             self.anchor, *self.patch, self.pixel_mm, self.slices, self.votes, self.views, self.sees, self.also_on
         )
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """All conditions that a grader learns, those that it tells first."""
+        return (*self.conditions, *self.beside)
+
+    @property
+    def told_by(self) -> tuple[str, ...]:
+        """The label sources that hold what a grader tells: none where they teach what lies beside it alone."""
+        return () if self.beside and self.phantoms else self.sources
 
     @classmethod
     def read(cls, path: Path, **changes: Any) -> "Experiment":
@@ -227,11 +240,13 @@ def _check_numbers(experiment: Experiment) -> None:
 def _check_choice(experiment: Experiment) -> None:
     if experiment.anchor not in ANCHORS:
         raise SettingsRefused(f"{experiment.name} has the anchor {experiment.anchor!r}", f"one of {', '.join(ANCHORS)}")
-    unknown = sorted(set(experiment.conditions) - set(CONDITIONS))
+    unknown = sorted(set(experiment.taught) - set(CONDITIONS))
     if unknown:
         raise SettingsRefused(
             f"{experiment.name} names the condition {', '.join(unknown)}", f"some of {', '.join(CONDITIONS)}"
         )
+    if experiment.beside:
+        _check_beside(experiment)
     if len(experiment.patch) != 2 or any(side < _COARSEST or side % _COARSEST for side in experiment.patch):
         raise SettingsRefused(
             f"{experiment.name} has patches of {list(experiment.patch)} pixels",
@@ -246,6 +261,17 @@ def _check_choice(experiment: Experiment) -> None:
             f"{experiment.name} is to leave out fold {experiment.fold} of {experiment.folds}",
             f"0 to {experiment.folds - 1}, or -1 for none",
             "change --fold",
+        )
+
+
+def _check_beside(experiment: Experiment) -> None:
+    is_patch_grader = (experiment.kind, experiment.network, experiment.sees) == ("grader", "lite0", PLACE)
+    is_apart = len(set(experiment.taught)) == len(experiment.taught)
+    if not (is_patch_grader and is_apart and experiment.sources and experiment.conditions):
+        raise SettingsRefused(
+            f"{experiment.name} learns {', '.join(experiment.beside)} beside what it tells",
+            "a grader of patches, network lite0, that tells other conditions, and label sources",
+            "set conditions and sources, or leave out beside",
         )
 
 

@@ -1,8 +1,10 @@
 """What a grader is made of: the network that an experiment names, checked, started, exported, told on the card."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
+import torch
 from torch import nn
 
 from lumbago.anatomy.conditions import CONDITIONS
@@ -141,6 +143,19 @@ def fresh_network(experiment: Experiment, heads: Mapping[str, int]) -> Grader:
         load_imagenet(network.encoder)
     load_start(network, experiment)
     return network
+
+
+def told_alone(grader: Grader, conditions: Sequence[str]) -> Grader:
+    """The grader without the heads of what it has learned beside the conditions; its own where there are none."""
+    if not isinstance(grader, PatchGrader) or list(grader.heads) == list(conditions):
+        return grader
+    alone, kept = deepcopy(grader), sum(grader.heads[name] for name in conditions)
+    alone.heads = {name: grader.heads[name] for name in conditions}
+    alone.grade = nn.Linear(grader.grade.in_features, kept)
+    with torch.no_grad():
+        alone.grade.weight.copy_(grader.grade.weight[:kept])
+        alone.grade.bias.copy_(grader.grade.bias[:kept])
+    return alone.train(grader.training)
 
 
 def for_export(graders: Sequence[Grader]) -> nn.Module:

@@ -18,7 +18,7 @@ from lumbago.errors import SettingsRefused
 from lumbago.learning.disc_samples import GradedPatch
 from lumbago.learning.experiment import Experiment
 from lumbago.learning.feed import Batch
-from lumbago.learning.grader_network import check_network, for_export, fresh_network, network_facts
+from lumbago.learning.grader_network import check_network, for_export, fresh_network, network_facts, told_alone
 from lumbago.learning.losses import GRADE_LOSSES, weighted_mean
 from lumbago.learning.mix import draw_mix, mixed
 from lumbago.learning.shake import Views, draw_shake, shaken_patch
@@ -53,10 +53,10 @@ class GraderTask:
         _check(experiment)
         require_graded(experiment, samples)
         self.experiment, self.samples = experiment, samples
-        self.unseen = unseen if is_graded(unseen, experiment.conditions) else ()
+        self.unseen = unseen if is_graded(unseen, experiment.taught) else ()
         self.recipe = experiment.recipe
         self.chances = _chances(samples, experiment.conditions[0])
-        self.heads = {name: len(CONDITIONS[name].scale.grades) for name in experiment.conditions}
+        self.heads = {name: len(CONDITIONS[name].scale.grades) for name in experiment.taught}
 
     def network(self) -> nn.Module:
         """The experiment's network with a head for each condition."""
@@ -71,10 +71,10 @@ class GraderTask:
         seeds = rng.integers(2**63, size=self.experiment.batch)
         chosen = range(self.experiment.batch) if share is None else share
         drawn = [(self.samples[numbers[place]], np.random.default_rng(seeds[place])) for place in chosen]
-        grades = torch.from_numpy(grade_table([sample for sample, _ in drawn], self.experiment.conditions))
+        grades = torch.from_numpy(grade_table([sample for sample, _ in drawn], self.experiment.taught))
         if self.experiment.mixup or self.experiment.cutmix:
             parts = [self._mixed(sample, own) for sample, own in drawn]
-            partners = torch.from_numpy(grade_table([partner for _, partner, _ in parts], self.experiment.conditions))
+            partners = torch.from_numpy(grade_table([partner for _, partner, _ in parts], self.experiment.taught))
             kept = torch.tensor([kept for _, _, kept in parts], dtype=torch.float32)
             return torch.from_numpy(np.stack([views for views, _, _ in parts])), grades, partners, kept
         patches = np.stack([self._shaken(sample, own) for sample, own in drawn])
@@ -128,12 +128,12 @@ class GraderTask:
 
     @cached_property
     def _validation(self) -> list[Batch]:
-        known = [sample for sample in self.unseen if is_graded([sample], self.experiment.conditions)]
+        known = [sample for sample in self.unseen if is_graded([sample], self.experiment.taught)]
         parts = spread(known, _AT_ONCE)
         return [
             (
                 torch.from_numpy(np.stack([still_patch(sample, self.recipe) for sample in part])),
-                torch.from_numpy(grade_table(part, self.experiment.conditions)),
+                torch.from_numpy(grade_table(part, self.experiment.taught)),
             )
             for part in parts
         ]
@@ -156,7 +156,8 @@ class GraderTask:
 
     def export(self, networks: list[nn.Module], folder: Path) -> ModelFacts:
         """The graders, averaged, as ONNX; the golden input is noise as bright as two samples."""
-        graders = [network for network in networks if isinstance(network, Grader)]
+        learned = [network for network in networks if isinstance(network, Grader)]
+        graders = [told_alone(grader, self.experiment.conditions) for grader in learned]
         example, *_ = self.batch(np.random.default_rng(1))
         outputs = {name: CONDITIONS[name].scale.grades for name in self.experiment.conditions}
         golden = golden_noise(example[:2].shape, float(example.mean()), float(example.std()))

@@ -70,7 +70,9 @@ def write_card(folder: Path, facts: ModelFacts, training: Training) -> Path:
         "sha256": facts.sha256,
         "kind": facts.kind,
         "trained_on": trained_on,
-        "caution": _CAUTIONS.get(trained_on, ""),
+        "caution": _BESIDE
+        if trained_on == "phantoms" and training.experiment.beside
+        else _CAUTIONS.get(trained_on, ""),
         "outputs": {name: list(labels) for name, labels in facts.outputs.items()},
         "inputs": dict(facts.inputs),
         "calibration": dict(facts.calibration),
@@ -99,13 +101,14 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
 
 
 _CAUTIONS: Final = {"phantoms": "Trained on phantoms only; not validated on patients."}
+_BESIDE: Final = "What it grades it has learned from phantoms only, other gradings beside it from patients."
 
 
 def _trained_on(training: Training) -> str:
-    """By what the samples came from: phantoms that come through a label source stay phantoms."""
+    """By what its grades came from: phantoms that come through a label source stay phantoms."""
     before = training.start.trained_on if training.start is not None else ""
     made = {source.startswith("phantom") for source in training.samples}
-    has_real = (bool(training.experiment.sources) and made != {True}) or "real" in before
+    has_real = (bool(training.experiment.told_by) and made != {True}) or "real" in before
     has_made = bool(training.experiment.phantoms) or True in made or "phantoms" in before
     return " and ".join([*(["real"] if has_real else []), *(["phantoms"] if has_made else [])]) or "phantoms"
 
