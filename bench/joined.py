@@ -2,7 +2,8 @@
 
 Tables are predictions of the same places, out of fold for instance. Both are given the temperatures of their cards and
 joined with the cards' weights, as an analysis joins them; beside the first alone, the second alone and both stand the
-paired differences of both less the first. Brackets: 95 % bootstrap over patients.
+paired differences of both less the first. `--series` matches tables of two series by patient and level, the first study
+of each patient counting. Brackets: 95 % bootstrap over patients.
 """
 
 import argparse
@@ -25,15 +26,16 @@ FIGURES = ("linear kappa", "kappa", "AUC of any change", "balanced accuracy", "o
 Key = tuple[str, ...]
 
 
-def read(path: Path, card: Card) -> dict[Key, GradedCase]:
+def read(path: Path, card: Card, *, of_a_series: bool = False) -> dict[Key, GradedCase]:
     """The answered cases by place, with the card's temperatures. Older tables name a slice where newer ones name a
-    study, so that either is taken."""
+    study, so that either is taken; tables of different series know neither."""
     cases = {}
-    for case in read_cases(path):
+    for row in read_cases(path):
+        case = replace(row, study="", slice_name="") if of_a_series else row
         if case.probabilities is not None:
             values = soften(np.array([case.probabilities]), card.calibration.get(case.condition, 1.0))[0]
             key = (case.source, case.condition, case.patient, case.study, case.level, case.side or "")
-            cases[key] = replace(case, probabilities=tuple(map(float, values)), called="")
+            cases.setdefault(key, replace(case, probabilities=tuple(map(float, values)), called=""))
     return cases
 
 
@@ -56,9 +58,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path, nargs=2)
     parser.add_argument("--cards", type=Path, nargs=2, required=True, help="folders of both models")
+    parser.add_argument("--series", action="store_true", help="the tables are of two series of the same patients")
     wanted = parser.parse_args()
     cards = [read_card(folder) for folder in wanted.cards]
-    first, second = (read(path, card) for path, card in zip(wanted.tables, cards, strict=True))
+    first, second = (
+        read(path, card, of_a_series=wanted.series) for path, card in zip(wanted.tables, cards, strict=True)
+    )
     both = sorted(set(first) & set(second))
     for source, condition in dict.fromkeys(key[:2] for key in both):
         keys = [key for key in both if key[:2] == (source, condition)]

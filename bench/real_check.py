@@ -2,12 +2,12 @@
 
 The heads of the conditions of RSNA 2024 learned from phantoms alone: this is what they say of patients. DATA holds
 `sudirman/`, `spider/` and `spider_space/`; `sudirman/finding_boxes.csv` is judged by, never learned from. Each patient
-is read by the locator of the fold that has not seen him. DIR gets `real-check.md`, its figures as `real-check.csv`, and
-sheets of pictures: stenosis of the canal against a reader's boxes, with the worst misses; the prevalence of grades by
-level beside the published one, and their rank correlation with the canal's measured width; the overlap of disc,
-vertebra and canal with masks; sizes as an analysis states them against those measured in masks; every picture on which
-a disc was missed or misnamed. Answers are kept there too, by model, and what is there is not asked again. An hour on
-one core; `--only sizes` takes a minute.
+is read by the locator and the canal grader of the fold that has not seen him. DIR gets `real-check.md`, its figures as
+`real-check.csv`, and sheets of pictures: stenosis of the canal against a reader's boxes, with the worst misses; the
+prevalence of grades by level beside the published one, and their rank correlation with the canal's measured width; the
+overlap of disc, vertebra and canal with masks; sizes as an analysis states them against those measured in masks; every
+picture on which a disc was missed or misnamed. Answers are kept there too, by model, and what is there is not asked
+again. An hour on one core; `--only sizes` takes a minute.
 """
 
 import argparse
@@ -33,13 +33,17 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--locators", required=True, help="folder of a locator's model, {fold} for the patient's fold")
     parser.add_argument("--models", type=Path, default=SHIPPED, help="folder of the graders' models")
+    parser.add_argument("--canal", default="", help="its canal grader, {fold} for the patient's fold")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=20, help="of the pictures shown")
     parser.add_argument("--only", choices=PARTS, help="one part alone: labelled pictures, or masks' overlap or sizes")
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
     heads = severity_heads([read_card(path.parent) for path in sorted(wanted.models.glob("*/card.toml"))])
-    models = Models.of(wanted.locators, [wanted.models / name for name in canal_heads(heads)])
+    graders = {name: str(wanted.models / name) for name in canal_heads(heads)}
+    if wanted.canal:
+        graders["canal-grader"] = wanted.canal
+    models = Models.of(wanted.locators, list(graders.values()))
     page = Page(wanted.out)
     command = shlex.join(["python", "bench/real_check.py", *sys.argv[1:]])
     tell_models(page, models, command)

@@ -74,7 +74,9 @@ def test_sides(condition: Condition) -> None:
 @every_condition
 def test_the_reference_says_where_it_is_read_from(condition: Condition) -> None:
     (row,) = re.findall(rf"^\| `{condition.name}` \|(.*)\|$", PAGE, re.M)
-    assert row.split("|")[-1].strip() == " and ".join(ROLE_TITLES[role] for role in condition.roles)
+    joined = " and ".join(ROLE_TITLES[role] for role in (condition.source, *condition.also_from))
+    instead = "".join(f", else {ROLE_TITLES[role]}" for role in condition.instead_from)
+    assert row.split("|")[-1].strip() == joined + instead
 
 
 def shown(findings: StudyFindings) -> str:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from lumbago.anatomy.findings import Finding
 from lumbago.anatomy.levels import LEVELS
-from lumbago.inference.weights import Card, Model, load_model, read_card
+from lumbago.inference.weights import Card, Model, read_card
 from lumbago.labels.picture_slices import LabelledSlice, picture_volume
 from lumbago.learning.label_tables import fold_of
 from lumbago.learning.places import ModelOf, model_of
@@ -80,21 +80,22 @@ Answers = dict[str, list[Answer]]
 
 @dataclass(frozen=True)
 class Models:
-    """The locator of a patient's fold, which has not seen him, and the graders of canals, which saw phantoms alone."""
+    """The locator of a patient's fold and the graders of canals, none of which has seen him."""
 
     locator: ModelOf
-    graders: tuple[Model, ...]
+    graders: tuple[ModelOf, ...]
     cards: tuple[Card, ...]
 
     @classmethod
-    def of(cls, locators: str, graders: Sequence[Path]) -> "Models":
+    def of(cls, locators: str, graders: Sequence[str]) -> "Models":
+        """Folders of models, `{fold}` in them standing for a patient's fold."""
+
         def fold(patient: str) -> int:
             return fold_of(patient, FOLDS)
 
-        folders = dict.fromkeys(Path(locators.format(fold=number)) for number in range(FOLDS))
-        cards = tuple(read_card(folder) for folder in (*graders, *folders))
-        loaded = tuple(load_model(folder.name, folder.parent, 1) for folder in graders)
-        return cls(model_of(locators, fold), loaded, cards)
+        folders = dict.fromkeys(one.format(fold=number) for one in (*graders, locators) for number in range(FOLDS))
+        cards = tuple(read_card(Path(folder)) for folder in folders)
+        return cls(model_of(locators, fold), tuple(model_of(grader, fold) for grader in graders), cards)
 
     @property
     def digest(self) -> str:
@@ -107,7 +108,8 @@ def ask(models: Models, rows: Iterable[LabelledSlice], path: Path) -> Answers:
     known = read_answers(path)
     for row in rows:
         if row.name not in known:
-            known[row.name] = answers_of(row, models.locator(row.patient), models.graders)
+            graders = [grader(row.patient) for grader in models.graders]
+            known[row.name] = answers_of(row, models.locator(row.patient), graders)
             append(path, known[row.name])
     return known
 

@@ -124,6 +124,7 @@ SYSTEMS: Final[dict[str, System]] = {
                 Part("disc-measures-grader", "grades discs by measures", network="measured", joins="disc-grader"),
                 Part("slip-grader", "grades slips by what is measured", network="measured", joins="disc-grader"),
                 Part("hernia-grader", "grades herniations on axial slices", joins="disc-grader"),
+                Part("disc-t1-grader", "grades discs on sagittal T1 where T2 gives no grade", joins="disc-grader"),
                 Part("axial-tissues", "draws sac, disc and recesses on axial slices, for their sizes", draws=True),
                 Part("foramen-tissues", "draws foramina and ganglia on sagittal slices, for their sizes", draws=True),
             ),

@@ -16,6 +16,7 @@ from lumbago.pipeline.classical_features import FEATURES
 from lumbago.pipeline.crop_patches import PatchRecipe, crop_patch
 from lumbago.pipeline.explain_grades import explain_grades
 from lumbago.pipeline.grade_patches import Graded, disc_outline, grade_patches, why_abstain
+from lumbago.pipeline.join_series import stand_in_remarks
 from lumbago.pipeline.locate_discs import CHANNELS, SpineLocation
 from lumbago.pipeline.locate_points import locate_foramina, locate_recesses
 from lumbago.pipeline.place_patches import ANCHORS, SEEN_ON, LocatedSpine, axial_disc_frame, disc_frame, recess_frame
@@ -23,7 +24,8 @@ from lumbago.report.wording import kind_texts
 
 ANCHORED = {
     "disc": ("pfirrmann", "modic"), "canal": ("spinal_canal_stenosis",), "foramen": ("neural_foraminal_narrowing",),
-    "recess": ("subarticular_stenosis",), "axial_disc": ("herniation", "high_intensity_zone"),
+    "disc_t1": ("modic", "narrowing"), "recess": ("subarticular_stenosis",),
+    "axial_disc": ("herniation", "high_intensity_zone"),
 }  # fmt: skip
 FOUR = {"pfirrmann": tuple(np.log([0.02, 0.08, 0.2, 0.6, 0.1]))}
 
@@ -153,7 +155,8 @@ def test_an_unseen_sagittal_error_sideways_is_put_right(spine_found: LocatedSpin
 
 
 @pytest.mark.parametrize(
-    ("role", "kept"), [("sagittal_t1", {"foramen", "recess", "axial_disc"}), ("sagittal_t2", {"disc", "canal"})]
+    ("role", "kept"),
+    [("sagittal_t1", {"disc_t1", "foramen", "recess", "axial_disc"}), ("sagittal_t2", {"disc", "canal"})],
 )
 def test_a_missing_series_leaves_its_own_anchors_empty(
     spine_found: LocatedSpine, location: SpineLocation, role: str, kept: set[str]
@@ -312,6 +315,60 @@ def test_without_axial_slices_the_sagittal_answer_stands_alone(spine_found: Loca
     lone = replace(spine_found, recesses={})
     both, one = ([item.finding for item in grade_patches(row, lone)] for row in ([sagittal, axial], [sagittal]))
     assert both == one and len(one) == len(ZONES) * len(LEVELS)
+
+
+CHANGED = {name: tuple(np.log([0.2, 0.8])) for name in ("narrowing", "bulging")}
+
+
+def test_t1_says_nothing_where_t2_gives_a_grade(spine_found: LocatedSpine) -> None:
+    main, standing_in = (grader(*CHANGED, anchor=anchor, logits=CHANGED) for anchor in ("disc", "disc_t1"))
+    both, alone = (
+        [item.finding for item in grade_patches(rules, spine_found)] for rules in ([standing_in, main], [main])
+    )
+    assert both == alone
+
+
+def test_t1_stands_in_where_t2_gives_none(spine_found: LocatedSpine) -> None:
+    """On T2 the disc L3/L4 is black, and nobody grades bulging; Modic changes, not read on T1 here, stay withheld."""
+    dark = changed(spine_found, lambda array: array[:, rows_of("L3/L4")].fill(0))
+    spine = replace(spine_found, sagittal={**spine_found.sagittal, **dark.sagittal})
+    main, standing_in = grader("narrowing", "modic", anchor="disc"), grader(*CHANGED, anchor="disc_t1", logits=CHANGED)
+    graded = grade_patches([standing_in, main], spine)
+    narrowing, bulging = (findings_of(graded, name) for name in CHANGED)
+    assert {level for level, one in narrowing.items() if one.model == "disc_t1-rule"} == {"L3/L4"}
+    assert not narrowing["L3/L4"].abstained and narrowing["L3/L4"].grade == "present"
+    assert {one.evidence.role for one in bulging.values() if one.evidence} == {"sagittal_t1"}
+    assert findings_of(graded, "modic")["L3/L4"].abstained
+    assert len(bulging) == len(LEVELS)
+    (remark,) = stand_in_remarks([item.finding for item in graded])
+    assert remark.text.startswith(
+        "sagittal T2 or STIR gave no grade of disc narrowing, disc bulging: read from sagittal T1"
+    )
+    assert stand_in_remarks([narrowing["L3/L4"]])[0].text.startswith(
+        "sagittal T2 or STIR gave no grade of disc narrowing at L3/L4:"
+    )
+
+
+def test_modic_changes_are_read_on_t1_and_t2(spine_found: LocatedSpine) -> None:
+    """The answers averaged as logarithms, as of any two series."""
+    logits = ({"modic": (0.0, 0.0, 3.0, 0.0)}, {"modic": (1.0, 0.0, 0.0, 0.0)})
+    rules = [
+        grader("modic", anchor=anchor, logits=one) for anchor, one in zip(("disc", "disc_t1"), logits, strict=True)
+    ]
+    graded = grade_patches(rules, spine_found)
+    found = findings_of(graded, "modic")["L3/L4"]
+    powers = np.exp([0.5, 0.0, 1.5, 0.0])
+    np.testing.assert_allclose(list(found.probabilities.values()), powers / powers.sum(), atol=2e-4)
+    assert set(found.details["series"]) == {"sagittal_t2", "sagittal_t1"} and found.model == "disc-rule"
+    assert stand_in_remarks([item.finding for item in graded]) == []
+
+
+def test_on_t1_nothing_is_measured_against_fluid(spine_found: LocatedSpine) -> None:
+    on_t2, on_t1 = (
+        set(findings_of(grade_patches([grader("modic", anchor=anchor)], spine_found), "modic")["L3/L4"].measurements)
+        for anchor in ("disc", "disc_t1")
+    )
+    assert on_t2 - on_t1 == {"nucleus_to_fluid_ratio"} and "slip_percent" in on_t1
 
 
 def test_of_a_spot_its_part_and_slices_are_said(spine_found: LocatedSpine) -> None:

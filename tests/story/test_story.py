@@ -162,9 +162,11 @@ def test_a_missing_series_costs_its_own_conditions_alone(
         path.unlink()
     analysis = analyze(copy)
     unsized = "sac" if role == "axial_t2" else "-"
-    said_before = graded(whole.findings, unsized)
-    left = {place: said for place, said in said_before.items() if CONDITIONS[place[0]].source != role}
-    assert graded(analysis.findings) == left
+    said_before, said = graded(whole.findings, unsized), graded(analysis.findings)
+    left = {place: grade for place, grade in said_before.items() if CONDITIONS[place[0]].source != role}
+    assert said.keys() == left.keys()
+    joined = {place for place in left if role == "sagittal_t1" and role in CONDITIONS[place[0]].also_from}
+    assert {place for place in left if said[place] != left[place]} <= joined
     drawn_on = {"sagittal_t1": ("foramen", "ganglion"), "axial_t2": ("sac", "disc", "recess")}[role]
     assert set(analysis.findings.outlines) == {
         one for one in whole.findings.outlines if not one.structure.endswith(drawn_on)
@@ -176,11 +178,14 @@ def test_a_missing_series_costs_its_own_conditions_alone(
 
 def test_without_sagittal_t2_the_others_stay(copy: Path, analyze: Analyze, whole: Analysis) -> None:
     """Axial slices then take their level from T1: the same conditions are graded, T1's to the last digit; herniations
-    on axial slices alone."""
+    on axial slices alone, and on T1 what it shows of discs; for what it stands in is said."""
     for path in files_of(copy, "sagittal_t2"):
         path.unlink()
-    found, before = graded(analyze(copy).findings), graded(whole.findings)
-    assert {place[0] for place in found} == {"neural_foraminal_narrowing", "subarticular_stenosis", "herniation"}
+    after = analyze(copy).findings
+    found, before = graded(after), graded(whole.findings)
+    on_t1 = {name for name, condition in CONDITIONS.items() if "sagittal_t1" in condition.roles}
+    assert {place[0] for place in found} == {"subarticular_stenosis", "herniation", *on_t1}
+    assert any("read from sagittal T1 instead" in remark.text for remark in after.quality)
     foramina = {place: said for place, said in before.items() if place[0] == "neural_foraminal_narrowing"}
     assert {place: said for place, said in found.items() if place in foramina} == foramina
 

@@ -102,7 +102,8 @@ class Condition:
         short: column head of a table.
         scale: its grades.
         source: the role of the series that it is read from; also_from: other roles that can show it, each graded by a
-            model of its own and joined (`pipeline.join_series`).
+            model of its own and joined (`pipeline.join_series`); instead_from: roles whose answer stands only where
+            none of the others gives one.
         is_spot: small enough to lie on a few slices of a disc; how many, and where, is said of it.
         has_zone: lies at one side of a disc or in the middle; which zone is said of it where axial slices are graded.
         sized_by: name of the measurement that says how much of it there is, or "".
@@ -118,6 +119,7 @@ class Condition:
     sided: bool
     definition: str
     also_from: tuple[Role, ...] = ()
+    instead_from: tuple[Role, ...] = ()
     is_spot: bool = False
     has_zone: bool = False
     sized_by: str = ""
@@ -125,7 +127,7 @@ class Condition:
     @property
     def roles(self) -> tuple[Role, ...]:
         """Every role that it can be read from, the main one first."""
-        return (self.source, *self.also_from)
+        return (self.source, *self.also_from, *self.instead_from)
 
     @property
     def sides(self) -> tuple[Side | None, ...]:
@@ -155,17 +157,20 @@ CONDITIONS: Final[dict[str, Condition]] = {
                   "bright spot in the dark annulus on T2, clear of the nucleus, Aprill and Bogduk 1992",
                   also_from=("axial_t2",), is_spot=True),
         Condition("narrowing", "disc narrowing", "narrowing", PRESENCE, "sagittal_t2", False,
-                  "loss of disc height against the neighbours"),
+                  "loss of disc height against the neighbours", instead_from=("sagittal_t1",)),
         Condition("bulging", "disc bulging", "bulging", PRESENCE, "sagittal_t2", False,
-                  "disc tissue beyond the ring apophyses over more than a quarter of the circumference"),
+                  "disc tissue beyond the ring apophyses over more than a quarter of the circumference",
+                  instead_from=("sagittal_t1",)),
         Condition("modic", "Modic changes", "Modic", MODIC, "sagittal_t2", False,
-                  "marrow change along the endplates: 1 oedema, 2 fat, 3 sclerosis, Modic et al. 1988"),
+                  "marrow change along the endplates: 1 oedema, 2 fat, 3 sclerosis, Modic et al. 1988",
+                  also_from=("sagittal_t1",)),
         Condition("endplate_upper", "upper endplate change", "upper endplate", PRESENCE, "sagittal_t2", False,
-                  "irregular or broken endplate above the disc"),
+                  "irregular or broken endplate above the disc", also_from=("sagittal_t1",)),
         Condition("endplate_lower", "lower endplate change", "lower endplate", PRESENCE, "sagittal_t2", False,
-                  "irregular or broken endplate below the disc"),
+                  "irregular or broken endplate below the disc", also_from=("sagittal_t1",)),
         Condition("spondylolisthesis", "spondylolisthesis", "listhesis", PRESENCE, "sagittal_t2", False,
-                  "slip of the body above on the body below; its size is given by Meyerding", sized_by="slip_percent"),
+                  "slip of the body above on the body below; its size is given by Meyerding",
+                  sized_by="slip_percent"),
     )
 }  # fmt: skip
 

@@ -20,9 +20,12 @@ from lumbago.learning.locator_targets import TrueDisc, true_discs
 from lumbago.learning.sample_cache import ALONE, Facts, Piece, Preparation, kept_samples
 from lumbago.pipeline.crop_patches import PatchFrame
 from lumbago.pipeline.locate_discs import LocatedDisc, SpineLocation, locate_discs
-from lumbago.pipeline.measure_spine import SignalReference, signal_references
+from lumbago.pipeline.measure_spine import SignalReference, fat_references, signal_references
 from lumbago.pipeline.measured_features import Measures, measure_place
-from lumbago.pipeline.place_patches import disc_frame
+from lumbago.pipeline.place_patches import canal_frame, disc_frame
+
+FrameOf = Callable[[LocatedDisc, float], PatchFrame]
+"""Where a patch lies, by the disc and the scale of its location."""
 
 LEAST_DISCS: Final = 4
 """Fewer in a row cannot be counted."""
@@ -112,18 +115,20 @@ def _known(measures: Measures) -> list[float | None]:
 
 
 def graded_patches(
-    model_of: Callable[[str], Model], rows: Iterable[LabelledSlice], how: Preparation = ALONE
+    model_of: Callable[[str], Model], rows: Iterable[LabelledSlice], how: Preparation = ALONE, anchor: str = "disc"
 ) -> list[GradedPatch]:
-    """The graded discs of labelled pictures, placed by the locator (of the fold that has not seen the patient).
+    """The graded discs of labelled pictures, placed by the locator (of the fold that has not seen the patient); about
+    the canal behind them for a grader of canals, which learns beside them.
 
     A picture is left out when its count of discs is in doubt: too few discs, or no sure name and no label that says
     where they lie; and a disc when the labels say that it lies elsewhere.
     """
-    pieces = (_piece(model_of(row.patient), row) for row in rows)
+    frame_of = canal_frame if anchor == "canal" else disc_frame
+    pieces = (_piece(model_of(row.patient), row, frame_of) for row in rows)
     return kept_samples(pieces, GradedPatch.of_parts, replace(how, processes=1), "located pictures")
 
 
-def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
+def _piece(model: Model, row: LabelledSlice, frame_of: FrameOf) -> Piece[GradedPatch]:
     """The locator computes with several threads and does not go to other processes."""
     labels: tuple[Any, ...] = (
         sorted(row.grades.items()),
@@ -132,13 +137,15 @@ def _piece(model: Model, row: LabelledSlice) -> Piece[GradedPatch]:
     )
     picture = digest_of(row.image)
     seen = (row.source, row.patient, row.name, row.spacing_mm, row.flips)
-    return Piece(_located, (model, row), (model.card.sha256, picture, *seen, *labels))
+    where = () if frame_of is disc_frame else ("canal",)
+    return Piece(_located, (model, row, frame_of), (model.card.sha256, picture, *seen, *labels, *where))
 
 
-def _located(model: Model, row: LabelledSlice) -> Iterator[GradedPatch]:
+def _located(model: Model, row: LabelledSlice, frame_of: FrameOf) -> Iterator[GradedPatch]:
     location = locate_discs(model, picture_volume(row))
     if len(location.discs) >= LEAST_DISCS:
-        yield from _patches(row, location if location.name_is_sure else _named_by_labels(row, location))
+        named = location if location.name_is_sure else _named_by_labels(row, location)
+        yield from _patches(row, named, frame_of)
 
 
 def _named_by_labels(row: LabelledSlice, location: SpineLocation) -> SpineLocation:
@@ -152,8 +159,9 @@ def _named_by_labels(row: LabelledSlice, location: SpineLocation) -> SpineLocati
     return replace(location, discs=tuple({disc.level: disc for disc in named}.values()))
 
 
-def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatch]:
-    references, truth = signal_references(location), true_discs(row)
+def _patches(row: LabelledSlice, location: SpineLocation, frame_of: FrameOf) -> Iterator[GradedPatch]:
+    references = fat_references(location) if row.weighting == "t1" else signal_references(location)
+    truth = true_discs(row)
     for disc in location.discs:
         grades = _known_grades(row, disc.level)
         if grades and disc.confidence > 0 and not _lies_elsewhere(location, disc, truth.get(bottom_count(disc.level))):
@@ -163,7 +171,7 @@ def _patches(row: LabelledSlice, location: SpineLocation) -> Iterator[GradedPatc
                 row.name,
                 disc.level,
                 location.volume,
-                disc_frame(disc, location.scale),
+                frame_of(disc, location.scale),
                 references[disc.level],
                 grades,
                 location.scale,

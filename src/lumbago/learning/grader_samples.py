@@ -15,13 +15,14 @@ from lumbago.learning.places import Places, model_of
 from lumbago.learning.splits import HELD_OUT, VALIDATION, fold_rule, part_of
 from lumbago.learning.study_samples import study_samples
 from lumbago.pipeline.crop_patches import PLACE
+from lumbago.pipeline.place_patches import SEEN_ON
 
 _COURSE: Final = Experiment("", "grader")
 _NOT_DATA: Final = (
     "name", "members", "steps", "batch", "learning_rate", "weight_decay", "pretrained", "start", "feature_layers",
     "loss", "class_weights", "precision", "save_every", "validate_every", "patience", "augmentation", "seed",
     "shift_freedom", "slice_shift_mm", "resolution", "sharpening", "mirror", "mixup", "cutmix", "mix_alpha", "network",
-    "views", "weight",
+    "views", "weight", "beside",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
     """Samples to learn from, and those to validate on."""
     rows: dict[bool, list[LabelledSlice]] = {True: [], False: []}
     fold_of = fold_rule(data)
-    for row in graded_rows(data.sources, places, places.preparing.tell):
+    for row in graded_rows(data.sources, places, data.anchor, places.preparing.tell):
         part = part_of(data, fold_of(row.patient))
         if part != HELD_OUT:
             rows[part == VALIDATION].append(row)
@@ -49,11 +50,19 @@ def grader_samples(data: Experiment, places: Places) -> tuple[tuple[GradedPatch,
     locators, how = model_of(places.locators, fold_of) if data.sources else None, places.preparing
     learned, validating = study_samples(data, places) if data.sources else ([], [])
     of_phantoms = phantom_patches if data.sees == PLACE else phantom_studies
+
+    def of_pictures(is_validation: bool) -> list[GradedPatch]:
+        return graded_patches(locators, rows[is_validation], how, data.anchor) if locators else []
+
     return (
-        (*(graded_patches(locators, rows[False], how) if locators else ()), *learned, *of_phantoms(data, how)),
-        (*(graded_patches(locators, rows[True], how) if locators else ()), *validating, *of_phantoms(unseen, how)),
+        (*of_pictures(False), *learned, *of_phantoms(data, how)),
+        (*of_pictures(True), *validating, *of_phantoms(unseen, how)),
     )
 
 
-def graded_rows(sources: tuple[str, ...], places: Places, tell: Tell = not_told) -> Iterable[LabelledSlice]:
-    return [row for row in read_labels(places.data, sources, tell) if row.weighting == "t2" and row.grades]
+def graded_rows(
+    sources: tuple[str, ...], places: Places, anchor: str = "disc", tell: Tell = not_told
+) -> Iterable[LabelledSlice]:
+    """The graded pictures that show a disc as the anchor's series does."""
+    wanted = "t1" if SEEN_ON[anchor] == "sagittal_t1" else "t2"
+    return [row for row in read_labels(places.data, sources, tell) if row.weighting == wanted and row.grades]

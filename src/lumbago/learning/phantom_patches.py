@@ -298,6 +298,7 @@ def _axial_disc_sites(study: PhantomStudy) -> list[Site]:
 
 SITES: Final[Mapping[str, Callable[[PhantomStudy], list[Site]]]] = {
     "disc": _disc_sites,
+    "disc_t1": _disc_sites,
     "canal": _canal_sites,
     "foramen": _foramen_sites,
     "recess": _recess_sites,

@@ -52,12 +52,12 @@ def run_evaluation(
         UnreadableInput: label tables that are not there.
     """
     experiment = Experiment.read(path) if fold is None else Experiment.read(path, fold=fold)
-    fold_of, wanted = fold_rule(experiment), sources or experiment.sources
+    fold_of, wanted = fold_rule(experiment), sources or experiment.told_by
     if fold is not None and not wanted:
         raise SettingsRefused(
             f"fold {fold} of phantoms", "label sources, whose patients have folds", "leave out --fold"
         )
-    scored = Scored(wanted, places, lambda patient: fold is None or fold_of(patient) == fold)
+    scored = Scored(wanted, places, lambda patient: fold is None or fold_of(patient) == fold, experiment.anchor)
     scores = of_kind(SCORERS, experiment)(experiment, scored, model_of(f"{runs}/model", fold_of))
     places.run.mkdir(parents=True, exist_ok=True)
     (places.run / "scores.json").write_text(
@@ -77,7 +77,7 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
         ModelRefused: by its card the model has seen these patients; UnreadableInput: nothing there to judge on.
     """
     grader = load_model(model.name, model.parent, places.threads)
-    if not experiment.sources:
+    if not experiment.told_by:
         locator = Path(places.locators) if places.locators else models_in_use(Settings.read())[LOCATOR]
         for seen in (seen_by(model), seen_by(locator)):
             for key in phantom_keys(places.data):
@@ -96,17 +96,18 @@ def predict_left_out(experiment: Experiment, places: Places, model: Path) -> lis
 
     both = model_of(places.locators, fold_of), unseen
     with open_decoder() as decoder:
-        cases, _ = predict_sources(Scored(experiment.sources, places, is_left_out), both, decoder)
+        cases, _ = predict_sources(Scored(experiment.sources, places, is_left_out, experiment.anchor), both, decoder)
     return _in_split(cases, VALIDATION)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What is scored: sources in the data folder, of the patients that are wanted."""
+    """What is scored: sources in the data folder, of the patients that are wanted, on pictures that show the anchor."""
 
     sources: tuple[str, ...]
     places: Places
     wants: Callable[[str], bool] = lambda _: True
+    anchor: str = "disc"
 
 
 def _score_locator(experiment: Experiment, scored: Scored, models: ModelOf) -> dict[str, Score]:
@@ -150,7 +151,8 @@ def predict_sources(
 ) -> tuple[list[GradedCase], PictureOf]:
     """What locators and graders say of labelled pictures and studies, and where to see it."""
     locators, graders = models
-    rows = [row for row in graded_rows(scored.sources, scored.places) if scored.wants(row.patient)]
+    pictures = graded_rows(scored.sources, scored.places, scored.anchor)
+    rows = [row for row in pictures if scored.wants(row.patient)]
     cases, picture_of = predict_pictures(locators, graders, rows), labelled_pictures(locators, rows)
     studies = [
         study for study in studies_with_volumes(scored.places.data, scored.sources) if scored.wants(study.patient)

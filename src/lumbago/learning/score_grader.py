@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from lumbago.anatomy.conditions import CONDITIONS
+from lumbago.anatomy.conditions import CONDITIONS, Role
 from lumbago.anatomy.levels import LEVELS
 from lumbago.evaluation.case_table import write_cases
 from lumbago.evaluation.cases import GradedCase
@@ -39,7 +39,8 @@ def score_grades(cases: list[GradedCase], folder: Path) -> dict[str, Score]:
 
 def predict_picture(locator: Model, grader: Model, row: LabelledSlice) -> Iterator[GradedCase]:
     """What the grader says of every graded lumbar level of a picture."""
-    spine = LocatedSpine({"sagittal_t2": locate_discs(locator, picture_volume(row))}, {}, {})
+    role: Role = "sagittal_t1" if row.weighting == "t1" else "sagittal_t2"
+    spine = LocatedSpine({role: locate_discs(locator, picture_volume(row))}, {}, {})
     yield from picture_cases(spine, grader, row)
 
 

@@ -92,6 +92,7 @@ def _unchanged(patch: Patch) -> Patch:
 
 MIRRORED: Final[Mapping[str, Callable[[Patch], Patch]]] = {
     "disc": _slices_reversed,
+    "disc_t1": _slices_reversed,
     "canal": _slices_reversed,
     "foramen": _slices_reversed,
     "recess": _unchanged,

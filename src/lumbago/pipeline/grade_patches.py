@@ -7,10 +7,9 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float32
 
-from lumbago.anatomy.conditions import CONDITIONS, Condition
-from lumbago.anatomy.findings import CALLED_FROM, SPOT_CONTRAST, Evidence, Finding, Measurement, Point
+from lumbago.anatomy.conditions import CONDITIONS, Condition, Role
+from lumbago.anatomy.findings import CALLED_FROM, SPOT_CONTRAST, Evidence, Finding, Measurement, Point, Site
 from lumbago.anatomy.herniation import herniation_zone
-from lumbago.anatomy.levels import Side
 from lumbago.anatomy.meyerding import slip_details
 from lumbago.dicom.patient_geometry import is_inside_slice
 from lumbago.inference.weights import Model
@@ -51,22 +50,34 @@ class Graded:
 
 
 def grade_patches(models: Iterable[Model], spine: LocatedSpine) -> list[Graded]:
-    """Grades every condition of every model wherever its patches could be placed, one finding for each place."""
-    graded = []
-    for model in models:
+    """Grades every condition of every model wherever its patches could be placed, one finding for each place. What a
+    series is read for instead of another (`Condition.instead_from`) stands where no other gave a grade."""
+    graded: list[Graded] = []
+    for model in sorted(models, key=lambda one: bool(_instead(one))):
+        given = {_site(item) for item in graded if not item.finding.abstained}
         patches = ANCHORS[str(model.card.inputs["anchor"])](spine)
-        if patches:
-            graded += _grade(model, patches, spine)
+        found = _grade(model, patches, spine) if patches else []
+        graded += [one for one in found if one.finding.condition not in _instead(model) or _site(one) not in given]
     graded = [_sized(item) for item in _one_each(graded)]
     return graded + [degeneration for item in graded if (degeneration := _degeneration(item)) is not None]
+
+
+def _instead(model: Model) -> set[str]:
+    """The conditions that the model's series is read for where no other gives a grade."""
+    role = SEEN_ON[str(model.card.inputs["anchor"])]
+    return {name for name in model.card.conditions if role in CONDITIONS[name].instead_from}
+
+
+def _site(item: Graded) -> Site:
+    return item.finding.condition, item.finding.level, item.finding.side
 
 
 def _one_each(graded: Sequence[Graded]) -> list[Graded]:
     """One of each condition, level and side: where several models graded it, their answers joined, with a map of the
     patch that is its evidence, if one of them made it."""
-    places: dict[tuple[str, str, Side | None], list[Graded]] = {}
+    places: dict[Site, list[Graded]] = {}
     for item in graded:
-        places.setdefault((item.finding.condition, item.finding.level, item.finding.side), []).append(item)
+        places.setdefault(_site(item), []).append(item)
     joined = []
     for items in places.values():
         finding = join_series([item.finding for item in items], [item.weight for item in items])
@@ -278,10 +289,16 @@ def _finding(
         expected_grade=None if expected is None else round(expected, 2),
         evidence=_evidence(patch, recipe),
         details={} if least is None else {CALLED_FROM: least},
-        measurements=stated_sizes(patch) if SEEN_ON[recipe.anchor] != "axial_t2" else {},
+        measurements=_sizes(patch, SEEN_ON[recipe.anchor]),
         model=model.card.name,
         trained_on=model.card.trained_on,
     )
+
+
+def _sizes(patch: PlacedPatch, role: Role) -> dict[str, Measurement]:
+    """Sizes are read off sagittal slices; on T1, where fluid is dark, without the signal against it."""
+    sizes = {} if role == "axial_t2" else stated_sizes(patch)
+    return {name: size for name, size in sizes.items() if role == "sagittal_t2" or name != "nucleus_to_fluid_ratio"}
 
 
 def stated_sizes(patch: PlacedPatch) -> dict[str, Measurement]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lumbago.anatomy.conditions import CONDITIONS, ROLE_TITLES, Role, Scale
 from lumbago.anatomy.findings import CALLED_FROM, NOT_COUNTED, Finding, QualityRemark
+from lumbago.anatomy.levels import LEVELS
 
 Probabilities = Mapping[str, float]
 Weighed = tuple[Finding, float]
@@ -63,7 +64,7 @@ def join_series(findings: Sequence[Finding], weights: Sequence[float] = ()) -> F
         probabilities=values,
         expected_grade=None if expected is None else round(expected, 2),
         details=details,
-        measurements={name: size for finding, _ in given for name, size in finding.measurements.items()},
+        measurements={name: size for finding, _ in reversed(given) for name, size in finding.measurements.items()},
         trained_on=surest.trained_on if len(sources) == 1 else "real and phantoms",
     )
 
@@ -86,6 +87,23 @@ def unfollowed_remarks(findings: Sequence[Finding]) -> list[QualityRemark]:
         )
         for (condition, role), levels in places.items()
     ]
+
+
+def stand_in_remarks(findings: Sequence[Finding]) -> list[QualityRemark]:
+    """Which conditions were read from a series that stands in for the one that shows them best, and where."""
+    read: dict[tuple[Role, Role], list[Finding]] = {}
+    for finding in findings:
+        condition, role = CONDITIONS[finding.condition], _role(finding)
+        if role is not None and role in condition.instead_from and not finding.abstained:
+            read.setdefault((role, condition.source), []).append(finding)
+    remarks = []
+    for (role, source), rows in read.items():
+        titles = ", ".join(dict.fromkeys(CONDITIONS[row.condition].title for row in rows))
+        levels = [level for level in LEVELS if level in {row.level for row in rows}]
+        where = "" if len(levels) == len(LEVELS) else f" at {', '.join(levels)}"
+        text = f"{ROLE_TITLES[source]} gave no grade of {titles}{where}: read from {ROLE_TITLES[role]} instead, which "
+        remarks.append(QualityRemark("limit", f"{text}shows them less well."))
+    return remarks
 
 
 def _by_series(weighed: Sequence[Weighed]) -> dict[Role | None, Probabilities]:

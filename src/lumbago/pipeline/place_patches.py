@@ -18,6 +18,8 @@ from lumbago.pipeline.locate_points import LocatedPoint
 from lumbago.pipeline.measure_spine import SignalReference, fat_references, signal_references
 from lumbago.pipeline.measured_features import MEASURES, UNKNOWN, Measures, measure_place
 
+ReferencesOf = Callable[[SpineLocation], dict[str, SignalReference]]
+
 BEHIND_DISC_MM: Final = 5.0
 
 
@@ -87,8 +89,8 @@ def disc_frame(disc: LocatedDisc, scale: float) -> PatchFrame:
     return PatchFrame(disc.slice_index, center, disc.frame.back, disc.frame.down)
 
 
-def canal_frame(disc: LocatedDisc) -> PatchFrame:
-    """Levelled with the disc, about the canal behind it."""
+def canal_frame(disc: LocatedDisc, _scale: float = 1.0) -> PatchFrame:
+    """Levelled with the disc, about the canal behind it, at any scale."""
     return PatchFrame(disc.slice_index, disc.canal_lps_mm, disc.frame.back, disc.frame.down)
 
 
@@ -120,14 +122,25 @@ def axial_disc_frame(disc: LocatedDisc, recesses: Sequence[LocatedPoint]) -> Pat
 
 
 def _at_discs(spine: LocatedSpine) -> list[PlacedPatch]:
-    patches = _along_the_middle(spine, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm))
+    return _discs_on(spine.sagittal.get("sagittal_t2"), signal_references)
+
+
+def _at_discs_on_t1(spine: LocatedSpine) -> list[PlacedPatch]:
+    return _discs_on(spine.sagittal.get("sagittal_t1"), fat_references)
+
+
+def _discs_on(location: SpineLocation | None, references_of: ReferencesOf) -> list[PlacedPatch]:
+    patches = _along_the_middle(
+        location, references_of, lambda disc, scale: (disc_frame(disc, scale), disc.center_lps_mm)
+    )
     unseen = "the disc is not seen on the middle slice"
     return [patch if patch.disc.is_drawn else replace(patch, doubt=unseen) for patch in patches]
 
 
 def _at_canals(spine: LocatedSpine) -> list[PlacedPatch]:
     """A slice that leaves the canal, as in scoliosis, shows its wall there, which looks like a narrow canal."""
-    patches = _along_the_middle(spine, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
+    location = spine.sagittal.get("sagittal_t2")
+    patches = _along_the_middle(location, signal_references, lambda disc, _: (canal_frame(disc), disc.canal_lps_mm))
     return [replace(patch, doubt=_canal_doubt(patch)) for patch in patches]
 
 
@@ -170,12 +183,13 @@ def _passes_canal(patch: PlacedPatch) -> bool:
 
 
 def _along_the_middle(
-    spine: LocatedSpine, place: Callable[[LocatedDisc, float], tuple[PatchFrame, Vector]]
+    location: SpineLocation | None,
+    references_of: ReferencesOf,
+    place: Callable[[LocatedDisc, float], tuple[PatchFrame, Vector]],
 ) -> list[PlacedPatch]:
-    location = spine.sagittal.get("sagittal_t2")
     if location is None:
         return []
-    references = signal_references(location)
+    references = references_of(location)
     discs = [disc for level in LEVELS if (disc := location.disc(level)) is not None]
     return [
         PlacedPatch(
@@ -246,6 +260,7 @@ def _at_axial_discs(spine: LocatedSpine) -> list[PlacedPatch]:
 
 ANCHORS: Final[Mapping[str, Callable[[LocatedSpine], list[PlacedPatch]]]] = {
     "disc": _at_discs,
+    "disc_t1": _at_discs_on_t1,
     "canal": _at_canals,
     "foramen": _at_foramina,
     "recess": _at_recesses,
@@ -255,6 +270,7 @@ ANCHORS: Final[Mapping[str, Callable[[LocatedSpine], list[PlacedPatch]]]] = {
 
 SEEN_ON: Final[Mapping[str, Role]] = {
     "disc": "sagittal_t2",
+    "disc_t1": "sagittal_t1",
     "canal": "sagittal_t2",
     "foramen": "sagittal_t1",
     "recess": "axial_t2",

@@ -157,14 +157,15 @@ def _mosaic(spots: Mapping[Spot, Croppable], recipe: PatchRecipe) -> dict[Spot, 
 
 PICTURES: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], PatchRecipe], dict[Spot, Panel]]]] = {
     "disc": _whole_slices,
+    "disc_t1": _whole_slices,
     "canal": _whole_slices,
     "foramen": _whole_slices,
     "recess": _mosaic,
     "axial_disc": _mosaic,
 }
-"""How the picture of a study is laid out, by anchor. Discs and canals: the middle sagittal T2 and, where asked for, T1
-slice; foramina: the sagittal T1 slices through the left and the right ones; recesses and discs on axial slices: all of
-them, each in its cell."""
+"""How the picture of a study is laid out, by anchor. Discs and canals: the middle sagittal slice, of T2 or of T1,
+or of T2 and, where asked for, T1; foramina: the sagittal T1 slices through the left and the right ones; recesses and
+discs on axial slices: all of them, each in its cell."""
 
 _INPUTS: Final[Mapping[str, Callable[[Mapping[Spot, Croppable], Sequence[Site], PatchRecipe, See], Channels]]] = {
     PLACES: _patches,

@@ -21,7 +21,7 @@ from lumbago.dicom.volume import Volume
 from lumbago.inference.weights import Card
 from lumbago.pipeline.choose_series import Candidate, SeriesChoice
 from lumbago.pipeline.disc_sizes import spine_sizes
-from lumbago.pipeline.join_series import unfollowed_remarks
+from lumbago.pipeline.join_series import stand_in_remarks, unfollowed_remarks
 from lumbago.pipeline.judge_quality import quality_remarks
 from lumbago.pipeline.locate_discs import SpineLocation
 from lumbago.pipeline.match_axials import frame_remarks
@@ -56,7 +56,7 @@ def summarize_study(reading: StudyReading, findings: Sequence[Finding]) -> Study
         levels=_levels(reading.spine),
         findings=tuple(findings),
         not_assessed=not_assessed(findings, reading.spine, _missing_roles(reading), reading.axial),
-        quality=(*_quality(reading), *unfollowed_remarks(findings)),
+        quality=(*_quality(reading), *stand_in_remarks(findings), *unfollowed_remarks(findings)),
         models=tuple(
             ModelUse(card.name, card.version, card.sha256, card.conditions, card.trained_on, card.caution)
             for card in reading.cards

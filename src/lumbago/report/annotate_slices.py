@@ -59,7 +59,7 @@ _BAR_MM: Final = 4.0
 """From the outline of a disc to the bar of an affected body."""
 
 _NOTICE: Final = "Research use - not a diagnosis"
-_PHANTOM_NOTE: Final = f"{PHANTOM_MARK} model trained on phantoms only"
+_PHANTOM_NOTE: Final = f"{PHANTOM_MARK} grade learned from phantoms only"
 _SAGITTAL_HEIGHT_PX: Final = 1100
 _AXIAL_HEIGHT_PX: Final = 660
 _EVIDENCE_HEIGHT_PX: Final = 420

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 LARGEST_EVIDENCE: Final = 12
 """Evidence pictures that the second page has room for; the others lie beside the report."""
 
-_SERIES, _MODELS, _REMARKS = 6, 12, 8
+_SERIES, _MODELS, _REMARKS = 6, 13, 8
 """Rows that the second page has room for."""
 _PALEST: Final = 0.16
 _QUIET_COLOUR: Final = "#8A8A8A"

@@ -191,8 +191,8 @@ def cautions(findings: StudyFindings) -> tuple[str, ...]:
     if used:
         titles = _capital(_joined([CONDITIONS[name].title for name in used]))
         lines.append(
-            f"{PHANTOM_MARK} {titles}: graded by a model trained on phantoms (simulated images) only. "
-            "How well it reads patients is not known."
+            f"{PHANTOM_MARK} {titles}: graded by a model that learned these grades from phantoms (simulated images) "
+            "only. How well it reads patients is not known."
         )
     if any(finding.trained_on == "truth" for finding in findings.findings):
         lines.append("These grades are the truth that a phantom was made from, not a reading of its images.")
